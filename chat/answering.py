@@ -1,0 +1,275 @@
+"""A question becomes a cited answer: `answer()`, one stream of events that browser, API and command line all read.
+
+search -> passages into a prompt that fits -> the model's text, source numbers split off -> each cited sentence traced
+to its words on the page. A question the passages do not answer ends as refused, with the nearest of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from chat.citations import split_markers
+from chat.llm import ChatCompletions, ChatModel, Extractive
+from chat.prompts import NOT_FOUND, Prompt, Turn, build
+from chat.verification import locate, markers_with_sentences
+from documents.embeddings import embed_texts, local_model_name
+from documents.retrieval import Passage, retrieve
+from documents.tokens import count_tokens
+from project import provider
+from project.models import Usage
+from project.provider import Cut, ProviderError, Tokens
+
+log = logging.getLogger(__name__)
+
+PASSAGES = 8
+NEAREST = 3
+ANSWER_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, by whom, and where it may be looked for; permission is decided by `user` alone."""
+
+    text: str
+    user: User
+    collections: Collection[UUID] | None = None  # None: all that the user may read
+    documents: Collection[UUID] | None = None
+    history: Sequence[Turn] = ()
+    instructions: str = ""  # of the program that asks; they come after our own rules
+
+
+@dataclass(frozen=True)
+class Status:
+    """A stage has begun, in words."""
+
+    stage: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The passages the answer may cite; their numbers are their places, from 1."""
+
+    passages: Sequence[Passage]
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Cite:
+    number: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage with the words the answer rests on, as offsets into its page's text, one span for each citation."""
+
+    passage: Passage
+    is_cited: bool = False
+    marks: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end: answered, or refused because the documents do not say."""
+
+    is_refused: bool
+    sources: Sequence[Source]
+    notice: str
+    how: list[tuple[str, str]]
+    model: str
+    tokens: Tokens
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The end, too early; the sentence is for a person."""
+
+    code: str
+    sentence: str
+
+
+Event = Status | Found | Text | Cite | Done | Failed
+
+
+@dataclass
+class _Draft:
+    """What has come of an answer so far."""
+
+    pieces: list[str | int] = field(default_factory=list)
+    tokens: Tokens = Tokens(0, 0)
+    is_cut: bool = False
+    is_refused: bool = False
+
+
+def chat_model() -> ChatModel:
+    """The model of the settings, or none at all."""
+    if provider.is_configured():
+        return ChatCompletions()
+    model = local_model_name()
+    return Extractive((lambda texts: embed_texts(model, texts)) if model else None)
+
+
+async def answer(question: Question) -> AsyncIterator[Event]:
+    """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
+    clock = time.monotonic()
+    model = chat_model()
+    yield Status("searching", "Searching")
+    passages = await sync_to_async(retrieve)(
+        search_text(question),
+        question.user,
+        top=PASSAGES,
+        collections=question.collections,
+        documents=question.documents,
+    )
+    searched_s = time.monotonic() - clock
+    prompt = build(
+        question.text,
+        passages,
+        history=question.history,
+        instructions=question.instructions,
+        budget=settings.CHAT_CONTEXT_TOKENS,
+        answer_tokens=settings.CHAT_ANSWER_TOKENS,
+        count=count_tokens,
+    )
+    yield Found(prompt.passages)
+    yield Status("answering", f"Read {len(prompt.passages)} passages")
+    draft = _Draft(is_refused=not prompt.passages)
+    if prompt.passages:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                async for event in _write(model, prompt, draft):
+                    yield event
+        except ProviderError as exc:
+            yield Failed(type(exc).__name__, str(exc))
+            return
+        except TimeoutError:
+            yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
+            return
+        finally:
+            if draft.tokens.output:
+                await Usage.objects.acreate(
+                    user=question.user,
+                    deployment=model.name,
+                    input_tokens=draft.tokens.input,
+                    output_tokens=draft.tokens.output,
+                )
+    sources = _nearest(question.text, passages) if draft.is_refused else _sources(draft.pieces, passages)
+    took_s = time.monotonic() - clock
+    yield Done(
+        is_refused=draft.is_refused,
+        sources=sources,
+        notice="" if draft.is_refused else _notice(model, draft),
+        how=_how(question, prompt, passages, model, draft, searched_s, took_s),
+        model=model.name,
+        tokens=draft.tokens,
+        is_cut=draft.is_cut,
+    )
+
+
+def search_text(question: Question) -> str:
+    """What is searched for: a short follow-up is looked for together with the question before it."""
+    if question.history and len(question.text.split()) <= 8:
+        return f"{question.history[-1].question} {question.text}"
+    return question.text
+
+
+async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncIterator[Event]:
+    """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
+    held: str | None = ""
+    async for piece in split_markers(model.stream(prompt)):
+        if isinstance(piece, Tokens):
+            draft.tokens = piece
+        elif isinstance(piece, Cut):
+            draft.is_cut = True
+        elif draft.is_refused:
+            continue
+        elif isinstance(piece, int):
+            if 1 <= piece <= len(prompt.passages):  # A number that was never offered is dropped.
+                draft.pieces.append(piece)
+                yield Cite(piece)
+        else:
+            if held is not None:
+                held += piece
+                if held.strip().startswith(NOT_FOUND):
+                    draft.is_refused = True
+                    continue
+                if NOT_FOUND.startswith(held.strip()):
+                    continue
+                piece, held = held, None
+            draft.pieces.append(piece)
+            yield Text(piece)
+    if held and not draft.is_refused:
+        draft.pieces.append(held)
+        yield Text(held)
+    draft.is_refused = draft.is_refused or not "".join(part for part in draft.pieces if isinstance(part, str)).strip()
+
+
+def _sources(pieces: list[str | int], passages: Sequence[Passage]) -> list[Source]:
+    """Every passage, with the words that each sentence citing it rests on."""
+    marks: dict[int, list[tuple[int, int]]] = {}
+    for number, sentence in markers_with_sentences(pieces):
+        passage = passages[number - 1]
+        span = locate(sentence, passage.text) or (0, 0)
+        marks.setdefault(number, []).append((passage.start + span[0], passage.start + span[1]))
+    return [Source(passage, number in marks, marks.get(number, ())) for number, passage in enumerate(passages, 1)]
+
+
+def _nearest(question: str, passages: Sequence[Passage]) -> list[Source]:
+    """For a refusal: the passages that came nearest, with the words that made them come near."""
+    sources = [Source(passage) for passage in passages]
+    for place, source in enumerate(sources[:NEAREST]):
+        if span := locate(question, source.passage.text):
+            start = source.passage.start
+            sources[place] = replace(source, marks=[(start + span[0], start + span[1])])
+    return sources
+
+
+def _notice(model: ChatModel, draft: _Draft) -> str:
+    if draft.is_cut:
+        return "The answer was cut off at its limit of tokens. Ask for a part of it."
+    if not any(isinstance(piece, int) for piece in draft.pieces):
+        return "No sentence of this answer names its source. Check it before you rely on it."
+    return model.notice
+
+
+def _how(
+    question: Question,
+    prompt: Prompt,
+    passages: Sequence[Passage],
+    model: ChatModel,
+    draft: _Draft,
+    searched_s: float,
+    took_s: float,
+) -> list[tuple[str, str]]:
+    """How this answer was made, in the reader's words."""
+    by_words = sum(passage.keyword is not None for passage in passages)
+    by_meaning = sum(passage.vector is not None for passage in passages)
+    rows = [
+        ("Searched for", search_text(question)),
+        ("Found", f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms"),
+    ]
+    if model.name == Extractive.name:
+        rows.append(("Sent", "Nothing. No model was asked."))
+        rows.append(("Answered by", f"the documents' own sentences, {took_s:.1f} s"))
+        return rows
+    if not prompt.passages:
+        return [*rows, ("Sent", "Nothing. No model was asked.")]
+    left_out = f"; {prompt.left_out} left out for room" if prompt.left_out else ""
+    rows.append(("Sent", f"{len(prompt.passages)} passages, about {prompt.tokens:,} tokens{left_out}"))
+    counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
+    rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))
+    return rows

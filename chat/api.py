@@ -1,0 +1,193 @@
+"""Asking for programs: OpenAI's chat completions over the caller's own documents."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal
+
+from django.conf import settings
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Field, Router, Schema
+
+from chat.answering import Cite, Done, Event, Failed, Found, Question, Text, answer
+from chat.prompts import Turn
+from documents.models import page_url
+from documents.retrieval import Passage
+from documents.tokens import count_tokens
+from project import provider
+from project.api import ApiError, asking, error_body
+
+router = Router(tags=["chat"])
+
+NOT_THERE = "This is not in your documents."
+STATUS = {"ProviderBusy": 503, "ProviderRefused": 400, "ProviderMisconfigured": 502, "ProviderInterrupted": 502}
+DOC_MARKER = re.compile(r"\[doc\d+\]")
+
+
+class MessageIn(Schema):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[dict[str, Any]] | None = None
+
+    @property
+    def text(self) -> str:
+        """The words of a message, whether sent as a string or in parts."""
+        if isinstance(self.content, list):
+            return "\n".join(str(part.get("text", "")) for part in self.content if part.get("type") == "text")
+        return self.content or ""
+
+
+class StreamOptions(Schema):
+    include_usage: bool = False
+
+
+class ChatIn(Schema):
+    model: str = "default"
+    messages: list[MessageIn] = Field(min_length=1, max_length=500)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+
+
+@router.post("/chat/completions", auth=asking)
+async def chat_completions(request: HttpRequest, payload: ChatIn):
+    """An answer from the documents the key may read; `message.context.citations` holds what `[docN]` points to."""
+    question = _question(request, payload)
+    if payload.stream:
+        options = payload.stream_options or StreamOptions()
+        body = _stream(question, payload.model, options.include_usage)
+        response = StreamingHttpResponse(body, content_type="text/event-stream")
+        response["Cache-Control"] = "no-cache, no-transform"
+        response["X-Accel-Buffering"] = "no"
+        return response
+    content, passages, done = "", [], None
+    async for event in answer(question):
+        if isinstance(event, Found):
+            passages = event.passages
+        elif isinstance(event, Failed):
+            raise ApiError(STATUS.get(event.code, 504), event.code, event.sentence)
+        elif isinstance(event, Done):
+            done = event
+        else:
+            content += _written(event)
+    message = {"role": "assistant", "content": content.strip(), "context": _context(passages)}
+    if done.is_refused:
+        message |= {"content": NOT_THERE, "context": _context([])}
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": done.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "length" if done.is_cut else "stop"}],
+        "usage": _usage(question, message["content"], done),
+    }
+
+
+def _question(request: HttpRequest, payload: ChatIn) -> Question:
+    """The last message is the question, those before it the history."""
+    known = {"default", provider.deployment()} - {""}
+    if payload.model not in known:
+        raise ApiError(404, "model_not_found", f"There is no model {payload.model[:80]!r}.", "Use default.", "model")
+    spoken = [message for message in payload.messages if message.role in {"user", "assistant"}]
+    if not spoken or spoken[-1].role != "user" or not spoken[-1].text.strip():
+        raise ApiError(400, "invalid_request_error", "The last message must be a question of the user.", "", "messages")
+    text = _clean(spoken[-1].text)
+    if len(text) > settings.QUESTION_MAX_LETTERS:
+        limit = f"The question is longer than {settings.QUESTION_MAX_LETTERS:,} letters."
+        raise ApiError(400, "context_length_exceeded", limit, "Shorten it.", "messages")
+    turns, asked = [], None
+    for message in spoken[:-1]:
+        if message.role == "user":
+            asked = _clean(message.text)
+        elif asked is not None:
+            turns.append(Turn(asked, DOC_MARKER.sub("", _clean(message.text))))
+            asked = None
+    told = [_clean(message.text) for message in payload.messages if message.role in {"system", "developer"}]
+    return Question(text, request.user, history=turns, instructions="\n".join(told))
+
+
+def _clean(text: str) -> str:
+    """What no database and no model takes: NUL and halves of letters."""
+    return text.replace("\x00", " ").encode("utf-8", "replace").decode()
+
+
+def _written(event: Event) -> str:
+    if isinstance(event, Text):
+        return event.text
+    return f"[doc{event.number}]" if isinstance(event, Cite) else ""
+
+
+def _context(passages: Sequence[Passage]) -> dict[str, object]:
+    return {"citations": [_citation(passage) for passage in passages], "intent": "[]"}
+
+
+def _citation(passage: Passage) -> dict[str, object]:
+    """A passage in the shape of Azure OpenAI's On Your Data, with the place on the page beside it."""
+    place = page_url(passage.document_id, passage.page_number, (passage.start, passage.end))
+    return {
+        "content": passage.text,
+        "title": passage.document_title,
+        "url": settings.BASE_URL + place,
+        "filepath": passage.document_name,
+        "chunk_id": str(passage.chunk_id),
+        "document_id": str(passage.document_id),
+        "page": passage.page_number,
+        "page_label": passage.page_label,
+        "start": passage.start,
+        "end": passage.end,
+    }
+
+
+def _usage(question: Question, content: str, done: Done) -> dict[str, int]:
+    """As the service counted; without a service, as we count."""
+    sent = done.tokens.input or count_tokens(question.text)
+    written = done.tokens.output or count_tokens(content)
+    return {"prompt_tokens": sent, "completion_tokens": written, "total_tokens": sent + written}
+
+
+async def _stream(question: Question, model: str, include_usage: bool) -> AsyncIterator[str]:
+    """Chunks as the service sends them: the citations come first, the usage, if asked for, last."""
+    head = {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": provider.deployment() or "extractive",
+    }
+    passages: Sequence[Passage] = []
+    content, has_begun = "", False
+
+    def chunk(delta: dict[str, object], finish: str | None = None) -> str:
+        return _data(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+    events = answer(question)
+    try:
+        async for event in events:
+            if isinstance(event, Found):
+                passages = event.passages
+            elif isinstance(event, Failed):
+                yield _data(error_body(event.code, event.sentence))
+                return
+            elif isinstance(event, Done):
+                if not has_begun:
+                    yield chunk({"role": "assistant", "context": _context([])})
+                if event.is_refused:
+                    content = NOT_THERE
+                    yield chunk({"content": NOT_THERE})
+                yield chunk({}, "length" if event.is_cut else "stop")
+                if include_usage:
+                    yield _data(head | {"choices": [], "usage": _usage(question, content, event)})
+            elif written := _written(event):
+                if not has_begun:
+                    has_begun = True
+                    yield chunk({"role": "assistant", "context": _context(passages)})
+                content += written
+                yield chunk({"content": written})
+        yield "data: [DONE]\n\n"
+    finally:
+        await events.aclose()
+
+
+def _data(body: dict[str, object]) -> str:
+    return f"data: {json.dumps(body)}\n\n"

@@ -1,0 +1,211 @@
+"""Answer a question of a conversation: the same events as `answer()`, and everything is kept as it comes.
+
+Whoever claims the answer writes it; whoever else asks for it follows what is kept. A reader who goes away, a stop
+from another page and a time limit all reach the model within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.utils import timezone
+
+from chat.answering import Cite, Done, Event, Failed, Found, Question, Source, Text, answer
+from chat.models import Citation, Conversation, Message, State
+from chat.prompts import Turn
+from documents.models import Collection
+from documents.retrieval import Passage
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5  # How often a stop is looked for.
+KEEP_S = 1.0  # How often what is written is kept.
+TURNS_REMEMBERED = 6
+
+
+class Draft:
+    """The answer as it grows. Sources are numbered in the order in which they are first cited."""
+
+    def __init__(self) -> None:
+        self.content = ""
+        self.passages: list[Passage] = []
+        self.numbers: dict[int, int] = {}  # as offered -> as shown
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Found):
+            self.passages = list(event.passages)
+        elif isinstance(event, Text):
+            self.content += event.text
+        elif isinstance(event, Cite):
+            shown = self.numbers.setdefault(event.number, len(self.numbers) + 1)
+            self.content = f"{self.content.rstrip(' ')}[{shown}]"
+
+    def cited(self) -> dict[int, Passage]:
+        """Passages cited so far by the numbers shown."""
+        return {shown: self.passages[offered - 1] for offered, shown in self.numbers.items()}
+
+
+async def converse(message: Message, draft: Draft) -> AsyncIterator[Event | None]:
+    """Write a claimed answer, filling `draft`. Yields None when nothing has come for a while."""
+    question = await sync_to_async(_question)(message)
+    events = answer(question)
+    last_kept = time.monotonic()
+    try:
+        async for event in _until_stopped(events, message):
+            if event is None:
+                yield None
+                continue
+            draft.take(event)
+            if isinstance(event, Done):
+                await sync_to_async(_finish)(message, draft, event)
+            elif isinstance(event, Failed):
+                await _end(message, draft, State.FAILED, event.sentence)
+            elif time.monotonic() - last_kept > KEEP_S:
+                last_kept = time.monotonic()
+                await _keep(message, draft)
+            yield event
+    except _Stopped:
+        await _end(message, draft, State.STOPPED, "Stopped. What was written is kept.")
+    except (asyncio.CancelledError, GeneratorExit):
+        sentence = "The page was closed while answering. What was written is kept."
+        await asyncio.shield(_end(message, draft, State.INTERRUPTED, sentence))
+        raise
+    except Exception:
+        log.exception("answer_failed message=%s", message.pk)
+        await _end(message, draft, State.FAILED, "Something went wrong here while answering. It has been noted.")
+    finally:
+        await events.aclose()
+
+
+class _Stopped(Exception):
+    """Somebody pressed stop."""
+
+
+async def _until_stopped(events: AsyncIterator[Event], message: Message) -> AsyncIterator[Event | None]:
+    """Pass events on; look for a stop while none comes, so that a silent model can be stopped too."""
+    looked = time.monotonic()
+    coming: asyncio.Task | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(events))
+            done, _ = await asyncio.wait({coming}, timeout=LOOK_S)
+            if time.monotonic() - looked >= LOOK_S:
+                looked = time.monotonic()
+                now = timezone.now()
+                await Message.objects.filter(pk=message.pk).aupdate(seen_at=now)
+                if await Message.objects.filter(pk=message.pk, stop_requested=True).aexists():
+                    raise _Stopped
+            if not done:
+                yield None
+                continue
+            try:
+                event = coming.result()
+            except StopAsyncIteration:
+                return
+            coming = None
+            yield event
+    finally:
+        if coming and not coming.done():
+            coming.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                await coming
+
+
+async def _keep(message: Message, draft: Draft) -> None:
+    running = Message.objects.filter(pk=message.pk, state=State.STREAMING)
+    await running.aupdate(content=draft.content, seen_at=timezone.now())
+
+
+async def _end(message: Message, draft: Draft, state: State, sentence: str) -> None:
+    await sync_to_async(_finish_early)(message, draft, state, sentence)
+
+
+def _question(message: Message) -> Question:
+    """The question of an answer, with what was said before it and where it may be looked for."""
+    conversation = message.conversation
+    asked = message.reply_to
+    before = conversation.messages.filter(
+        role=Message.Role.ASSISTANT, state=State.DONE, created_at__lt=asked.created_at
+    ).select_related("reply_to")
+    turns = [Turn(reply.reply_to.content, reply.content) for reply in before.order_by("-created_at")[:TURNS_REMEMBERED]]
+    chosen = list(conversation.collections.values_list("pk", flat=True)) or None
+    return Question(asked.content, conversation.owner, collections=chosen, history=turns[::-1])
+
+
+def _finish(message: Message, draft: Draft, done: Done) -> None:
+    with transaction.atomic():
+        _cite(message, draft, done.sources)
+        message.end(
+            State.REFUSED if done.is_refused else State.DONE, content=draft.content, notice=done.notice, how=done.how
+        )
+
+
+def _finish_early(message: Message, draft: Draft, state: State, sentence: str) -> None:
+    with transaction.atomic():
+        _cite(message, draft, [Source(passage, n in draft.numbers) for n, passage in enumerate(draft.passages, 1)])
+        message.end(state, content=draft.content, error=sentence)
+
+
+def _cite(message: Message, draft: Draft, sources: list[Source]) -> None:
+    """Keep every passage that was offered: the cited first, by the numbers shown, then the others."""
+    numbers = dict(draft.numbers)
+    for offered in range(1, len(sources) + 1):
+        numbers.setdefault(offered, len(numbers) + 1)
+    message.citations.all().delete()
+    Citation.objects.bulk_create(
+        _citation(message, numbers[offered], source) for offered, source in enumerate(sources, 1)
+    )
+
+
+def _citation(message: Message, number: int, source: Source) -> Citation:
+    passage = source.passage
+    return Citation(
+        message=message,
+        number=number,
+        is_cited=source.is_cited,
+        document_id=passage.document_id,
+        title=passage.document_title[:300],
+        page_number=passage.page_number,
+        page_label=passage.page_label,
+        section=passage.section,
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        marks=[list(mark) for mark in source.marks],
+        keyword_rank=passage.keyword.rank if passage.keyword else None,
+        vector_rank=passage.vector.rank if passage.vector else None,
+        score=passage.score,
+    )
+
+
+def ask(conversation: Conversation, text: str, client_key: str) -> Message:
+    """Put a question; the answer, still to be written. The same client key again gives the same answer back."""
+    with transaction.atomic():
+        if client_key:
+            known = conversation.messages.filter(client_key=client_key).first()
+            if known:
+                return known.replies.order_by("created_at").last()
+        question = conversation.messages.create(role=Message.Role.USER, content=text, client_key=client_key)
+        return ask_again(question)
+
+
+def ask_again(question: Message) -> Message:
+    """Another answer to a question."""
+    Conversation.objects.filter(pk=question.conversation_id).update(updated_at=timezone.now())
+    return Message.objects.create(
+        conversation_id=question.conversation_id, role=Message.Role.ASSISTANT, reply_to=question, state=State.QUEUED
+    )
+
+
+def begin(owner, text: str, collections: list[Collection]) -> Conversation:
+    """A new conversation, named by its first question."""
+    title = " ".join(text.split())
+    conversation = Conversation.objects.create(owner=owner, title=title if len(title) <= 80 else f"{title[:79]}…")
+    conversation.collections.set(collections)
+    return conversation

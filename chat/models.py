@@ -1,0 +1,199 @@
+"""What was asked and answered: conversations, their messages, and the citations that carry an answer."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from documents.models import Collection, Document, Person, page_url
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def for_user(self, user: Person) -> ConversationQuerySet:
+        return self.filter(owner=user) if user.is_authenticated else self.none()
+
+
+class Conversation(models.Model):
+    """A row of questions and answers of one person, over the collections they chose."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
+    title = models.CharField(max_length=120)
+    collections = models.ManyToManyField(Collection, blank=True, help_text="Empty: all that the owner may read.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at"]
+        indexes = [models.Index(fields=["owner", "-updated_at"], name="conversation_list")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("conversation", args=[self.pk])
+
+    @property
+    def ask_url(self) -> str:
+        return reverse("ask-more", args=[self.pk])
+
+    @property
+    def rename_url(self) -> str:
+        return reverse("conversation-rename", args=[self.pk])
+
+    @property
+    def delete_url(self) -> str:
+        return reverse("conversation-delete", args=[self.pk])
+
+
+class State(models.TextChoices):
+    """How far an answer is. All but the first two are ends."""
+
+    QUEUED = "queued", "Asked"
+    STREAMING = "streaming", "Answering"
+    DONE = "done", "Answered"
+    REFUSED = "refused", "Not in the documents"
+    STOPPED = "stopped", "Stopped"
+    FAILED = "failed", "Failed"
+    INTERRUPTED = "interrupted", "Interrupted"
+
+
+RUNNING = (State.QUEUED, State.STREAMING)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def for_user(self, user: Person) -> MessageQuerySet:
+        return self.filter(conversation__in=Conversation.objects.for_user(user))
+
+
+class Message(models.Model):
+    """A question, or an answer to one. An answer's text carries its source numbers as [1]."""
+
+    class Role(models.TextChoices):
+        USER = "user", "Question"
+        ASSISTANT = "assistant", "Answer"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    role = models.CharField(max_length=10, choices=Role)
+    reply_to = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
+    content = models.TextField(blank=True)
+    client_key = models.CharField(max_length=64, blank=True, help_text="Sent with a question, so that it is asked once.")
+
+    state = models.CharField(max_length=12, choices=State, default=State.DONE)
+    error = models.CharField(max_length=300, blank=True, help_text="A plain sentence.")
+    notice = models.CharField(max_length=300, blank=True)
+    stop_requested = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="The last sign of life of whoever answers.")
+    how = models.JSONField(default=list, blank=True, help_text='How the answer was made: [["Searched for", "..."], ...]')
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "client_key"], condition=~Q(client_key=""), name="one_question_a_client_key"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.content[:60]}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in RUNNING
+
+    def claim(self) -> bool:
+        """Take the answer on; False when somebody answers already or it has ended."""
+        asked = Message.objects.filter(pk=self.pk, state=State.QUEUED)
+        return asked.update(state=State.STREAMING, seen_at=timezone.now()) == 1
+
+    def end(self, state: State, **fields) -> None:
+        """Give a running answer its end; one that has an end keeps it."""
+        running = Message.objects.filter(pk=self.pk, state__in=RUNNING)
+        if running.update(state=state, **fields):
+            Conversation.objects.filter(pk=self.conversation_id).update(updated_at=timezone.now())
+        self.refresh_from_db()
+
+    @classmethod
+    def end_interrupted(cls, silent_s: int = 45) -> int:
+        """Give an end to answers whose process is gone; returns their number."""
+        silent = timezone.now() - timedelta(seconds=silent_s)
+        lost = cls.objects.filter(state=State.STREAMING, seen_at__lt=silent)
+        sentence = "The connection to whoever was answering was lost. What was written is kept."
+        return lost.update(state=State.INTERRUPTED, error=sentence)
+
+
+class Citation(models.Model):
+    """A passage that was offered for an answer, and the words of it that the answer rests on.
+
+    Everything needed to show it is kept here, so that it survives another indexing of its document.
+    """
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
+    number = models.PositiveIntegerField()
+    is_cited = models.BooleanField(default=True, help_text="False: retrieved, but not used.")
+    document = models.ForeignKey(Document, models.SET_NULL, null=True, related_name="citations")
+    title = models.CharField(max_length=300)
+    page_number = models.PositiveIntegerField()
+    page_label = models.CharField(max_length=40, blank=True)
+    section = models.CharField(max_length=500, blank=True)
+    start = models.PositiveIntegerField(help_text="The passage, as offsets into the page's text.")
+    end = models.PositiveIntegerField()
+    text = models.TextField(help_text="The passage's words.")
+    marks = models.JSONField(default=list, help_text="[[start, end], ...] on the page, one for each time it is cited.")
+    keyword_rank = models.PositiveIntegerField(null=True, blank=True)
+    vector_rank = models.PositiveIntegerField(null=True, blank=True)
+    score = models.FloatField(default=0)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["message", "number"], name="one_citation_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.title}, page {self.shown_page}"
+
+    is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
+
+    @property
+    def shown_page(self) -> str:
+        return self.page_label or str(self.page_number)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        return [(start, end) for start, end in self.marks if end > start]
+
+    @property
+    def quote(self) -> str:
+        """The words the answer rests on first; the passage's beginning when none could be found."""
+        for start, end in self.spans:
+            return self.text[start - self.start : end - self.start]
+        return self.text[:300]
+
+    @property
+    def pieces(self) -> list[tuple[str, bool]]:
+        """The words the answer rests on first, inside what stands around them: (text, whether it is lit)."""
+        span = next(iter(self.spans), None)
+        if span is None:
+            return [(self.text[:300], False)]
+        start, end = span[0] - self.start, span[1] - self.start
+        before, after = self.text[max(0, start - 80) : start], self.text[end : end + 80]
+        return [(before, False), (self.text[start:end], True), (after, False)]
+
+    @property
+    def url(self) -> str:
+        return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans)
+
+    @property
+    def panel_url(self) -> str:
+        return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans, part=True)

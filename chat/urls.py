@@ -1,0 +1,15 @@
+from django.urls import path
+
+from chat import views
+
+urlpatterns = [
+    path("", views.conversations, name="conversations"),
+    path("ask/", views.ask, name="ask"),
+    path("conversations/<uuid:pk>/", views.conversation, name="conversation"),
+    path("conversations/<uuid:pk>/ask/", views.ask, name="ask-more"),
+    path("conversations/<uuid:pk>/rename/", views.rename, name="conversation-rename"),
+    path("conversations/<uuid:pk>/delete/", views.delete, name="conversation-delete"),
+    path("answers/<uuid:pk>/stream/", views.stream, name="message-stream"),
+    path("answers/<uuid:pk>/stop/", views.stop, name="message-stop"),
+    path("answers/<uuid:pk>/again/", views.again, name="message-again"),
+]

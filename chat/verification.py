@@ -1,0 +1,132 @@
+"""Find the words of a passage that carry a sentence. Pure, and no model is asked.
+
+A sentence taken over word for word is found wherever its words stand, whatever the line breaks, dashes and quotes.
+One put in other words is found by its content stems, weighted by their rarity in the passage, in windows of one to
+three of the passage's sentences.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from collections import Counter
+
+from chat.sentences import sentences
+
+WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
+SAME = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"})
+UNSEEN = {"\u00ad", "\u200b", "\ufeff"}
+LEAST = 0.3  # Share of a sentence's weight that must stand in the window; below it nothing is lit.
+LONGER = 0.08  # What each further sentence of a window must be worth.
+STOPWORDS = frozenset(
+    "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its "
+    "may me more most must my no nor not of on one or our shall she should so some such than that the their them then "
+    "there these they this those to too up was we were what when where which who whom why will with would you your "
+    "der die das und ist von zu den mit des im für auf ein eine el la los las de que y en un una es por con le les et "
+    "du au une dans est".split()
+)
+
+
+def stem(word: str) -> str:
+    """A rough stem: enough to see that two words are one.
+
+    >>> {stem("Deadlines"), stem("deadline"), stem("Payments"), stem("payment")} == {"deadlin", "payment"}
+    True
+    """
+    word = word.casefold()
+    if not word.isalpha() or len(word) < 4:
+        return word
+    for ending in ("ations", "ation", "ingly", "edly", "ings", "ing", "ies", "ied", "es", "ed", "ly", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def content_stems(text: str) -> list[str]:
+    """The stems of the words that carry meaning, in order."""
+    words = (found[0] for found in WORD.finditer(text.translate(SAME)))
+    return [stem(word) for word in words if word.casefold() not in STOPWORDS]
+
+
+def locate(sentence: str, passage: str) -> tuple[int, int] | None:
+    """The span of `passage` that carries `sentence`; None when too little of it stands there.
+
+    >>> locate("Water is back in 12 hours.", "We act. Water is\\r\\nback in 12 hours. We pay.")
+    (8, 35)
+    """
+    return _verbatim(sentence, passage) or _by_stems(sentence, passage)
+
+
+def _verbatim(sentence: str, passage: str) -> tuple[int, int] | None:
+    plain, places = normalise(passage)
+    wanted = normalise(sentence)[0].strip(" .")
+    at = plain.find(wanted) if len(wanted) > 8 else -1
+    if at < 0:
+        return None
+    last = at + len(wanted) - 1
+    end = places[last] + 1
+    if end < len(passage) and passage[end] in ".!?":
+        end += 1
+    return places[at], end
+
+
+def normalise(text: str) -> tuple[str, list[int]]:
+    """The text with spaces, dashes, quotes and case made alike, and where each letter stood.
+
+    >>> normalise("Ab\\r\\n  c")
+    ('ab c', [0, 1, 2, 6])
+    """
+    letters: list[str] = []
+    places: list[int] = []
+    for place, letter in enumerate(text.translate(SAME)):
+        if letter in UNSEEN:
+            continue
+        if letter.isspace():
+            if letters and letters[-1] == " ":
+                continue
+            letter = " "
+        for part in letter.casefold():
+            letters.append(part)
+            places.append(place)
+    return "".join(letters), places
+
+
+def _by_stems(sentence: str, passage: str) -> tuple[int, int] | None:
+    wanted = Counter(content_stems(sentence))
+    parts = sentences(passage)
+    held = [set(content_stems(passage[start:end])) for start, end in parts]
+    if not wanted or not parts:
+        return None
+    weight = {word: math.log(1 + len(parts) / (1 + sum(word in part for part in held))) + 0.1 for word in wanted}
+    whole = sum(weight[word] for word in wanted)
+    best, span = LEAST, None
+    for first in range(len(parts)):
+        seen: set[str] = set()
+        for last in range(first, min(first + 3, len(parts))):
+            seen |= held[last]
+            share = sum(weight[word] for word in wanted if word in seen) / whole - LONGER * (last - first)
+            if share > best:
+                best, span = share, (parts[first][0], parts[last][1])
+    return span
+
+
+def markers_with_sentences(pieces: list[str | int]) -> list[tuple[int, str]]:
+    """Each source number of an answer, in order, with the sentence it stands behind or in.
+
+    >>> markers_with_sentences(["One. Two", 1, ". Three.", 2, 3])
+    [(1, 'Two.'), (2, 'Three.'), (3, 'Three.')]
+    """
+    text, markers = "", []
+    for piece in pieces:
+        if isinstance(piece, int):
+            markers.append((len(text), piece))
+        else:
+            text += piece
+    spans = sentences(text)
+    starts = [start for start, _ in spans]
+    found = []
+    for place, number in markers:
+        before = max(bisect_left(starts, place) - 1, 0)
+        found.append((number, text[slice(*spans[before])] if spans else ""))
+    return found

@@ -1,0 +1,257 @@
+"""The conversation's pages, and the stream an answer comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_GET, require_POST
+
+from chat import conversing
+from chat.answering import Cite, Status, Text
+from chat.conversing import Draft, begin, converse
+from chat.forms import QuestionForm, TitleForm
+from chat.markdown import Chip, render as render_markdown
+from chat.models import Conversation, Message, State
+from chat.turns import conversation_list, peek_id, turn_of, turns_of
+from documents.models import FINDABLE, Collection, Document, page_url
+from documents.samples import sample_questions
+from project.limits import TooMany, limited
+
+SHOW_S = 0.08  # An answer is shown anew at most this often.
+BREATH_S = 15  # A comment this often tells both ends that the other is there.
+FOLLOW_S = 0.4
+
+
+# Pages -------------------------------------------------------------------------------------------------------------
+@require_GET
+def conversations(request: HttpRequest) -> HttpResponse:
+    return render(request, "chat/conversation.html", _page(request, None))
+
+
+@require_GET
+def conversation(request: HttpRequest, pk: UUID) -> HttpResponse:
+    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    return render(request, "chat/conversation.html", _page(request, row))
+
+
+def _page(request: HttpRequest, row: Conversation | None) -> dict[str, object]:
+    ready = Document.objects.for_user(request.user).current().filter(state__in=FINDABLE)
+    totals = ready.aggregate(documents=Count("pk"), pages=Sum("page_count"))
+    collections = list(Collection.objects.for_user(request.user))
+    chosen = set(row.collections.values_list("pk", flat=True)) if row else set()
+    for item in collections:
+        item.chosen = item.pk in chosen
+    return {
+        "conversation": row,
+        "conversations": conversation_list(request.user),
+        "turns": turns_of(row, request.user) if row else [],
+        "collections": collections,
+        "samples": [] if row else sample_questions(request.user),
+        "document_count": totals["documents"],
+        "page_count": totals["pages"] or 0,
+        "client_key": uuid.uuid4().hex,
+        "question_max": settings.QUESTION_MAX_LETTERS,
+    }
+
+
+@require_POST
+def rename(request: HttpRequest, pk: UUID) -> HttpResponse:
+    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    form = TitleForm(request.POST)
+    if form.is_valid():
+        Conversation.objects.filter(pk=row.pk).update(title=form.cleaned_data["title"])
+    else:
+        messages.error(request, "A conversation needs a name of at most 120 letters.")
+    return redirect(row)
+
+
+@require_POST
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    row.delete()
+    messages.success(request, f"“{row.title}” is deleted.")
+    return redirect("conversations")
+
+
+# Asking ------------------------------------------------------------------------------------------------------------
+@require_POST
+@limited("ask")
+async def ask(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+    """Put a question to a new conversation, or to the one named."""
+    user = await request.auser()
+    message, sentence = await sync_to_async(_put)(request, user, pk)
+    if message is not None:
+        return await _answer(request, user, message)
+    if _is_script(request):
+        return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
+    await sync_to_async(messages.error)(request, sentence)
+    return redirect("conversation", pk) if pk else redirect("conversations")
+
+
+@require_POST
+@limited("ask")
+async def again(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Another answer to the same question; while one is being written, that one."""
+    user = await request.auser()
+    message = await sync_to_async(_readable)(user, pk)
+    if not message.is_running:
+        message = await sync_to_async(conversing.ask_again)(message.reply_to)
+    return await _answer(request, user, message)
+
+
+async def _answer(request: HttpRequest, user, message: Message) -> HttpResponse:
+    """A script gets the turn and opens its stream; without one the page comes when the answer is written."""
+    message = await sync_to_async(_readable)(user, message.pk)
+    if _is_script(request):
+        return JsonResponse(await sync_to_async(_turn_body)(request, message))
+    if await sync_to_async(message.claim)():
+        async for _ in converse(message, Draft()):
+            pass
+    return redirect("conversation", message.conversation_id)
+
+
+def _is_script(request: HttpRequest) -> bool:
+    return request.headers.get("X-Requested-With") == "fetch"
+
+
+def _put(request: HttpRequest, user, pk: UUID | None) -> tuple[Message | None, str]:
+    row = get_object_or_404(Conversation.objects.for_user(user), pk=pk) if pk else None
+    form = QuestionForm(request.POST, user=user)
+    if not form.is_valid():
+        return None, next(error for errors in form.errors.values() for error in errors)
+    running = Message.objects.for_user(user).filter(state=State.STREAMING).count()
+    if running >= settings.STREAMS_AT_ONCE:
+        raise TooMany(10)
+    text, key = form.cleaned_data["text"], form.cleaned_data["client_key"]
+    chosen = list(form.cleaned_data["collections"])
+    if row is None:
+        asked = Message.objects.for_user(user).filter(client_key=key).select_related("conversation").first()
+        row = asked.conversation if asked else begin(user, text, chosen)
+    else:
+        row.collections.set(chosen)
+    return conversing.ask(row, text, key), ""
+
+
+def _turn_body(request: HttpRequest, message: Message) -> dict[str, str]:
+    row = message.conversation
+    return {
+        "conversation_url": row.get_absolute_url(),
+        "ask_url": row.ask_url,
+        "title": row.title,
+        "turn_html": _turn_html(request, message),
+        "list_html": _list_html(request, row),
+        "acts_html": render_to_string("chat/_acts.html", {"conversation": row}, request),
+    }
+
+
+@require_POST
+def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Whoever writes the answer sees this within a second; an answer nobody writes yet ends at once."""
+    message = get_object_or_404(Message.objects.for_user(request.user), pk=pk)
+    Message.objects.filter(pk=message.pk).update(stop_requested=True)
+    if message.state == State.QUEUED:
+        message.end(State.STOPPED, error="Stopped before it was answered.")
+    if _is_script(request):
+        return JsonResponse({"state": message.state})
+    return redirect("conversation", message.conversation_id)
+
+
+# The stream --------------------------------------------------------------------------------------------------------
+@require_GET
+async def stream(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """An answer as it is written. Whoever connects first has it written; anybody later follows what is kept."""
+    user = await request.auser()
+    message = await sync_to_async(_readable)(user, pk)
+    events = _write(request, message) if await sync_to_async(message.claim)() else _follow(request, message)
+    response = StreamingHttpResponse(events, content_type="text/event-stream")
+    response["Cache-Control"] = "no-cache, no-transform"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _readable(user, pk: UUID) -> Message:
+    rows = Message.objects.for_user(user).select_related("conversation__owner", "reply_to")
+    return get_object_or_404(rows, pk=pk, role=Message.Role.ASSISTANT)
+
+
+async def _write(request: HttpRequest, message: Message) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    draft, shown, breathed = Draft(), 0.0, time.monotonic()
+    is_fresh = False
+    writing = converse(message, draft)
+    try:
+        async for event in writing:
+            now = time.monotonic()
+            if isinstance(event, Status):
+                yield _event("status", {"stage": event.stage, "text": event.text})
+            is_fresh = is_fresh or isinstance(event, Text | Cite)
+            if is_fresh and now - shown >= SHOW_S:
+                yield _event("answer", {"html": _draft_html(message, draft)})
+                shown, is_fresh = now, False
+            if now - breathed >= BREATH_S:
+                yield ": still here\n\n"
+                breathed = now
+    finally:
+        await writing.aclose()
+    yield await sync_to_async(_end_event)(request, message)
+
+
+async def _follow(request: HttpRequest, message: Message) -> AsyncIterator[str]:
+    """What is kept of an answer that another connection has written, or is writing."""
+    yield "retry: 2000\n\n"
+    content, breathed = "", time.monotonic()
+    while True:
+        await message.arefresh_from_db(fields=["state", "content"])
+        if not message.is_running:
+            break
+        if message.content != content:
+            content = message.content
+            yield _event("answer", {"html": render_markdown(content, {})})
+        if time.monotonic() - breathed >= BREATH_S:
+            yield ": still here\n\n"
+            breathed = time.monotonic()
+        await asyncio.sleep(FOLLOW_S)
+    yield await sync_to_async(_end_event)(request, message)
+
+
+def _draft_html(message: Message, draft: Draft) -> str:
+    """The answer so far; its numbers lead to their passages, the exact words are found at the end."""
+    chips = {}
+    for number, passage in draft.cited().items():
+        place = (passage.document_id, passage.page_number, (passage.start, passage.end))
+        label = f"{passage.document_title}, page {passage.page_label or passage.page_number}"
+        chips[number] = Chip(page_url(*place), page_url(*place, part=True), peek_id(message, number), label)
+    return render_markdown(draft.content, chips)
+
+
+def _end_event(request: HttpRequest, message: Message) -> str:
+    message.refresh_from_db()
+    name = "done" if message.state in {State.DONE, State.REFUSED} else "error"
+    body = {"html": _turn_html(request, message), "list_html": _list_html(request, message.conversation)}
+    return _event(name, body)
+
+
+def _event(name: str, body: dict[str, str]) -> str:
+    return f"event: {name}\ndata: {json.dumps(body)}\n\n"
+
+
+def _turn_html(request: HttpRequest, message: Message) -> str:
+    context = {"turn": turn_of(message, message.conversation.owner), "conversation": message.conversation}
+    return render_to_string("chat/_turn.html", context, request)
+
+
+def _list_html(request: HttpRequest, row: Conversation) -> str:
+    context = {"conversations": conversation_list(row.owner), "conversation": row}
+    return render_to_string("chat/_list.html", context, request)

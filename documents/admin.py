@@ -1,0 +1,57 @@
+"""The library in the console."""
+
+from django.contrib import admin
+
+from documents.models import Collection, Document, Index, IndexVersion, Membership
+
+
+class VersionInline(admin.TabularInline):
+    model = IndexVersion
+    extra = 0
+    can_delete = False
+    readonly_fields = ["number", "backend_name", "embedding_model", "dimensions", "chunk_tokens", "chunk_overlap"]
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Index)
+class IndexAdmin(admin.ModelAdmin):
+    list_display = ["name", "live", "created_at"]
+    readonly_fields = ["live"]
+    inlines = [VersionInline]
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user"]
+
+
+@admin.register(Collection)
+class CollectionAdmin(admin.ModelAdmin):
+    list_display = ["name", "owner", "is_private", "index"]
+    list_filter = ["is_private", "index"]
+    search_fields = ["name", "owner__username"]
+    readonly_fields = ["is_private"]
+    autocomplete_fields = ["owner"]
+    inlines = [MembershipInline]
+
+
+@admin.register(Document)
+class DocumentAdmin(admin.ModelAdmin):
+    """What became of every file. Its text is not here: who runs the library need not read it."""
+
+    list_display = ["name", "collection", "owner", "state", "attempt", "page_count", "chunk_count", "created_at"]
+    list_filter = ["state", "kind", "language"]
+    search_fields = ["name", "title", "owner__username"]
+    list_select_related = ["collection", "owner"]
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False

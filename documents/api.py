@@ -1,0 +1,198 @@
+"""The library for programs: documents and search. Shapes are a promise: other programs rely on them."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Field, File, Form, Router, Schema
+from ninja.files import UploadedFile
+
+from documents import intake
+from documents.models import Collection, Document, Index
+from documents.retrieval import retrieve
+from project.api import ApiError, reading, writing
+
+router = Router(tags=["documents"])
+
+NOT_YOURS = (404, "not_found", "There is no such document, or it is not yours.")
+
+
+class ErrorOut(Schema):
+    code: str
+    reason: str
+    advice: str = ""
+
+
+class DocumentOut(Schema):
+    id: UUID
+    name: str
+    title: str
+    collection: str
+    kind: str
+    size: int
+    version: int
+    language: str
+    state: str
+    progress: dict[str, int]
+    pages: int
+    chunks: int
+    warnings: list[str]
+    error: ErrorOut | None
+    seconds: dict[str, float]
+    created_at: str
+    duplicate: bool = False
+
+
+def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
+    return DocumentOut(
+        id=document.pk,
+        name=document.name,
+        title=document.display_title,
+        collection=document.collection.name,
+        kind=document.kind,
+        size=document.size,
+        version=document.version,
+        language=document.language,
+        state=document.state,
+        progress={"done": document.done, "total": document.total},
+        pages=document.page_count,
+        chunks=document.chunk_count,
+        warnings=document.warnings,
+        error=ErrorOut(**document.error) if document.error else None,
+        seconds=document.seconds,
+        created_at=document.created_at.isoformat(),
+        duplicate=duplicate,
+    )
+
+
+@router.post("/documents", response={201: DocumentOut, 200: DocumentOut}, auth=writing)
+def upload(request: HttpRequest, file: File[UploadedFile], collection: Form[str] = ""):
+    """Take a file in; 200 instead of 201 when these bytes are here already."""
+    target = _collection(request, collection.replace("\x00", "").strip()[:120])
+    try:
+        document, is_new = intake.accept(file.chunks(), file.name or "", request.user, target)
+    except intake.UploadRefused as exc:
+        raise ApiError(exc.status, exc.code, exc.reason, exc.advice) from exc
+    return (201 if is_new else 200), row(document, duplicate=not is_new)
+
+
+def _collection(request: HttpRequest, name: str) -> Collection:
+    """The collection of this name that the caller may add to; a new name makes a new one of theirs."""
+    if not name:
+        return Collection.private(request.user)
+    editable = Collection.objects.editable_by(request.user).filter(name=name)
+    found = editable.filter(owner=request.user).first() or editable.first()
+    if found:
+        return found
+    made, _ = Collection.objects.get_or_create(owner=request.user, name=name, defaults={"index": Index.default()})
+    return made
+
+
+@router.get("/documents", response=list[DocumentOut], auth=reading)
+def documents(request: HttpRequest, state: str = "", limit: int = Field(100, ge=1, le=1000), offset: int = Field(0, ge=0)):
+    """What the caller may read, newest first."""
+    rows = Document.objects.for_user(request.user).current().select_related("collection")
+    if state:
+        rows = rows.filter(state=state.replace("\x00", ""))
+    return [row(document) for document in rows[offset : offset + limit]]
+
+
+@router.get("/documents/{uuid:pk}", response=DocumentOut, auth=reading)
+def document(request: HttpRequest, pk: UUID):
+    return row(_find(Document.objects.for_user(request.user), pk))
+
+
+@router.delete("/documents/{uuid:pk}", response={204: None}, auth=writing)
+def delete(request: HttpRequest, pk: UUID):
+    intake.delete(_find(Document.objects.editable_by(request.user), pk))
+    return 204, None
+
+
+@router.post("/documents/{uuid:pk}/retry", response=DocumentOut, auth=writing)
+def retry(request: HttpRequest, pk: UUID):
+    found = _find(Document.objects.editable_by(request.user), pk)
+    intake.retry(found)
+    return row(found)
+
+
+@router.post("/documents/{uuid:pk}/cancel", response=DocumentOut, auth=writing)
+def cancel(request: HttpRequest, pk: UUID):
+    found = _find(Document.objects.editable_by(request.user), pk)
+    intake.cancel(found)
+    return row(found)
+
+
+def _find(rows, pk: UUID) -> Document:
+    found = rows.select_related("collection").filter(pk=pk).first()
+    if found is None:
+        raise ApiError(*NOT_YOURS)
+    return found
+
+
+class SearchIn(Schema):
+    query: str = Field(min_length=1, max_length=20_000)
+    top: int = Field(10, ge=1, le=100)
+    mode: Literal["hybrid", "keyword", "vector"] = "hybrid"
+    collections: list[str] | None = Field(None, description="Names or ids; left out: all that the key may read.")
+    documents: list[UUID] | None = None
+
+
+class LegOut(Schema):
+    rank: int
+    score: float
+
+
+class ResultOut(Schema):
+    document_id: UUID
+    document: str
+    page: int
+    page_label: str
+    start: int
+    end: int
+    text: str
+    score: float
+    legs: dict[str, LegOut]
+
+
+class ResultsOut(Schema):
+    results: list[ResultOut]
+
+
+@router.post("/search", response=ResultsOut, auth=reading)
+def search(request: HttpRequest, payload: SearchIn):
+    """The chunks nearest to a query, with the place of each on its page."""
+    passages = retrieve(
+        payload.query.replace("\x00", " "),
+        request.user,
+        top=payload.top,
+        mode=payload.mode,
+        collections=named_collections(request.user, payload.collections),
+        documents=payload.documents,
+    )
+    return {"results": [_result(passage) for passage in passages]}
+
+
+def named_collections(user, names: list[str] | None) -> list[UUID] | None:
+    """Names or ids as ids, of those this person may read: a name of nobody's finds nothing."""
+    if names is None:
+        return None
+    wanted = {name.replace("\x00", "").lower() for name in names}
+    readable = Collection.objects.for_user(user).values_list("pk", "name")
+    return [pk for pk, name in readable if str(pk) in wanted or name.lower() in wanted]
+
+
+def _result(passage) -> ResultOut:
+    legs = {"keyword": passage.keyword, "vector": passage.vector}
+    return ResultOut(
+        document_id=passage.document_id,
+        document=passage.document_name,
+        page=passage.page_number,
+        page_label=passage.page_label,
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        score=round(passage.score, 6),
+        legs={name: LegOut(rank=leg.rank, score=round(leg.score, 6)) for name, leg in legs.items() if leg},
+    )

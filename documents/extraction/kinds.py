@@ -1,0 +1,177 @@
+"""Decide what a file is by what it holds. Reads little of it, and unpacks nothing but one small table of contents."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+from documents.extraction.pages import ExtractionError, damaged, needs_password
+
+ADVICE = "PDF, Word (docx), HTML, Markdown and plain text can be read."
+SAMPLE = 16_384  # bytes, from the beginning, the middle and the end
+ENTRIES_MOST = 5_000
+DIRECTORY_MOST = 2_000_000  # bytes
+UNPACKED_MOST = 400_000_000  # bytes
+RATIO_MOST = 150  # unpacked to packed, of a file large enough to matter
+CONTROLS_MOST = 0.05  # of a text's characters
+
+# What a file begins with, and how we call it then.
+SIGNATURES: list[tuple[bytes, str]] = [
+    (b"MZ", "a Windows program"),
+    (b"\x7fELF", "a program"),
+    (b"\xca\xfe\xba\xbe", "a program"),
+    (b"\xcf\xfa\xed\xfe", "a program"),
+    (b"\x89PNG", "an image (PNG)"),
+    (b"\xff\xd8\xff", "an image (JPEG)"),
+    (b"GIF8", "an image (GIF)"),
+    (b"II*\x00", "an image (TIFF)"),
+    (b"MM\x00*", "an image (TIFF)"),
+    (b"\x1f\x8b", "an archive (gzip)"),
+    (b"7z\xbc\xaf\x27\x1c", "an archive (7z)"),
+    (b"Rar!", "an archive (rar)"),
+    (b"BZh", "an archive (bzip2)"),
+    (b"\xfd7zXZ\x00", "an archive (xz)"),
+    (b"\x28\xb5\x2f\xfd", "an archive (zstd)"),
+    (b"SQLite format 3", "a database (SQLite)"),
+    (b"{\\rtf", "a rich text file (rtf)"),
+    (b"%!PS", "a PostScript file"),
+    (b"ID3", "a sound file"),
+    (b"OggS", "a sound file"),
+    (b"RIFF", "a media file"),
+    (b"\x1aE\xdf\xa3", "a video"),
+]
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd", ".mkdn"}
+HTML_ENDINGS = {".html", ".htm", ".xhtml", ".shtml"}
+
+_HTML = re.compile(
+    rb"\s*(<\?xml[^>]*>\s*)?(<!--(?:[^-]|-(?!->))*-->\s*)*<(!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]*[\s/>])", re.IGNORECASE)
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\f\r\x1b")
+# What a zip's table of contents says of the formats made of one.
+_PACKED = [
+    ("wordprocessingml.template", "a Word template"),
+    ("ms-word", "a Word file with macros"),
+    ("spreadsheetml", "a spreadsheet (xlsx)"),
+    ("ms-excel", "a spreadsheet"),
+    ("presentationml", "a presentation (pptx)"),
+    ("ms-powerpoint", "a presentation"),
+]
+
+
+def kind_of(path: Path, name: str) -> str:
+    """pdf, docx, html, markdown or text; ExtractionError for anything else.
+
+    The name decides only what content cannot: markdown or text, and whether a fragment with tags is HTML.
+    """
+    with path.open("rb") as file:
+        sample, head = _samples(file)
+        if not sample.strip():
+            raise ExtractionError("empty", "The file is empty.", ADVICE)
+        if head.lstrip().startswith(b"%PDF-") or (b"%PDF-" in head[:1024] and b"%%EOF" in sample):
+            return "pdf"
+        if head.startswith(b"PK"):
+            return _packed_kind(file)
+        if head.startswith(OLE):
+            raise _office_error(file)
+    for signature, what in SIGNATURES:
+        if head.startswith(signature):
+            raise unsupported(what)
+    if head[4:8] == b"ftyp":
+        raise unsupported("a video or a picture")
+    return _text_kind(head, sample, Path(name).suffix.lower())
+
+
+def unsupported(what: str) -> ExtractionError:
+    return ExtractionError("unsupported", f"The file seems to be {what}, which cannot be read.", ADVICE)
+
+
+def check_archive(archive: zipfile.ZipFile) -> None:
+    """Refuse by the directory alone what would be too much when unpacked, or is encrypted."""
+    entries = archive.infolist()
+    unpacked, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
+    bomb = unpacked > 20_000_000 and unpacked > RATIO_MOST * packed
+    if len(entries) > ENTRIES_MOST or unpacked > UNPACKED_MOST or bomb:
+        raise _too_large()
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise needs_password()
+
+
+def _too_large() -> ExtractionError:
+    reason = "Unpacked, the file would be far too large."
+    return ExtractionError("too_large", reason, "Split it into smaller files and upload those.")
+
+
+def _directory_bytes(file: IO[bytes]) -> int:
+    """How large an archive's directory is, which `zipfile` would read whole before anybody could count its entries."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 70_000))
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0:
+        raise zipfile.BadZipFile
+    if tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):  # The size stands in a larger record before this one.
+        return struct.unpack_from("<Q", tail, at - 36)[0]
+    return struct.unpack_from("<I", tail, at + 12)[0]
+
+
+def _samples(file: IO[bytes]) -> tuple[bytes, bytes]:
+    head = file.read(SAMPLE)
+    size = file.seek(0, 2)
+    pieces = [head]
+    for place in (size // 2, size - SAMPLE):
+        if place >= SAMPLE:
+            file.seek(place & ~1)  # Even, so that two-byte letters stay whole.
+            pieces.append(file.read(SAMPLE))
+    return b"".join(pieces), head
+
+
+def _packed_kind(file: IO[bytes]) -> str:
+    try:
+        if _directory_bytes(file) > DIRECTORY_MOST:
+            raise _too_large()
+        with zipfile.ZipFile(file) as archive:
+            check_archive(archive)
+            names = set(archive.namelist())
+            if "[Content_Types].xml" in names:
+                with archive.open("[Content_Types].xml") as types:
+                    return _office_kind(types.read(1_000_000).decode("utf-8", "replace"))
+            if "mimetype" in names:
+                with archive.open("mimetype") as types:
+                    what = types.read(100).decode("ascii", "replace")
+                    raise unsupported("an e-book (epub)" if "epub" in what else "an OpenDocument file")
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, struct.error, zlib.error) as exc:
+        raise damaged("The file is packed like a Word file or an archive, but it is damaged.") from exc
+    raise unsupported("an archive (zip)")
+
+
+def _office_kind(types: str) -> str:
+    if "wordprocessingml.document.main+xml" in types:
+        return "docx"
+    raise unsupported(next((what for mark, what in _PACKED if mark in types), "an archive (zip)"))
+
+
+def _office_error(file: IO[bytes]) -> ExtractionError:
+    """An Office file that wants a password is wrapped in the container of the old Office formats."""
+    file.seek(0)
+    if "EncryptedPackage".encode("utf-16-le") in file.read(2_000_000):
+        return needs_password()
+    return unsupported("an Office file of the old kind (doc, xls, ppt)")
+
+
+def _text_kind(head: bytes, sample: bytes, ending: str) -> str:
+    if not head.startswith(BYTE_ORDER_MARKS):
+        controls = len(sample) - len(sample.translate(None, _CONTROLS))
+        if controls > max(1, CONTROLS_MOST * len(sample)):
+            raise unsupported("a binary file")
+    plain = sample.replace(b"\x00", b"").removeprefix(BYTE_ORDER_MARKS[0]).lstrip(b"\xff\xfe")
+    if _HTML.match(plain) or (ending in HTML_ENDINGS and _TAG.search(plain)):
+        return "html"
+    return "markdown" if ending in MARKDOWN_ENDINGS else "text"

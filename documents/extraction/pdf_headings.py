@@ -1,0 +1,189 @@
+"""Where a PDF's headings stand in its text: by its outline, or else by how large its lines are set."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+OUTLINE_MOST = 10_000  # entries
+SAMPLE_PAGES = 20  # are looked at to learn how a document is set
+TITLE_MOST = 120  # characters
+LARGER = 1.15  # than the body
+SHARE_MOST = 0.15  # of all characters; what is more common is no heading
+PAGE_MOST = 12  # headings; a page with more is a table or a poster
+LEVELS = 4
+
+_LINE = re.compile(r"[^\r\n]+")
+_PAGE_NUMBER = re.compile(r"(page|seite|página|pagina|sida|side|strona)\s*\d", re.IGNORECASE)
+
+
+class Heading(NamedTuple):
+    """An entry of the outline; `top` is where it points on its page, in points from below, if it says so."""
+
+    level: int
+    title: str
+    top: float | None
+
+
+class Style(NamedTuple):
+    size: float
+    is_bold: bool
+
+
+def outline(pdf: pdfium.PdfDocument) -> dict[int, list[Heading]]:
+    """The outline's entries by page, from 0."""
+    entries: dict[int, list[Heading]] = defaultdict(list)
+    try:
+        for count, item in enumerate(pdf.get_toc(max_depth=8)):
+            if count == OUTLINE_MOST:
+                break
+            target = item.get_dest()
+            page = target.get_index() if target else None
+            title = " ".join("".join(c for c in item.get_title() if c.isprintable()).split())
+            if page is not None and page >= 0 and title:
+                entries[page].append(Heading(item.level + 1, title[:300], _top(target)))
+    except pdfium.PdfiumError:
+        pass  # A broken outline: what was read before is still right.
+    return dict(entries)
+
+
+def _top(target: pdfium.PdfDest) -> float | None:
+    mode, place = target.get_view()
+    at = {raw.PDFDEST_VIEW_XYZ: 1, raw.PDFDEST_VIEW_FITH: 0, raw.PDFDEST_VIEW_FITBH: 0, raw.PDFDEST_VIEW_FITR: 3}.get(
+        mode
+    )
+    return place[at] if at is not None and len(place) > at and place[at] else None
+
+
+def place(entries: list[Heading], textpage: pdfium.PdfTextPage, text: str) -> list[tuple[int, int, str]]:
+    """Find each title in the page's text: where its words stand, else at the place the outline points to."""
+    found, after = [], 0
+    for entry in entries:
+        offsets = [match.start() for match in re.finditer(_loosely(entry.title), text, re.IGNORECASE)]
+        whole = [offset for offset in offsets if not offset or text[offset - 1] in "\r\n"]
+        offset = _nearest(whole or offsets, entry.top, after, textpage)
+        if offset is None:
+            offset = _line_below(entry.top, textpage, text) if entry.top is not None else after
+        found.append((offset, entry.level, entry.title))
+        after = max(after, offset)
+    return sorted(found, key=lambda heading: heading[0])
+
+
+def _loosely(title: str) -> str:
+    """The title's letters with any blanks, line ends or marks between them, as setting may have changed those."""
+    words = re.findall(r"\w+", title)
+    return r"[^\w]{0,6}".join(map(re.escape, words)) + r"(?!\w)" if words else r"(?!)"
+
+
+def _nearest(offsets: list[int], top: float | None, after: int, textpage: pdfium.PdfTextPage) -> int | None:
+    if not offsets:
+        return None
+    if top is None:
+        return next((offset for offset in offsets if offset > after), offsets[0])
+    return min(offsets[:50], key=lambda offset: abs(textpage.get_charbox(offset)[3] - top))
+
+
+def _line_below(top: float, textpage: pdfium.PdfTextPage, text: str) -> int:
+    for line in _LINE.finditer(text):
+        if line[0].strip() and textpage.get_charbox(_first_letter(line))[3] <= top + 2:
+            return line.start()
+    return 0
+
+
+def _first_letter(line: re.Match[str]) -> int:
+    return line.start() + len(line[0]) - len(line[0].lstrip())
+
+
+@dataclass
+class Typography:
+    """How a document is set: which styles are headings, at which level, and which lines are on every page."""
+
+    body: Style
+    levels: dict[Style, int]
+    running: set[str]
+
+    @classmethod
+    def of(cls, pdf: pdfium.PdfDocument) -> Typography:
+        """Learn it from the first pages."""
+        letters: Counter[Style] = Counter()
+        lines: Counter[Style] = Counter()
+        repeated: Counter[str] = Counter()
+        pages = 0
+        for number in range(min(len(pdf), SAMPLE_PAGES)):
+            try:
+                page = pdf[number]
+                textpage = page.get_textpage()
+            except pdfium.PdfiumError:
+                continue
+            pages += 1
+            repeated.update({_without_numbers(line[0]) for line in _LINE.finditer(textpage.get_text_range())})
+            for line, style in _styled_lines(textpage, textpage.get_text_range()):
+                letters[style] += len(line[0])
+                lines[style] += 1
+            textpage.close()
+            page.close()
+        running = {line for line, times in repeated.items() if times >= 3 and times > 0.3 * pages}
+        body = letters.most_common(1)[0][0] if letters else Style(0, False)
+        return cls(body, _levels(body, letters, lines), running)
+
+    def headings(self, textpage: pdfium.PdfTextPage, text: str) -> list[tuple[int, int, str]]:
+        if not self.levels:
+            return []
+        found: list[tuple[int, int, str]] = []
+        for line, style in _styled_lines(textpage, text):
+            title = " ".join(line[0].split())
+            level = self.levels.get(style)
+            is_field = ":" in title and style.size < LARGER * self.body.size  # "Name: value", the name in bold
+            if level and _is_title(title) and not is_field and _without_numbers(title) not in self.running:
+                found.append((line.start(), level, title))
+        return found if len(found) <= PAGE_MOST else []
+
+
+def _levels(body: Style, letters: Counter[Style], lines: Counter[Style]) -> dict[Style, int]:
+    total = letters.total()
+    styles = [
+        style
+        for style in letters
+        if letters[style] <= SHARE_MOST * total
+        and letters[style] <= lines[style] * TITLE_MOST / 2
+        and (style.size >= LARGER * body.size or (style.is_bold and not body.is_bold and style.size >= body.size))
+    ]
+    ranked = sorted(styles, reverse=True)
+    return {style: min(rank, LEVELS) for rank, style in enumerate(ranked, 1)}
+
+
+def _is_title(line: str) -> bool:
+    is_worded = any(letter.isalpha() for letter in line) and not _PAGE_NUMBER.match(line)
+    return 2 < len(line) <= TITLE_MOST and line[-1] not in ".,;:" and is_worded
+
+
+def _without_numbers(line: str) -> str:
+    return re.sub(r"\d+", "0", " ".join(line.split()))
+
+
+def _styled_lines(textpage: pdfium.PdfTextPage, text: str) -> Iterator[tuple[re.Match[str], Style]]:
+    """Lines that are set in one style from the first letter to the last."""
+    for line in _LINE.finditer(text):
+        if line[0].strip():
+            first, last = _first_letter(line), line.start() + len(line[0].rstrip()) - 1
+            style = _style(textpage, first)
+            if style == _style(textpage, last):
+                yield line, style
+
+
+def _style(textpage: pdfium.PdfTextPage, index: int) -> Style:
+    matrix = raw.FS_MATRIX()
+    raw.FPDFText_GetMatrix(textpage, index, matrix)
+    size = raw.FPDFText_GetFontSize(textpage, index) * (math.hypot(matrix.c, matrix.d) or 1)
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    raw.FPDFText_GetFontInfo(textpage, index, name, 128, flags)
+    heavy = raw.FPDFText_GetFontWeight(textpage, index) >= 600
+    return Style(round(size, 1), heavy or bool(re.search(rb"bold|black|heavy", name.value, re.IGNORECASE)))

@@ -1,0 +1,48 @@
+"""What people fill in about the library."""
+
+from django import forms
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from documents.models import Collection, Membership
+
+
+class UploadForm(forms.Form):
+    """One file and where it goes; a collection is named by its id, or left out for the private one."""
+
+    file = forms.FileField(allow_empty_file=True, max_length=1000)
+    collection = forms.UUIDField(required=False)
+
+    def target(self, request: HttpRequest) -> Collection | None:
+        """The collection, if this person may add to it; None when it is not theirs to add to."""
+        chosen = self.cleaned_data["collection"]
+        if chosen is None:
+            return Collection.private(request.user)
+        return Collection.objects.editable_by(request.user).filter(pk=chosen).first()
+
+
+class CollectionForm(forms.ModelForm):
+    class Meta:
+        model = Collection
+        fields = ["name"]
+
+    def __init__(self, *args, owner: User, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.owner = owner
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"].strip()
+        if Collection.objects.filter(owner=self.owner, name__iexact=name).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(f"You have a collection named “{name}” already.")
+        return name
+
+
+class MemberForm(forms.Form):
+    username = forms.CharField(max_length=150)
+    role = forms.ChoiceField(choices=Membership.Role.choices)
+
+    def clean_username(self) -> User:
+        user = User.objects.filter(username__iexact=self.cleaned_data["username"].strip(), is_active=True).first()
+        if user is None:
+            raise forms.ValidationError("Nobody here has that name.")
+        return user

@@ -1,0 +1,379 @@
+"""The library's rows: indexes, collections, documents, their pages and chunks, and who may see them."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+
+Person = User | AnonymousUser
+
+
+class Index(models.Model):
+    """What an administrator runs: a search backend with an embedding model and chunking settings."""
+
+    name = models.CharField(max_length=80, unique=True)
+    live = models.ForeignKey("IndexVersion", models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "indexes"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def default(cls) -> Index:
+        """The index a new collection lives in; made, with a first version, when there is none."""
+        index = cls.objects.order_by("pk").first()
+        return index if index and index.live_id else cls.found()
+
+    @classmethod
+    def found(cls) -> Index:
+        """Make the first index; two processes that start together make one."""
+        from documents.embeddings import local_model_name  # The model decides the width of the vectors.
+
+        index, _ = cls.objects.get_or_create(name="main")
+        version, _ = IndexVersion.objects.get_or_create(
+            index=index,
+            number=1,
+            defaults={"embedding_model": local_model_name(), "dimensions": 384},
+        )
+        version.backend.create()
+        cls.objects.filter(pk=index.pk, live=None).update(live=version)
+        index.refresh_from_db()
+        return index
+
+
+class IndexVersion(models.Model):
+    """One way an index is built. Vectors of two models never share a version."""
+
+    index = models.ForeignKey(Index, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    backend_name = models.CharField(max_length=40, default="pgvector")
+    embedding_model = models.CharField(max_length=120, help_text="Empty: keyword search alone.", blank=True)
+    dimensions = models.PositiveIntegerField()
+    chunk_tokens = models.PositiveIntegerField(default=400)
+    chunk_overlap = models.FloatField(default=0.1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["index", "number"], name="one_version_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.number}"
+
+    @property
+    def backend(self):
+        """The search backend that holds this version's chunks."""
+        from documents.search import backend_for
+
+        return backend_for(self)
+
+
+class CollectionQuerySet(models.QuerySet["Collection"]):
+    def for_user(self, user: Person) -> CollectionQuerySet:
+        """What this person may read. Nobody signed in reads nothing."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(Q(owner=user) | Q(pk__in=Membership.objects.filter(user=user).values("collection")))
+
+    def editable_by(self, user: Person) -> CollectionQuerySet:
+        if not user.is_authenticated:
+            return self.none()
+        editing = Membership.objects.filter(user=user, role=Membership.Role.EDITOR)
+        return self.filter(Q(owner=user) | Q(pk__in=editing.values("collection")))
+
+
+class Collection(models.Model):
+    """A named set of documents with members. Permission is decided here and nowhere else."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="collections")
+    index = models.ForeignKey(Index, models.PROTECT, related_name="collections")
+    is_private = models.BooleanField(default=False, help_text="The one everybody has for themselves; it cannot be shared.")
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="shared_collections")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CollectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-is_private", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner"], condition=Q(is_private=True), name="one_private_collection_each"),
+            models.UniqueConstraint(fields=["owner", "name"], name="one_collection_a_name_each"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("library") + f"?collection={self.pk}"
+
+    @classmethod
+    def private(cls, user: User) -> Collection:
+        """This person's own collection, made when it is first needed."""
+        found, _ = cls.objects.get_or_create(
+            owner=user, is_private=True, defaults={"name": "Private", "index": Index.default()}
+        )
+        return found
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        READER = "reader", "Reader"
+        EDITOR = "editor", "Editor"
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.READER)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_role_a_member")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.collection}"
+
+
+class State(models.TextChoices):
+    """Where a document is on its way. The last four are ends."""
+
+    QUEUED = "queued", "Waiting"
+    EXTRACTING = "extracting", "Reading the text"
+    CHUNKING = "chunking", "Cutting into passages"
+    EMBEDDING = "embedding", "Embedding"
+    INDEXING = "indexing", "Indexing"
+    READY = "ready", "Ready"
+    WARNING = "warning", "Ready, but not all of it"
+    FAILED = "failed", "Failed"
+    CANCELED = "canceled", "Canceled"
+
+
+UNDER_WAY = (State.QUEUED, State.EXTRACTING, State.CHUNKING, State.EMBEDDING, State.INDEXING)
+FINDABLE = (State.READY, State.WARNING)
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def for_user(self, user: Person) -> DocumentQuerySet:
+        """What this person may read: documents of the collections they may read, deleted ones never."""
+        return self.filter(collection__in=Collection.objects.for_user(user), deleted_at=None)
+
+    def editable_by(self, user: Person) -> DocumentQuerySet:
+        return self.filter(collection__in=Collection.objects.editable_by(user), deleted_at=None)
+
+    def current(self) -> DocumentQuerySet:
+        """The newest version of each; superseded ones stay readable through their citations only."""
+        return self.filter(superseded_at=None)
+
+    def under_way(self) -> DocumentQuerySet:
+        return self.filter(state__in=UNDER_WAY, deleted_at=None)
+
+    def waiting(self) -> DocumentQuerySet:
+        """Under way, and nobody is at work on it: never begun, or its worker died."""
+        now = timezone.now()
+        return self.under_way().filter(Q(lease_until=None) | Q(lease_until__lt=now)).filter(
+            Q(not_before=None) | Q(not_before__lte=now)
+        )
+
+
+class Document(models.Model):
+    """An uploaded file. What is embedded and found is always one of its chunks."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="documents")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="documents")
+    name = models.CharField(max_length=200)
+    title = models.CharField(max_length=300, blank=True)
+    kind = models.CharField(max_length=20, help_text="The format, decided by the file's content: pdf, docx, html, markdown, text.")
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    language = models.CharField(max_length=10, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    replaces = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replaced_by")
+
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    done = models.PositiveIntegerField(default=0, help_text="Units of the running stage that are done.")
+    total = models.PositiveIntegerField(default=0, help_text="Units of the running stage in all; 0: unknown.")
+    attempt = models.PositiveIntegerField(default=0, help_text="Counted before the work, so that a killed worker counts.")
+    generation = models.PositiveIntegerField(default=0, help_text="The set of pages and chunks that is read; 0: none yet.")
+    building = models.PositiveIntegerField(default=0, help_text="The newest set begun; every claim begins another.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    page_count = models.PositiveIntegerField(default=0)
+    chunk_count = models.PositiveIntegerField(default=0)
+    warnings = models.JSONField(default=list, blank=True, help_text="Plain sentences.")
+    error = models.JSONField(null=True, blank=True, help_text='{"code", "reason", "advice"}')
+    seconds = models.JSONField(default=dict, blank=True, help_text="Seconds spent in each stage.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    cleaned_at = models.DateTimeField(null=True, blank=True, help_text="Deleted, and its file and text are gone too.")
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "sha256"],
+                condition=Q(deleted_at=None, superseded_at=None),
+                name="one_document_a_content",
+            )
+        ]
+        indexes = [models.Index(fields=["state", "lease_until"], name="document_waiting")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("document", args=[self.pk])
+
+    @property
+    def path(self) -> Path:
+        """Where the original lies: under our own id, never under a name somebody gave."""
+        return settings.MEDIA_ROOT / str(self.pk)[:2] / str(self.pk)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in UNDER_WAY
+
+    @property
+    def is_findable(self) -> bool:
+        return self.generation > 0 and self.deleted_at is None and self.superseded_at is None
+
+    @property
+    def display_title(self) -> str:
+        return self.title or Path(self.name).stem or self.name
+
+    def claim(self) -> bool:
+        """Take the document for ingestion; False if another worker holds it or nothing is left to do.
+
+        The attempt is counted here, before any work, so that a file that kills its worker is not tried for ever.
+        """
+        token = uuid.uuid4()
+        claimed = Document.objects.waiting().filter(pk=self.pk).update(
+            lease_token=token,
+            lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+            attempt=models.F("attempt") + 1,
+            building=models.F("building") + 1,
+        )
+        if claimed:
+            self.refresh_from_db()
+        return claimed == 1
+
+    def renew(self, **progress) -> None:
+        """Write the progress and keep the lease; raises LeaseLost when the document was taken away meanwhile."""
+        held = Document.objects.under_way().filter(pk=self.pk, lease_token=self.lease_token)
+        if not held.update(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS), **progress):
+            raise LeaseLost(self.pk)
+        for field, value in progress.items():
+            setattr(self, field, value)
+
+    def pages_live(self) -> models.QuerySet[Page]:
+        return self.pages.filter(generation=self.generation)
+
+
+class LeaseLost(Exception):
+    """The document was canceled, deleted or taken by another worker: whoever works on it must leave it alone."""
+
+
+class Page(models.Model):
+    """A page's text, or the nearest thing a format has. `text` is the truth: everything else is offsets into it."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="pages")
+    generation = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(help_text="From 1, in reading order.")
+    label = models.CharField(max_length=40, blank=True, help_text='What is printed on it, such as "iv".')
+    text = models.TextField(blank=True)
+    headings = models.JSONField(default=list, help_text="[[offset, level, title], ...] in the order of the text.")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "generation", "number"], name="one_page_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document}, page {self.label or self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("page", args=[self.document_id, self.number])
+
+
+def page_url(
+    document_id: uuid.UUID,
+    number: int,
+    passage: tuple[int, int] | None = None,
+    marks: Sequence[tuple[int, int]] = (),
+    *,
+    part: bool = False,
+) -> str:
+    """The lasting address of words on a page; with `part`, of the piece that a panel shows."""
+    query = [("passage", f"{passage[0]}-{passage[1]}")] if passage else []
+    query += [("mark", f"{start}-{end}") for start, end in marks]
+    query += [("part", "1")] if part else []
+    return reverse("page", args=[document_id, number]) + (f"?{urlencode(query)}" if query else "")
+
+
+class Chunk(models.Model):
+    """A span of one page: what is embedded, found and cited. Its text is never a copy."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="chunks")
+    page = models.ForeignKey(Page, models.CASCADE, related_name="chunks")
+    generation = models.PositiveIntegerField()
+    ordinal = models.PositiveIntegerField(help_text="From 0, through the whole document.")
+    start = models.PositiveIntegerField(help_text="Offset into the page's text, in characters.")
+    end = models.PositiveIntegerField()
+    section = models.CharField(max_length=500, blank=True, help_text="The headings above it, outermost first, joined by ' > '.")
+
+    class Meta:
+        ordering = ["ordinal"]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "generation", "ordinal"], name="one_chunk_an_ordinal"),
+            models.CheckConstraint(condition=Q(end__gt=models.F("start")), name="chunk_is_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document} {self.start}-{self.end}"
+
+    @property
+    def text(self) -> str:
+        return self.page.text[self.start : self.end]
+
+
+class EmbeddingCache(models.Model):
+    """Vectors by model and content: what was computed once is not computed, or paid for, again."""
+
+    model = models.CharField(max_length=120)
+    sha256 = models.BinaryField(max_length=32)
+    vector = models.BinaryField(help_text="float32, little endian.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "sha256"], name="one_vector_a_text")]
+
+
+def display_name(name: str) -> str:
+    """A file's name as we show it: no control, direction or zero-width marks, at most 200 letters, never empty.
+
+    >>> display_name("../re\\u202eport\\x00.pdf")
+    'report.pdf'
+    """
+    name = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
+    shown = "".join(letter for letter in name if unicodedata.category(letter)[0] != "C").strip()
+    if len(shown) > 200:
+        stem, dot, ending = shown.rpartition(".")
+        shown = f"{stem[: 199 - len(ending)]}{dot}{ending}" if dot and len(ending) < 12 else shown[:200]
+    return shown.strip(". ") or "document"

@@ -1,0 +1,100 @@
+"""The door for programs: keys, scopes, and errors in the shape each family of clients expects."""
+
+from __future__ import annotations
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from project.limits import TooMany, take
+from project.models import ApiKey
+
+api = NinjaAPI(
+    title="Lectern",
+    version="1",
+    description="Answers over an organisation's own documents. Sign calls with `Authorization: Bearer KEY` or `api-key: KEY`.",
+    docs_url="/api/docs",
+    openapi_url="/api/openapi.json",
+)
+
+
+class ApiError(Exception):
+    """A call we refuse: what is wrong, why, and what to do."""
+
+    def __init__(self, status: int, code: str, reason: str, advice: str = "", param: str | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.code, self.reason, self.advice, self.param = status, code, reason, advice, param
+
+
+class KeyAuth:
+    """Whoever holds a live key. The person is then `request.user`, as on a page."""
+
+    openapi_type = "apiKey"
+    param_name = "Authorization"
+
+    def __init__(self, scope: str = ApiKey.Scope.READ) -> None:
+        self.scope = scope
+        self.openapi_security_schema = {"type": "http", "scheme": "bearer"}
+
+    def __call__(self, request: HttpRequest) -> ApiKey | None:
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        secret = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("api-key", "").strip()
+        key = ApiKey.find(secret) if secret else None
+        if key is None:
+            return None
+        if self.scope == ApiKey.Scope.WRITE and not key.may_write:
+            raise ApiError(403, "forbidden", "This key may only search and ask.", "Use a key made with --scope write.")
+        take(f"key:{key.pk}", settings.REQUESTS_A_MINUTE)
+        request.user = key.user
+        return key
+
+
+class AsyncKeyAuth(KeyAuth):
+    """The same for the asynchronous routes."""
+
+    async def __call__(self, request: HttpRequest) -> ApiKey | None:  # type: ignore[override]
+        return await sync_to_async(super().__call__)(request)
+
+
+reading, writing, asking = KeyAuth(), KeyAuth(ApiKey.Scope.WRITE), AsyncKeyAuth()
+
+
+def error_body(code: str, reason: str, advice: str = "", param: str | None = None) -> dict[str, object]:
+    """One body both families read: ours takes reason and advice, OpenAI's clients message, type, param, code."""
+    message = f"{reason} {advice}".strip()
+    return {
+        "error": {"code": code, "reason": reason, "advice": advice, "message": message, "type": code, "param": param}
+    }
+
+
+@api.exception_handler(ApiError)
+def refused(request: HttpRequest, exc: ApiError) -> HttpResponse:
+    return api.create_response(request, error_body(exc.code, exc.reason, exc.advice, exc.param), status=exc.status)
+
+
+@api.exception_handler(AuthenticationError)
+def unknown_key(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
+    body = error_body("invalid_api_key", "The key is missing, wrong or revoked.", "Send Authorization: Bearer KEY.")
+    return api.create_response(request, body, status=401)
+
+
+@api.exception_handler(TooMany)
+def too_many(request: HttpRequest, exc: TooMany) -> HttpResponse:
+    response = api.create_response(request, error_body("rate_limit_exceeded", str(exc)), status=429)
+    response["Retry-After"] = str(exc.retry_after)
+    return response
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, exc: ValidationError) -> HttpResponse:
+    first = exc.errors[0]
+    place = ".".join(str(part) for part in first["loc"][1:] if part not in {"payload", "body"}) or str(first["loc"][-1])
+    body = error_body("invalid_request_error", f"{place}: {first['msg']}.", param=place)
+    return api.create_response(request, body, status=422 if request.path.startswith("/api/") else 400)
+
+
+@api.exception_handler(HttpError)
+def http_error(request: HttpRequest, exc: HttpError) -> HttpResponse:
+    return api.create_response(request, error_body("invalid_request_error", str(exc)), status=exc.status_code)

@@ -1,0 +1,21 @@
+"""The queue's door: `celery -A project worker`."""
+
+import os
+
+from celery import Celery
+from celery.signals import beat_embedded_init, worker_process_init
+
+from project.local import die_with_parent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+app = Celery("project")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+@beat_embedded_init.connect
+def end_with_the_worker(**_: object) -> None:
+    """A killed worker takes its processes along: what they had in hand is sent again, and must not run twice."""
+    die_with_parent()

@@ -1,0 +1,21 @@
+"""Make an API key for a person; it is printed once, alone on the last line."""
+
+from django.core.management.base import BaseCommand
+
+from project.accounts import named_user
+from project.models import ApiKey
+
+
+class Command(BaseCommand):
+    help = "Make an API key. It is printed once and cannot be read again."
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("user")
+        parser.add_argument("--scope", choices=ApiKey.Scope.values, default=ApiKey.Scope.WRITE)
+        parser.add_argument("--name", default="", help="What the key is for.")
+
+    def handle(self, *args, **options) -> None:
+        user = named_user(options["user"])
+        _, secret = ApiKey.create(user, name=options["name"], scope=options["scope"])
+        self.stderr.write(f"A key for {user.username}, scope {options['scope']}. Keep it: it is not shown again.")
+        self.stdout.write(secret)

@@ -1,0 +1,29 @@
+"""What every answer carries, and what a limit says."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import patch_cache_control
+from django.utils.deprecation import MiddlewareMixin
+
+from project.limits import TooMany
+from project.views import refuse
+
+
+class PrivatePages(MiddlewareMixin):
+    """Pages of signed-in people are kept by nobody on the way, unless a view says how long."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if not response.has_header("Cache-Control") and getattr(request, "user", None) is not None:
+            patch_cache_control(response, no_store=True, private=True)
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        return response
+
+
+class Limits(MiddlewareMixin):
+    """A reached limit is an answer of its own: 429, with the seconds to wait."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, TooMany):
+            return None
+        response = refuse(request, 429, "too_many_requests", str(exception))
+        response["Retry-After"] = str(exception.retry_after)
+        return response

@@ -1,0 +1,225 @@
+"""Every setting of Lectern. A fresh checkout needs none of them: it runs on one machine with no account and no key."""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+
+from project import local
+from project.environment import choice, fraction, kept_secret, switch, text, whole_number, words
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(BASE_DIR / ".env")
+
+# What Lectern keeps: uploaded files, secrets and, in the embedded mode, the database.
+DATA_DIR = Path(text("LECTERN_DATA", str(BASE_DIR / "data"))).resolve()
+SECRET_KEY = text("DJANGO_SECRET_KEY") or kept_secret(DATA_DIR / "secret_key")
+DEBUG = switch("DJANGO_DEBUG", False)
+ORGANISATION = text("LECTERN_ORGANISATION")
+
+# Embedded: Postgres and Redis are private children of `manage.py start`, and the pages are for this machine alone.
+DATABASE_URL = text("DATABASE_URL")
+REDIS_URL = text("REDIS_URL") or local.redis_url(DATA_DIR)
+EMBEDDED_POSTGRES = not DATABASE_URL
+EMBEDDED_REDIS = not text("REDIS_URL")
+LOOPBACK_ONLY = EMBEDDED_POSTGRES or EMBEDDED_REDIS
+
+PORT = whole_number("PORT", 8000, least=1)
+ALLOWED_HOSTS = words("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = words("DJANGO_CSRF_TRUSTED_ORIGINS")
+BASE_URL = text("LECTERN_BASE_URL", f"http://localhost:{PORT}").rstrip("/")
+SECURE = BASE_URL.startswith("https://")
+
+INSTALLED_APPS = [
+    "project",
+    "documents",
+    "chat",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "csp",
+    "ninja",
+    "allauth",
+    "allauth.account",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "project.middleware.PrivatePages",
+    "project.middleware.Limits",
+]
+
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "project.views.shell",
+                "documents.views.library_state",
+            ],
+            "builtins": ["project.templatetags.icons"],
+        },
+    }
+]
+
+_database = environ.Env.db_url_config(DATABASE_URL) if DATABASE_URL else local.database(DATA_DIR)
+_database["ENGINE"] = "django.db.backends.postgresql"
+_database.setdefault("OPTIONS", {})
+_database["OPTIONS"]["pool"] = {"min_size": 0, "max_size": whole_number("LECTERN_DB_POOL", 16, least=2), "timeout": 10}
+DATABASES = {"default": _database}
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = text("TZ", "UTC")
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True  # Nothing to collect before a first start.
+MEDIA_ROOT = DATA_DIR / "files"
+
+# Who may come in ---------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "project.accounts.AccountAdapter"
+ACCOUNT_OPEN_FOR_SIGNUP = switch("LECTERN_OPEN_SIGNUP", False)
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ALLAUTH_TRUSTED_PROXY_COUNT = whole_number("LECTERN_TRUSTED_PROXIES", 0)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+if EMAIL_URL := text("EMAIL_URL"):
+    vars().update(environ.Env.email_url_config(EMAIL_URL))
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "lectern@localhost")
+
+# What a browser is allowed to do -----------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+CSRF_FAILURE_VIEW = "project.views.csrf_failed"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_SSL_REDIRECT = SECURE and switch("DJANGO_SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+if SECURE:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# Several Lecterns on one host must not sign each other out.
+SESSION_COOKIE_NAME = f"lectern_session_{PORT}" if LOOPBACK_ONLY else "lectern_session"
+CSRF_COOKIE_NAME = f"lectern_csrf_{PORT}" if LOOPBACK_ONLY else "lectern_csrf"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+
+# What may be uploaded ----------------------------------------------------------------------------------------------
+UPLOAD_MAX_BYTES = whole_number("LECTERN_UPLOAD_MAX_MB", 100, least=1) * 1_000_000
+QUOTA_BYTES = whole_number("LECTERN_QUOTA_MB", 20_000, least=1) * 1_000_000
+PAGES_MAX = whole_number("LECTERN_PAGES_MAX", 5_000, least=1)
+EXTRACT_MEMORY_BYTES = whole_number("LECTERN_EXTRACT_MEMORY_MB", 2_048, least=256) * 1_048_576
+EXTRACT_SECONDS = whole_number("LECTERN_EXTRACT_SECONDS", 600, least=5)
+
+# How documents become findable -------------------------------------------------------------------------------------
+CHUNK_TOKENS = whole_number("LECTERN_CHUNK_TOKENS", 400, least=50)
+CHUNK_OVERLAP = fraction("LECTERN_CHUNK_OVERLAP", 0.1)
+FUSION = choice("LECTERN_FUSION", ("convex", "rrf"))
+FUSION_ALPHA = fraction("LECTERN_FUSION_ALPHA", 0.5)
+SEARCH_BACKENDS = {"pgvector": "documents.search.pgvector.PgvectorBackend"}
+INGEST_ATTEMPTS = 3
+LEASE_SECONDS = 60
+
+# Background work ---------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = f"redis+socket://{REDIS_URL.removeprefix('unix://')}" if REDIS_URL.startswith("unix://") else REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "unacked_restore_interval": 3,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 3000
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
+}
+
+# The language model, if there is one -------------------------------------------------------------------------------
+AZURE_OPENAI_ENDPOINT = text("AZURE_OPENAI_ENDPOINT").rstrip("/")
+AZURE_OPENAI_API_KEY = text("AZURE_OPENAI_API_KEY") or text("AZURE_OPENAI_KEY")
+AZURE_OPENAI_API_VERSION = text("AZURE_OPENAI_API_VERSION", "v1")
+AZURE_OPENAI_CHAT_DEPLOYMENT = text("AZURE_OPENAI_CHAT_DEPLOYMENT") or text("AZURE_OPENAI_DEPLOYMENT")
+OPENAI_BASE_URL = text("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
+OPENAI_API_KEY = text("OPENAI_API_KEY")
+OPENAI_CHAT_MODEL = text("OPENAI_CHAT_MODEL")
+CHAT_CONTEXT_TOKENS = whole_number("LECTERN_CONTEXT_TOKENS", 8_000, least=1_000)
+CHAT_ANSWER_TOKENS = whole_number("LECTERN_ANSWER_TOKENS", 1_000, least=50)
+QUESTION_MAX_LETTERS = 20_000
+REQUESTS_A_MINUTE = whole_number("LECTERN_REQUESTS_A_MINUTE", 120, least=1)
+STREAMS_AT_ONCE = 2
+
+NINJA_PAGINATION_PER_PAGE = 100
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": text("LECTERN_LOG_LEVEL", "INFO").upper()},
+    "loggers": {"httpx2": {"level": "WARNING"}, "pypdf": {"level": "ERROR"}, "django.request": {"level": "ERROR"}},
+}

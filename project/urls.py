@@ -1,0 +1,33 @@
+"""Every address. Closed by default: what is open to all says so in its view, or here."""
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+
+from project import views
+from project.api import api
+
+api.add_router("/api", "documents.api.router")
+api.add_router("/v1", "chat.api.router")
+
+programs, program_app, program_name = api.urls
+for route in programs:
+    login_not_required(route.callback)  # A key signs these calls; the description of the API is for everybody.
+
+handler400, handler403, handler404, handler500 = (
+    "project.views.bad_request",
+    "project.views.forbidden",
+    "project.views.not_found",
+    "project.views.server_error",
+)
+
+urlpatterns = [
+    path("", include("chat.urls")),
+    path("library/", include("documents.urls")),
+    path("signin/<str:token>/", views.signin, name="signin"),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("", (programs, program_app, program_name)),
+]

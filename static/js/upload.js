@@ -1,0 +1,184 @@
+// Files from this machine into the library: chosen, dropped anywhere on the page, or pasted. One request a file, three at once.
+
+const AT_ONCE = 3;
+const form = document.querySelector("[data-upload]");
+const list = document.getElementById("uploads");
+const waiting = [];
+let running = 0;
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+function size(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${megabytes(bytes)} MB`;
+}
+
+/** What is wrong with a file before it is sent; null when nothing is. */
+function refusal(file) {
+  const most = Number(form.dataset.maxBytes);
+  if (file.size === 0) return { reason: "The file is empty.", advice: "Choose one with something in it." };
+  if (file.size > most) {
+    return { reason: `The file has ${megabytes(file.size)} MB; ${megabytes(most)} MB is the most.`, advice: "Split it." };
+  }
+  return null;
+}
+
+/** Why the server did not take a file, when it says nothing itself. */
+function fault(status) {
+  if (status === 0) return { reason: "The connection was lost.", advice: "Try again." };
+  if (status === 401 || status === 403 || status === 404) return { reason: "You are signed out, or may not add to this collection.", advice: "Load the page again." };
+  if (status === 413) return { reason: "The file is larger than this server takes.", advice: "Split it." };
+  if (status === 429) return { reason: "Too many files in the last minute.", advice: "Try again in a minute." };
+  return { reason: "The server could not take the file.", advice: "Try again." };
+}
+
+class Upload {
+  constructor(file, name) {
+    this.file = file;
+    this.row = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
+    this.part("name").textContent = name;
+    this.part("size").textContent = size(file.size);
+    this.part("bar").setAttribute("aria-label", `Uploading ${name}`);
+    for (const act of ["cancel", "retry", "dismiss"]) {
+      this.part(act).setAttribute("aria-label", `${this.part(act).title}: ${name}`);
+      this.part(act).addEventListener("click", () => this[act]());
+    }
+    list.append(this.row);
+    const wrong = refusal(file);
+    if (wrong) this.fail(wrong, false);
+    else this.retry();
+  }
+
+  part(name) { return this.row.querySelector(`[data-part="${name}"]`); }
+
+  show(state, words) {
+    this.row.dataset.state = state;
+    this.part("words").textContent = words;
+    for (const act of this.row.querySelectorAll("[data-when]")) act.hidden = !act.dataset.when.split(" ").includes(state);
+  }
+
+  retry() {
+    this.part("note").textContent = "";
+    this.part("bar").value = 0;
+    this.show("waiting", "Waiting to be sent");
+    waiting.push(this);
+    next();
+  }
+
+  cancel() {
+    if (waiting.includes(this)) waiting.splice(waiting.indexOf(this), 1);
+    this.request?.abort();
+    this.row.remove();
+  }
+
+  dismiss() { this.row.remove(); }
+
+  fail({ reason, advice }, again = true) {
+    this.show(again ? "failed" : "refused", "Not taken in");
+    this.part("note").textContent = `${reason} ${advice}`;
+  }
+
+  send() {
+    running += 1;
+    const request = this.request = new XMLHttpRequest();
+    const body = new FormData();
+    const collection = form.elements.namedItem("collection");
+    if (collection?.value) body.append("collection", collection.value);
+    body.append("file", this.file);
+    request.upload.addEventListener("progress", (event) => {
+      this.part("bar").value = event.loaded / event.total;
+      const words = event.loaded === event.total ? "Being stored" : `Uploading, ${megabytes(event.loaded)} of ${megabytes(event.total)} MB`;
+      this.show("sending", words);
+    });
+    request.addEventListener("load", () => this.finish(request));
+    request.addEventListener("error", () => this.fail(fault(0)));
+    request.addEventListener("loadend", () => { running -= 1; next(); });
+    request.open("POST", form.action);
+    request.setRequestHeader("X-CSRFToken", document.querySelector('meta[name="csrf-token"]').content);
+    request.setRequestHeader("X-Requested-With", "fetch");
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    this.show("sending", "Uploading");
+    request.send(body);
+  }
+
+  finish(request) {
+    const answer = request.response;
+    if ((request.status === 200 || request.status === 201) && answer?.id) {
+      if (answer.duplicate) this.show("duplicate", `Already here as ${answer.name}`);
+      else if (list.dataset.keeps !== undefined) this.show("stored", "In your library, being read");
+      else this.row.remove();
+      document.dispatchEvent(new CustomEvent("lectern:stored"));
+    } else {
+      // Led elsewhere, it is the sign-in page that came.
+      const status = request.responseURL === form.action ? request.status : 403;
+      this.fail(answer?.error?.reason ? answer.error : fault(status));
+    }
+  }
+}
+
+function next() {
+  while (running < AT_ONCE && waiting.length) waiting.shift().send();
+}
+
+/** Every file in what was dropped, folders and all; what the system hides stays out. */
+async function dropped(items) {
+  const found = [];
+  async function walk(entry, path) {
+    if (entry.name.startsWith(".")) return;
+    if (entry.isFile) {
+      const file = await new Promise((take, leave) => entry.file(take, leave));
+      found.push([file, path + file.name]);
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const some = await new Promise((take, leave) => reader.readEntries(take, leave));
+      if (!some.length) return;
+      for (const each of some) await walk(each, `${path}${entry.name}/`);
+    }
+  }
+  // The list empties itself after the first pause, so everything is taken out of it at once.
+  const held = [...items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  for (const each of held) {
+    if (each instanceof File) found.push([each, each.name]);
+    else await walk(each, "");
+  }
+  return found;
+}
+
+function take(files) {
+  for (const [file, name] of files) new Upload(file, name);
+}
+
+if (form) {
+  for (const input of form.querySelectorAll('input[type="file"]')) {
+    input.multiple = true;
+    input.addEventListener("change", () => {
+      const shown = [...input.files].filter((file) => !file.name.startsWith("."));
+      take(shown.map((file) => [file, file.webkitRelativePath || file.name]));
+      input.value = "";
+    });
+  }
+  for (const button of form.querySelectorAll("[data-choose]")) {
+    button.addEventListener("click", () => document.getElementById(button.dataset.choose).click());
+  }
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  let depth = 0;
+  addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; form.dataset.over = ""; } });
+  addEventListener("dragleave", (event) => { if (carriesFiles(event) && --depth <= 0) { depth = 0; delete form.dataset.over; } });
+  addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
+  addEventListener("drop", async (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    delete form.dataset.over;
+    take(await dropped(event.dataTransfer.items));
+  });
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    take(files.map((file) => [file, file.name]));
+  });
+  addEventListener("beforeunload", (event) => { if (running || waiting.length) event.preventDefault(); });
+}

@@ -1,0 +1,186 @@
+"""A file becomes findable exactly once, whatever happens on the way."""
+
+import os
+import signal
+import subprocess
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from documents import intake
+from documents.ingestion import ingest
+from documents.models import Chunk, Document, LeaseLost, State
+from documents.retrieval import retrieve
+from documents.tasks import sweep
+from tests.library import RENT, add, upload
+
+pytestmark = pytest.mark.django_db
+
+FILES = Path(__file__).parent.parent.parent / "shared" / "eval" / "files"
+LONG = b"# Long\n\n" + b"".join(b"Paragraph %d says that valve V-%d is closed by crew %d.\n\n" % (n, n, n % 7) for n in range(900))
+
+
+def covers(document: Document) -> bool:
+    """Whether the chunks of each page together are the page: every letter of it lies in one of them."""
+    for page in document.pages_live():
+        seen = bytearray(len(page.text))
+        for start, end in Chunk.objects.filter(page=page).values_list("start", "end"):
+            seen[start:end] = b"\1" * (end - start)
+        if any(not seen[at] and not letter.isspace() for at, letter in enumerate(page.text)):
+            return False
+    return True
+
+
+def shape(document: Document) -> list[tuple]:
+    rows = Chunk.objects.filter(document=document).order_by("generation", "ordinal")
+    return list(rows.values_list("page__number", "start", "end", "section"))
+
+
+def test_a_file_becomes_findable(alice):
+    document = add(alice)
+    assert document.state == State.READY
+    assert (document.title, document.page_count) == ("House rules", 1)
+    assert document.seconds.keys() == {"extracting", "chunking", "embedding", "indexing"}
+    assert retrieve("When is the rent due?", alice)[0].document_id == document.pk
+
+
+def test_the_chunks_of_a_page_are_the_page(alice):
+    document = add(alice, LONG, "long.md")
+    assert document.chunk_count > 10
+    assert covers(document)
+
+
+def test_running_it_twice_changes_nothing(alice):
+    document = add(alice)
+    before = shape(document)
+    ingest(document)
+    assert shape(document) == before
+    assert document.collection.index.live.backend.count(document.pk, document.generation) == len(before)
+
+
+def test_two_workers_cannot_hold_one_document(alice):
+    document = upload(alice)
+    assert document.claim()
+    assert not Document.objects.get(pk=document.pk).claim()
+
+
+def test_a_dead_workers_document_can_be_taken_over(alice):
+    document = upload(alice)
+    document.claim()
+    Document.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert Document.objects.get(pk=document.pk).claim()
+    with pytest.raises(LeaseLost):
+        document.renew(done=1)
+
+
+def test_a_file_that_stops_its_worker_is_not_tried_for_ever(alice, settings):
+    document = upload(alice)
+    Document.objects.update(attempt=settings.INGEST_ATTEMPTS)
+    ingest(document)
+    document.refresh_from_db()
+    assert (document.state, document.error["code"]) == (State.FAILED, "worker_lost")
+
+
+def test_a_canceled_document_is_left_alone(alice):
+    document = upload(alice)
+    document.claim()
+    intake.cancel(Document.objects.get(pk=document.pk))
+    with pytest.raises(LeaseLost):
+        document.renew(done=1)
+    ingest(Document.objects.get(pk=document.pk))
+    assert Document.objects.get(pk=document.pk).state == State.CANCELED
+
+
+def test_a_canceled_document_can_be_read_after_all(alice):
+    document = upload(alice)
+    intake.cancel(document)
+    intake.retry(document)
+    ingest(document)
+    assert Document.objects.get(pk=document.pk).state == State.READY
+
+
+def test_reading_again_replaces_the_old_chunks(alice):
+    document = add(alice)
+    before = shape(document)
+    intake.retry(document)
+    ingest(document)
+    document.refresh_from_db()
+    assert shape(document) == before
+    assert document.generation == document.building == 2
+
+
+def test_a_broken_file_fails_with_reason_and_advice(alice):
+    document = upload(alice, b"%PDF-1.7\n" + b"nonsense " * 50, "broken.pdf")
+    ingest(document)
+    document.refresh_from_db()
+    assert document.state == State.FAILED
+    assert document.error["reason"].endswith(".") and document.error["advice"].endswith(".")
+
+
+def test_a_file_without_words_is_never_simply_ready(alice):
+    from tests.pdfs import pdf
+
+    document = upload(alice, pdf(b""), "blank.pdf")
+    ingest(document)
+    document.refresh_from_db()
+    assert document.state == State.WARNING and document.warnings
+
+
+def test_the_sweep_sends_what_the_queue_forgot(alice, worker, transactional_db):
+    document = upload(alice)  # Its message went out with the commit; suppose the queue was flushed meanwhile.
+    Document.objects.update(state=State.QUEUED, lease_until=None, generation=0)
+    sweep()
+    wait_for(lambda: Document.objects.get(pk=document.pk).state == State.READY, 60)
+
+
+def wait_for(true, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < deadline, list(Document.objects.values("name", "state", "error", "done", "total"))
+        time.sleep(0.1)
+
+
+def processes(pattern: str) -> list[int]:
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False).stdout.split()
+    return [int(pid) for pid in found if int(pid) != os.getpid()]
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_in_the_middle_changes_nothing_in_the_end(alice, bob, worker, settings):
+    undisturbed = upload(bob, LONG, "long.md")
+    wait_for(lambda: Document.objects.get(pk=undisturbed.pk).state == State.READY, 120)
+    expected = shape(undisturbed)
+    from documents.models import EmbeddingCache
+
+    EmbeddingCache.objects.all().delete()  # The second reading must have as much to do as the first.
+    document = upload(alice, LONG, "long.md")
+    wait_for(lambda: Document.objects.get(pk=document.pk).done > 0 and Document.objects.get(pk=document.pk).state == State.EMBEDDING, 60)
+    for pid in processes("celery -A project worker"):
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(1)
+    assert Document.objects.get(pk=document.pk).is_under_way
+    Document.objects.filter(pk=document.pk).update(lease_until=timezone.now())  # Instead of waiting a minute for it.
+    ingest(Document.objects.get(pk=document.pk))
+    document.refresh_from_db()
+    assert (document.state, document.attempt) == (State.READY, 2)
+    assert shape(document) == expected
+    assert document.collection.index.live.backend.count(document.pk, document.generation) == len(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FILES.is_dir(), reason="The public reports are not beside this checkout.")
+def test_seventeen_real_reports_are_read_without_losing_a_page(alice):
+    from pypdf import PdfReader
+
+    for path in sorted([*(FILES / "agency").glob("*.pdf"), *(FILES / "ntsb").glob("*.pdf")]):
+        document = upload(alice, path.read_bytes(), path.name)
+        ingest(document)
+        document.refresh_from_db()
+        assert document.state == State.READY, (path.name, document.warnings, document.error)
+        assert document.page_count == document.pages_live().count() == len(PdfReader(path).pages)
+        assert covers(document), path.name
+    assert Document.objects.count() == 17

@@ -1,0 +1,158 @@
+"""A file is taken in once, under our own name, or refused with one clear sentence."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from documents import intake
+from documents.intake import UploadRefused
+from documents.models import Collection, Document, State, display_name
+from tests.library import RENT, add, shared_collection, upload
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_file_lies_under_our_own_id(alice):
+    document = upload(alice, name="../../etc/passwd.md")
+    assert document.path.read_bytes() == RENT
+    assert document.name == "passwd.md"
+    assert str(document.pk) in str(document.path) and "passwd" not in str(document.path)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("C:\\Users\\a\\b.pdf", "b.pdf"),
+        ("re\u202eport.pdf", "report.pdf"),
+        ("\x00\x01", "document"),
+        ("", "document"),
+        ("...", "document"),
+        ("a" * 300 + ".pdf", "a" * 195 + ".pdf"),
+        ("e\u0301.txt", "é.txt"),
+    ],
+)
+def test_a_name_is_shown_without_tricks(given, shown):
+    assert display_name(given) == shown
+
+
+def test_the_same_bytes_again_are_the_same_document(alice):
+    first = upload(alice)
+    second, is_new = intake.accept([RENT], "other name.md", alice, first.collection)
+    assert (second.pk, is_new) == (first.pk, False)
+    assert len(list(first.path.parent.parent.rglob("*-*"))) == Document.objects.count()
+
+
+def test_the_same_bytes_in_another_collection_are_another_document(alice):
+    assert upload(alice).pk != upload(alice, collection=shared_collection(alice)).pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_at_once_give_one_document(alice):
+    collection = Collection.private(alice)
+    found = []
+
+    def send() -> None:
+        found.append(intake.accept([RENT], "rules.md", alice, collection)[0].pk)
+        connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and len(set(found)) == 1
+    assert Document.objects.count() == 1
+
+
+def test_a_failed_file_is_tried_again_when_it_comes_again(alice):
+    document = upload(alice)
+    Document.objects.update(state=State.FAILED, error={"code": "x", "reason": "x", "advice": "x"})
+    again, is_new = intake.accept([RENT], "rules.md", alice, document.collection)
+    assert (again.pk, is_new, again.state, again.error) == (document.pk, False, State.QUEUED, None)
+
+
+def test_other_bytes_under_the_same_name_are_the_next_version(alice):
+    first = add(alice)
+    second = add(alice, RENT.replace(b"third", b"fifth"))
+    first.refresh_from_db()
+    assert (second.version, second.replaces_id) == (2, first.pk)
+    assert first.superseded_at and list(Document.objects.for_user(alice).current()) == [second]
+
+
+def test_the_old_version_is_found_until_the_new_one_is_ready(alice):
+    first = add(alice)
+    upload(alice, RENT.replace(b"third", b"fifth"))
+    first.refresh_from_db()
+    assert first.is_findable
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [(b"", "empty.pdf", "empty"), (b"\x7fELF\x00\x00\x01", "program.pdf", None), (b"\x89PNG\r\n\x1a\n\x00", "a.txt", None)],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(alice, content, name, code):
+    with pytest.raises(UploadRefused) as refusal:
+        upload(alice, content, name)
+    assert code in {None, refusal.value.code}
+    assert refusal.value.reason.endswith(".") and refusal.value.advice.endswith(".")
+    assert not Document.objects.exists()
+
+
+def test_nothing_is_left_of_a_refused_file(alice, settings):
+    with pytest.raises(UploadRefused):
+        upload(alice, b"\x7fELF\x00\x00\x01", "program.bin")
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file() and b"ELF" in path.read_bytes()[:4]] == []
+
+
+def test_too_large_a_file_is_refused_before_it_is_all_there(alice, settings):
+    settings.UPLOAD_MAX_BYTES = 1_000_000
+    read = []
+
+    def pieces():
+        for number in range(100):
+            read.append(number)
+            yield b"x" * 100_000
+
+    with pytest.raises(UploadRefused, match="larger than 1 MB"):
+        intake.accept(pieces(), "a.txt", alice, Collection.private(alice))
+    assert len(read) == 11
+
+
+def test_a_quota_is_kept(alice, settings):
+    settings.QUOTA_BYTES = len(RENT) + 10
+    upload(alice)
+    with pytest.raises(UploadRefused, match="used up"):
+        upload(alice, RENT + b"more")
+
+
+def test_the_file_is_accepted_while_the_queue_is_gone(alice, settings, django_capture_on_commit_callbacks):
+    from project.celery import app
+
+    address = app.conf.broker_url
+    app.conf.broker_url = "redis+socket:///nowhere/r.sock"
+    app.pool.force_close_all()
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            document = upload(alice)
+    finally:
+        app.conf.broker_url = address
+        app.pool.force_close_all()
+    assert document.state == State.QUEUED
+
+
+def test_a_deleted_document_leaves_nothing_but_its_name(alice, django_capture_on_commit_callbacks):
+    from documents.tasks import clean_up
+
+    document = add(alice)
+    intake.delete(document)
+    clean_up(str(document.pk))
+    assert not document.path.exists()
+    assert not document.pages.exists() and not document.chunks.exists()
+    assert document.collection.index.live.backend.count(document.pk, 1) == 0
+
+
+def test_a_deleted_document_can_be_uploaded_again(alice):
+    document = upload(alice)
+    intake.delete(document)
+    assert upload(alice).pk != document.pk

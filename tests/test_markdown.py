@@ -1,0 +1,73 @@
+"""What a model wrote can show text and lead to sources; it can load nothing and run nothing."""
+
+import pytest
+
+from chat.markdown import Chip, render
+
+CHIPS = {1: Chip("/library/x/pages/4/?mark=1-2", "/p?part=1", "peek-1", 'Guide "A" <b>, page 4')}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![x](https://evil.example/x.png)",
+    "![x][r]\n\n[r]: https://evil.example/x.png",
+    "[![x](https://evil.example/x.png)](https://evil.example)",
+    "[x](javascript:alert(1))",
+    "[x](data:text/html,x)",
+    "<https://evil.example/x.png>",
+    "<a href='javascript:x'>y</a>",
+    "[x](//evil.example)",
+    "[x](/admin/logout)",
+    "`<img src=x>`",
+    "<style>*{display:none}</style>",
+    "<svg onload=x>",
+    "a\n\n<iframe src=x></iframe>",
+    '[a](https://e.example "onmouseover=x")',
+    "<div class=cite data-panel=/x>",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_hostile_survives(text):
+    html = str(render(text, CHIPS)).lower()
+    for forbidden in ("<script", "<img", "<iframe", "<svg", "<style", "<div class=\"cite", "href=\"javascript", "href=\"data",
+                      "href=\"//", "href=\"/admin", "href=\"/"):  # fmt: skip
+        assert forbidden not in html
+
+
+def test_a_number_of_a_source_becomes_a_link_to_its_page():
+    html = render("True. [1]", CHIPS)
+    assert 'class="cite"' in html
+    assert 'href="/library/x/pages/4/?mark=1-2"' in html
+    assert 'aria-label="Source 1: Guide &quot;A&quot; &lt;b&gt;, page 4"' in html
+
+
+def test_each_citation_of_a_source_knows_its_place():
+    html = render("One. [1] Two. [1]", CHIPS)
+    assert html.count('data-mark="0"') == html.count('data-mark="1"') == 1
+
+
+def test_a_number_of_no_source_vanishes():
+    assert "7" not in render("True. [7]", CHIPS)
+
+
+def test_a_number_in_code_stays_code():
+    html = render("`list[1]`", CHIPS)
+    assert "list[1]" in html and "cite" not in html
+
+
+def test_a_link_says_where_it_leads_and_gives_nothing_away():
+    html = render("[here](https://example.org/a?b=1)", {})
+    assert "(example.org)" in html and 'rel="noopener noreferrer nofollow"' in html
+
+
+def test_a_table_can_be_reached_by_keyboard():
+    html = render("| a | b |\n|---|---|\n| 1 | 2 |", {})
+    assert 'class="scroll-x"' in html and 'tabindex="0"' in html and "<td>1</td>" in html
+
+
+def test_headings_stand_under_those_of_the_page():
+    assert "<h3>A</h3>" in render("# A", {}).replace("\n", "")
+
+
+def test_deep_nesting_is_no_burden():
+    assert render("[" * 5_000 + "> " * 2_000 + "*" * 5_000, CHIPS)
