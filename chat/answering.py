@@ -21,7 +21,7 @@ from chat.citations import split_markers
 from chat.llm import ChatCompletions, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, Turn, build
 from chat.verification import locate, markers_with_sentences
-from documents.embeddings import embed_texts, local_model_name
+from documents.embeddings import embedder, local_model_name
 from documents.retrieval import Passage, retrieve
 from documents.tokens import count_tokens
 from project import provider
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 PASSAGES = 8
 NEAREST = 3
+NO_TOKENS = Tokens(0, 0)
+NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
 ANSWER_SECONDS = 120
 
 
@@ -110,7 +112,7 @@ class _Draft:
     """What has come of an answer so far."""
 
     pieces: list[str | int] = field(default_factory=list)
-    tokens: Tokens = Tokens(0, 0)
+    tokens: Tokens = NO_TOKENS
     is_cut: bool = False
     is_refused: bool = False
 
@@ -120,7 +122,7 @@ def chat_model() -> ChatModel:
     if provider.is_configured():
         return ChatCompletions()
     model = local_model_name()
-    return Extractive((lambda texts: embed_texts(model, texts)) if model else None)
+    return Extractive(embedder(model).embed if model else None)
 
 
 async def answer(question: Question) -> AsyncIterator[Event]:
@@ -223,8 +225,9 @@ def _sources(pieces: list[str | int], passages: Sequence[Passage]) -> list[Sourc
     marks: dict[int, list[tuple[int, int]]] = {}
     for number, sentence in markers_with_sentences(pieces):
         passage = passages[number - 1]
-        span = locate(sentence, passage.text) or (0, 0)
-        marks.setdefault(number, []).append((passage.start + span[0], passage.start + span[1]))
+        span = locate(sentence, passage.text)
+        mark = (passage.start + span[0], passage.start + span[1]) if span else NO_MARK
+        marks.setdefault(number, []).append(mark)
     return [Source(passage, number in marks, marks.get(number, ())) for number, passage in enumerate(passages, 1)]
 
 
@@ -260,7 +263,10 @@ def _how(
     by_meaning = sum(passage.vector is not None for passage in passages)
     rows = [
         ("Searched for", search_text(question)),
-        ("Found", f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms"),
+        (
+            "Found",
+            f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms",
+        ),
     ]
     if model.name == Extractive.name:
         rows.append(("Sent", "Nothing. No model was asked."))

@@ -17,6 +17,7 @@ from documents.retrieval import Passage
 from project import provider
 from project.provider import Cut, Tokens
 
+ENDINGS = frozenset(".!?…。！？؟।”\"')")
 Piece = str | Tokens | Cut
 Embed = Callable[[Sequence[str]], np.ndarray]
 
@@ -77,7 +78,8 @@ class Extractive:
         """The best sentences, those of one passage together; none when nothing comes near the question."""
         asked = frozenset(content_stems(question))
         candidates = [
-            candidate for number, passage in enumerate(passages[: self.passages_read], 1)
+            candidate
+            for number, passage in enumerate(passages[: self.passages_read], 1)
             for candidate in _candidates(number, passage)
         ]
         if not candidates or not asked:
@@ -110,11 +112,13 @@ class Extractive:
 
 
 def _candidates(number: int, passage: Passage) -> list[Candidate]:
+    """Whole sentences and table rows; a heading answers nothing."""
     found = []
     for start, end in sentences(passage.text):
         text = " ".join(passage.text[start:end].split())
         stems = frozenset(content_stems(text))
-        if len(stems) >= 3 and len(text) <= 700 and any(letter.isalpha() for letter in text):
+        is_whole = text[-1] in ENDINGS or " | " in text
+        if is_whole and len(stems) >= 3 and len(text) <= 700:
             found.append(Candidate(number, text, stems))
     return found
 

@@ -19,7 +19,9 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
 MARKER = re.compile(r"\[(\d{1,3})\]")
-TAGS = set("p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 a span div".split())
+TAGS = frozenset(
+    "p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 a span div".split()
+)
 ATTRIBUTES = {
     "a": {"href", "class", "data-panel", "data-mark", "data-peek", "aria-label"},
     "td": {"class"},
@@ -65,7 +67,7 @@ def _markdown() -> MarkdownIt:
     rules["link_open"] = _link
     rules["heading_open"] = lambda tokens, at, options, env: f"<{_level(tokens[at].tag)}>"
     rules["heading_close"] = lambda tokens, at, options, env: f"</{_level(tokens[at].tag)}>\n"
-    rules["table_open"] = lambda *_: '<div class="scroll-x" tabindex="0" role="region" aria-label="Table"><table>\n'
+    rules["table_open"] = lambda *_: '<div class="scroll-x" tabindex="0" role="group" aria-label="Table"><table>\n'
     rules["table_close"] = lambda *_: "</table></div>\n"
     return markdown
 

@@ -86,14 +86,18 @@ class Message(models.Model):
     role = models.CharField(max_length=10, choices=Role)
     reply_to = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
     content = models.TextField(blank=True)
-    client_key = models.CharField(max_length=64, blank=True, help_text="Sent with a question, so that it is asked once.")
+    client_key = models.CharField(
+        max_length=64, blank=True, help_text="Sent with a question, so that it is asked once."
+    )
 
     state = models.CharField(max_length=12, choices=State, default=State.DONE)
     error = models.CharField(max_length=300, blank=True, help_text="A plain sentence.")
     notice = models.CharField(max_length=300, blank=True)
     stop_requested = models.BooleanField(default=False)
     seen_at = models.DateTimeField(null=True, blank=True, help_text="The last sign of life of whoever answers.")
-    how = models.JSONField(default=list, blank=True, help_text='How the answer was made: [["Searched for", "..."], ...]')
+    how = models.JSONField(
+        default=list, blank=True, help_text='How the answer was made: [["Searched for", "..."], ...]'
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = MessageQuerySet.as_manager()
@@ -171,19 +175,23 @@ class Citation(models.Model):
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        return [(start, end) for start, end in self.marks if end > start]
+        """A span for each time the source is cited; (0, 0) where no words could be found."""
+        return [(start, end) for start, end in self.marks]
+
+    @property
+    def first_span(self) -> tuple[int, int] | None:
+        return next((span for span in self.spans if span[1] > span[0]), None)
 
     @property
     def quote(self) -> str:
         """The words the answer rests on first; the passage's beginning when none could be found."""
-        for start, end in self.spans:
-            return self.text[start - self.start : end - self.start]
-        return self.text[:300]
+        span = self.first_span
+        return self.text[span[0] - self.start : span[1] - self.start] if span else self.text[:300]
 
     @property
     def pieces(self) -> list[tuple[str, bool]]:
         """The words the answer rests on first, inside what stands around them: (text, whether it is lit)."""
-        span = next(iter(self.spans), None)
+        span = self.first_span
         if span is None:
             return [(self.text[:300], False)]
         start, end = span[0] - self.start, span[1] - self.start

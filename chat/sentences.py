@@ -7,12 +7,18 @@ break inside a paragraph does not.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st no nos vs etc e.g i.e eg ie cf al fig figs vol ed eds inc ltd co corp dept approx est "
-    "jan feb mar apr jun jul aug sep sept oct nov dec art para sec ch p pp u.s u.k u.n a.m p.m z.b d.h bzw nr".split()
+    (
+        "mr mrs ms dr prof sr jr st no nos vs etc e.g i.e eg ie cf al fig figs vol ed eds inc ltd co corp dept approx "
+        "est jan feb mar apr jun jul aug sep sept oct nov dec art para sec ch p pp u.s u.k u.n a.m p.m z.b d.h bzw nr"
+    ).split()
 )
-BLOCK = re.compile(r"\r?\n[ \t]*(?:\r?\n)+|\r?\n(?=[ \t]*(?:[-*•–‣▪●○]|\(?\d{1,3}[.)]|\(?[a-z][.)]|#{1,6}|\|)[ \t])|\r?\n(?=[^\n]* \| )|\f")
+ITEM = r"[ \t]*(?:[-*•–‣▪●○]|\(?\d{1,3}[.)]|\(?[a-z][.)]|#{1,6}|\|)[ \t]"
+BLOCK = re.compile(rf"\r?\n[ \t]*(?:\r?\n)+|\r?\n(?={ITEM})|\r?\n(?=[^\n]* \| )|\f")
+LINE_END = re.compile(r"\r?\n")
+SHORT = 0.6  # A line of less than this share of a full one was broken on purpose.
 STOP = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s)|[。！？؟।]+[”’」』）]*")
 
 
@@ -34,10 +40,25 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return [(start, end) for start, end in trimmed if start < end]
 
 
-def _blocks(text: str) -> list[tuple[int, int]]:
-    """Paragraphs, list items and rows; a short line without a full stop is a heading of its own."""
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Paragraphs, list items, rows and headings."""
     borders = [0, *(place for found in BLOCK.finditer(text) for place in found.span()), len(text)]
-    return list(zip(borders[::2], borders[1::2], strict=True))
+    lengths = sorted(map(len, text.splitlines()))
+    full = lengths[-max(1, len(lengths) // 5)] if lengths else 0
+    for start, end in zip(borders[::2], borders[1::2], strict=True):
+        left = start
+        for found in LINE_END.finditer(text, start, end):
+            if _stands_alone(text[left : found.start()].rsplit("\n", 1)[-1].strip(), text[found.end() :], full):
+                yield left, found.start()
+                left = found.end()
+        yield left, end
+
+
+def _stands_alone(line: str, rest: str, full: int) -> bool:
+    """Whether a line is a heading or a row: it stops well before the margin, in the middle of nothing."""
+    is_open = bool(line) and line[-1] in ".,;:!?…-–"
+    following = rest.lstrip()[:1]
+    return bool(line) and len(line) < SHORT * full and not is_open and (following.isupper() or following.isdigit())
 
 
 def _ends(text: str, left: int, stop: re.Match[str]) -> bool:

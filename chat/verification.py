@@ -11,36 +11,39 @@ import math
 import re
 from bisect import bisect_left
 from collections import Counter
+from functools import lru_cache
+
+import snowballstemmer
 
 from chat.sentences import sentences
 
+STEMMER = snowballstemmer.stemmer("english")
 WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
-SAME = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"})
+SAME = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"}
+)
 UNSEEN = {"\u00ad", "\u200b", "\ufeff"}
 LEAST = 0.3  # Share of a sentence's weight that must stand in the window; below it nothing is lit.
 LONGER = 0.08  # What each further sentence of a window must be worth.
 STOPWORDS = frozenset(
-    "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its "
-    "may me more most must my no nor not of on one or our shall she should so some such than that the their them then "
-    "there these they this those to too up was we were what when where which who whom why will with would you your "
-    "der die das und ist von zu den mit des im für auf ein eine el la los las de que y en un una es por con le les et "
-    "du au une dans est".split()
+    (
+        "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is "
+        "it its may me more most must my no nor not of on one or our shall she should so some such than that the "
+        "their them then there these they this those to too up was we were what when where which who whom why will "
+        "with would you your der die das und ist von zu den mit des im für auf ein eine el la los las de que y en un "
+        "una es por con le les et du au une dans est"
+    ).split()
 )
 
 
+@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """A rough stem: enough to see that two words are one.
+    """What forms of one word have in common.
 
-    >>> {stem("Deadlines"), stem("deadline"), stem("Payments"), stem("payment")} == {"deadlin", "payment"}
+    >>> stem("Supplies") == stem("supply") and stem("Payments") == stem("payment")
     True
     """
-    word = word.casefold()
-    if not word.isalpha() or len(word) < 4:
-        return word
-    for ending in ("ations", "ation", "ingly", "edly", "ings", "ing", "ies", "ied", "es", "ed", "ly", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
+    return STEMMER.stemWord(word.casefold())
 
 
 def content_stems(text: str) -> list[str]:

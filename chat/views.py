@@ -22,7 +22,8 @@ from chat import conversing
 from chat.answering import Cite, Status, Text
 from chat.conversing import Draft, begin, converse
 from chat.forms import QuestionForm, TitleForm
-from chat.markdown import Chip, render as render_markdown
+from chat.markdown import Chip
+from chat.markdown import render as render_markdown
 from chat.models import Conversation, Message, State
 from chat.turns import conversation_list, peek_id, turn_of, turns_of
 from documents.models import FINDABLE, Collection, Document, page_url

@@ -6,11 +6,12 @@ from typing import Literal
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Field, File, Form, Router, Schema
+from ninja import Field, File, Form, Query, Router, Schema, Status
 from ninja.files import UploadedFile
 
 from documents import intake
-from documents.models import Collection, Document, Index
+from documents.indexes import owned_collection
+from documents.models import Collection, Document
 from documents.retrieval import retrieve
 from project.api import ApiError, reading, writing
 
@@ -70,28 +71,18 @@ def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
 @router.post("/documents", response={201: DocumentOut, 200: DocumentOut}, auth=writing)
 def upload(request: HttpRequest, file: File[UploadedFile], collection: Form[str] = ""):
     """Take a file in; 200 instead of 201 when these bytes are here already."""
-    target = _collection(request, collection.replace("\x00", "").strip()[:120])
+    target = owned_collection(request.user, collection.replace("\x00", "").strip()[:120])
     try:
         document, is_new = intake.accept(file.chunks(), file.name or "", request.user, target)
     except intake.UploadRefused as exc:
         raise ApiError(exc.status, exc.code, exc.reason, exc.advice) from exc
-    return (201 if is_new else 200), row(document, duplicate=not is_new)
-
-
-def _collection(request: HttpRequest, name: str) -> Collection:
-    """The collection of this name that the caller may add to; a new name makes a new one of theirs."""
-    if not name:
-        return Collection.private(request.user)
-    editable = Collection.objects.editable_by(request.user).filter(name=name)
-    found = editable.filter(owner=request.user).first() or editable.first()
-    if found:
-        return found
-    made, _ = Collection.objects.get_or_create(owner=request.user, name=name, defaults={"index": Index.default()})
-    return made
+    return Status(201 if is_new else 200, row(document, duplicate=not is_new))
 
 
 @router.get("/documents", response=list[DocumentOut], auth=reading)
-def documents(request: HttpRequest, state: str = "", limit: int = Field(100, ge=1, le=1000), offset: int = Field(0, ge=0)):
+def documents(
+    request: HttpRequest, state: str = "", limit: int = Query(100, ge=1, le=1000), offset: int = Query(0, ge=0)
+):
     """What the caller may read, newest first."""
     rows = Document.objects.for_user(request.user).current().select_related("collection")
     if state:
@@ -107,7 +98,7 @@ def document(request: HttpRequest, pk: UUID):
 @router.delete("/documents/{uuid:pk}", response={204: None}, auth=writing)
 def delete(request: HttpRequest, pk: UUID):
     intake.delete(_find(Document.objects.editable_by(request.user), pk))
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/documents/{uuid:pk}/retry", response=DocumentOut, auth=writing)

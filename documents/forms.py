@@ -4,6 +4,7 @@ from django import forms
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from documents.indexes import private_collection
 from documents.models import Collection, Membership
 
 
@@ -17,7 +18,7 @@ class UploadForm(forms.Form):
         """The collection, if this person may add to it; None when it is not theirs to add to."""
         chosen = self.cleaned_data["collection"]
         if chosen is None:
-            return Collection.private(request.user)
+            return private_collection(request.user)
         return Collection.objects.editable_by(request.user).filter(pk=chosen).first()
 
 

@@ -38,7 +38,9 @@ def ingest(document: Document) -> None:
     if not document.claim():
         return
     if document.attempt > settings.INGEST_ATTEMPTS:
-        _fail(document, "worker_lost", "Reading this file stopped its worker three times.", "Save it anew and upload it.")
+        _fail(
+            document, "worker_lost", "Reading this file stopped its worker three times.", "Save it anew and upload it."
+        )
         return
     try:
         with _heartbeat(document):
@@ -120,7 +122,10 @@ def _extract(document: Document, generation: int) -> None:
     _write(document, Page, batch, done=done, total=done)
     nothing = [] if sample.strip() else ["No text was found in this file, so nothing in it can be found."]
     document.renew(
-        title=head.title[:300], page_count=done, warnings=head.warnings or nothing, language=language_of(sample[:LANGUAGE_SAMPLE])
+        title=head.title[:300],
+        page_count=done,
+        warnings=head.warnings or nothing,
+        language=language_of(sample[:LANGUAGE_SAMPLE]),
     )
 
 

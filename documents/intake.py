@@ -63,7 +63,9 @@ def _store(pieces: Iterable[bytes], path: Path) -> tuple[int, str]:
                 size += len(piece)
                 if size > settings.UPLOAD_MAX_BYTES:
                     limit = settings.UPLOAD_MAX_BYTES // 1_000_000
-                    raise UploadRefused(413, "too_large", f"The file is larger than {limit} MB.", "Split it into parts.")
+                    raise UploadRefused(
+                        413, "too_large", f"The file is larger than {limit} MB.", "Split it into parts."
+                    )
                 sha256.update(piece)
                 target.write(piece)
             target.flush()
@@ -134,9 +136,7 @@ def retry(document: Document) -> None:
 
 def cancel(document: Document) -> None:
     """Stop the work on a document; whoever works on it notices at its next step."""
-    Document.objects.under_way().filter(pk=document.pk).update(
-        state=State.CANCELED, lease_until=None, lease_token=None
-    )
+    Document.objects.under_way().filter(pk=document.pk).update(state=State.CANCELED, lease_until=None, lease_token=None)
     document.refresh_from_db()
 
 

@@ -86,8 +86,9 @@ class _Builder:
         word = self._constant("word", self.weights["embeddings.word_embeddings.weight"])
         words = self._node("Gather", "words", [word, "ids"], axis=0)
         # Every piece is of the first type, so its vector is added to the positions once and for all.
-        places = self.weights["embeddings.position_embeddings.weight"] + (
-            self.weights["embeddings.token_type_embeddings.weight"][0]
+        places = (
+            self.weights["embeddings.position_embeddings.weight"]
+            + (self.weights["embeddings.token_type_embeddings.weight"][0])
         )
         length = self._node("Shape", "length", ["ids"], start=1, end=2)
         place = self._node("Slice", "place", [self._constant("places", places), self._ints(0), length, self._ints(0)])

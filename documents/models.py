@@ -16,6 +16,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from documents.search import SearchBackend, backend_for
+
 Person = User | AnonymousUser
 
 
@@ -31,28 +33,6 @@ class Index(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @classmethod
-    def default(cls) -> Index:
-        """The index a new collection lives in; made, with a first version, when there is none."""
-        index = cls.objects.order_by("pk").first()
-        return index if index and index.live_id else cls.found()
-
-    @classmethod
-    def found(cls) -> Index:
-        """Make the first index; two processes that start together make one."""
-        from documents.embeddings import local_model_name  # The model decides the width of the vectors.
-
-        index, _ = cls.objects.get_or_create(name="main")
-        version, _ = IndexVersion.objects.get_or_create(
-            index=index,
-            number=1,
-            defaults={"embedding_model": local_model_name(), "dimensions": 384},
-        )
-        version.backend.create()
-        cls.objects.filter(pk=index.pk, live=None).update(live=version)
-        index.refresh_from_db()
-        return index
 
 
 class IndexVersion(models.Model):
@@ -74,10 +54,8 @@ class IndexVersion(models.Model):
         return f"{self.index} {self.number}"
 
     @property
-    def backend(self):
+    def backend(self) -> SearchBackend:
         """The search backend that holds this version's chunks."""
-        from documents.search import backend_for
-
         return backend_for(self)
 
 
@@ -102,7 +80,9 @@ class Collection(models.Model):
     name = models.CharField(max_length=120)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="collections")
     index = models.ForeignKey(Index, models.PROTECT, related_name="collections")
-    is_private = models.BooleanField(default=False, help_text="The one everybody has for themselves; it cannot be shared.")
+    is_private = models.BooleanField(
+        default=False, help_text="The one everybody has for themselves; it cannot be shared."
+    )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="shared_collections")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -120,14 +100,6 @@ class Collection(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("library") + f"?collection={self.pk}"
-
-    @classmethod
-    def private(cls, user: User) -> Collection:
-        """This person's own collection, made when it is first needed."""
-        found, _ = cls.objects.get_or_create(
-            owner=user, is_private=True, defaults={"name": "Private", "index": Index.default()}
-        )
-        return found
 
 
 class Membership(models.Model):
@@ -182,8 +154,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
     def waiting(self) -> DocumentQuerySet:
         """Under way, and nobody is at work on it: never begun, or its worker died."""
         now = timezone.now()
-        return self.under_way().filter(Q(lease_until=None) | Q(lease_until__lt=now)).filter(
-            Q(not_before=None) | Q(not_before__lte=now)
+        return (
+            self.under_way()
+            .filter(Q(lease_until=None) | Q(lease_until__lt=now))
+            .filter(Q(not_before=None) | Q(not_before__lte=now))
         )
 
 
@@ -195,7 +169,9 @@ class Document(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="documents")
     name = models.CharField(max_length=200)
     title = models.CharField(max_length=300, blank=True)
-    kind = models.CharField(max_length=20, help_text="The format, decided by the file's content: pdf, docx, html, markdown, text.")
+    kind = models.CharField(
+        max_length=20, help_text="The format, decided by the file's content: pdf, docx, html, markdown, text."
+    )
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     language = models.CharField(max_length=10, blank=True)
@@ -205,8 +181,12 @@ class Document(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     done = models.PositiveIntegerField(default=0, help_text="Units of the running stage that are done.")
     total = models.PositiveIntegerField(default=0, help_text="Units of the running stage in all; 0: unknown.")
-    attempt = models.PositiveIntegerField(default=0, help_text="Counted before the work, so that a killed worker counts.")
-    generation = models.PositiveIntegerField(default=0, help_text="The set of pages and chunks that is read; 0: none yet.")
+    attempt = models.PositiveIntegerField(
+        default=0, help_text="Counted before the work, so that a killed worker counts."
+    )
+    generation = models.PositiveIntegerField(
+        default=0, help_text="The set of pages and chunks that is read; 0: none yet."
+    )
     building = models.PositiveIntegerField(default=0, help_text="The newest set begun; every claim begins another.")
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
@@ -264,11 +244,15 @@ class Document(models.Model):
         The attempt is counted here, before any work, so that a file that kills its worker is not tried for ever.
         """
         token = uuid.uuid4()
-        claimed = Document.objects.waiting().filter(pk=self.pk).update(
-            lease_token=token,
-            lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
-            attempt=models.F("attempt") + 1,
-            building=models.F("building") + 1,
+        claimed = (
+            Document.objects.waiting()
+            .filter(pk=self.pk)
+            .update(
+                lease_token=token,
+                lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+                attempt=models.F("attempt") + 1,
+                building=models.F("building") + 1,
+            )
         )
         if claimed:
             self.refresh_from_db()
@@ -337,7 +321,9 @@ class Chunk(models.Model):
     ordinal = models.PositiveIntegerField(help_text="From 0, through the whole document.")
     start = models.PositiveIntegerField(help_text="Offset into the page's text, in characters.")
     end = models.PositiveIntegerField()
-    section = models.CharField(max_length=500, blank=True, help_text="The headings above it, outermost first, joined by ' > '.")
+    section = models.CharField(
+        max_length=500, blank=True, help_text="The headings above it, outermost first, joined by ' > '."
+    )
 
     class Meta:
         ordering = ["ordinal"]

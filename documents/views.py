@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from documents import intake, rendering
 from documents.embeddings import local_model_name
 from documents.forms import CollectionForm, MemberForm, UploadForm
+from documents.indexes import default_index, private_collection
 from documents.intake import UploadRefused, accept
 from documents.models import UNDER_WAY, Collection, Document, Membership, Page, State, page_url
 from project.limits import limited
@@ -42,12 +44,9 @@ def library_state(request: HttpRequest) -> dict[str, object]:
 # The library -------------------------------------------------------------------------------------------------------
 @require_GET
 def library(request: HttpRequest) -> HttpResponse:
-    mine = Collection.objects.for_user(request.user)
-    live = Q(documents__deleted_at=None, documents__superseded_at=None)
-    counted = mine.annotate(count=Count("documents", filter=live)).select_related("owner")
     chosen = None
     if wanted := request.GET.get("collection"):
-        chosen = get_object_or_404(mine, pk=_uuid(wanted))
+        chosen = get_object_or_404(Collection.objects.for_user(request.user), pk=_uuid(wanted))
     shown = Document.objects.for_user(request.user).current().select_related("collection", "owner")
     if chosen:
         shown = shown.filter(collection=chosen)
@@ -55,26 +54,36 @@ def library(request: HttpRequest) -> HttpResponse:
     if query:
         shown = shown.filter(Q(name__icontains=query) | Q(title__icontains=query))
     page_obj = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
-    editable = set(Collection.objects.editable_by(request.user).values_list("pk", flat=True))
+    targets = [private_collection(request.user), *Collection.objects.editable_by(request.user).filter(is_private=False)]
+    editable = {target.pk for target in targets}
     for item in page_obj.object_list:
         item.can_edit = item.collection_id in editable
     return render(
         request,
         "documents/library.html",
         {
-            "collections": [(item, item.count) for item in counted],
+            "collections": _collections(request),
             "collection": chosen,
+            "upload_targets": targets,
             "documents": page_obj.object_list,
             "page_obj": page_obj,
             "query": query,
             "under_way": _coming(request),
             "may_upload": chosen is None or chosen.pk in editable,
             "upload_url": reverse("library-upload"),
-            "used_bytes": Document.objects.filter(owner=request.user, deleted_at=None).aggregate(n=Sum("size"))["n"] or 0,
+            "used_bytes": Document.objects.filter(owner=request.user, deleted_at=None).aggregate(n=Sum("size"))["n"]
+            or 0,
             "quota_bytes": settings.QUOTA_BYTES,
             "collection_form": CollectionForm(owner=request.user),
         },
     )
+
+
+def _collections(request: HttpRequest) -> list[tuple[Collection, int]]:
+    """What the side pane lists: every collection this person may read, with the number of its documents."""
+    live = Q(documents__deleted_at=None, documents__superseded_at=None)
+    rows = Collection.objects.for_user(request.user).annotate(count=Count("documents", filter=live))
+    return [(row, row.count) for row in rows]
 
 
 @require_GET
@@ -134,6 +143,7 @@ def document(request: HttpRequest, pk: UUID) -> HttpResponse:
     row.can_edit = Document.objects.editable_by(request.user).filter(pk=pk).exists()
     readers = Membership.objects.filter(collection=row.collection).count() + 1
     context = {"document": row, "pages": row.pages_live().defer("text", "headings"), "readers": readers}
+    context["collections"] = _collections(request)
     return render(request, "documents/document.html", context)
 
 
@@ -203,9 +213,11 @@ def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         if is_part:
             return render(request, "documents/_gone.html", status=404)
         raise Http404
-    passage = next(iter(_spans(request.GET.getlist("passage"), shown)), None)
+    passage = next((span for span in _spans(request.GET.getlist("passage"), shown) if any(span)), None)
     marks = _spans(request.GET.getlist("mark"), shown)
     context = _page_context(row, shown) | _lit(row, shown, marks, passage)
+    if not is_part:
+        context["collections"] = _collections(request)
     return render(request, "documents/_page.html" if is_part else "documents/page.html", context)
 
 
@@ -251,7 +263,9 @@ def _page_context(row: Document, shown: Page) -> dict[str, object]:
     }
 
 
-def _lit(row: Document, shown: Page, marks: list[tuple[int, int]], passage: tuple[int, int] | None) -> dict[str, object]:
+def _lit(
+    row: Document, shown: Page, marks: list[tuple[int, int]], passage: tuple[int, int] | None
+) -> dict[str, object]:
     """The page as a picture with rectangles, or as text in pieces; the text too when the picture fails."""
     if row.kind == "pdf":
         try:
@@ -281,29 +295,31 @@ def _pieces_of_text(
     borders = {0, len(text), *(place for span in [*marks, *([passage] if passage else [])] for place in span)}
     cuts = sorted(place for place in borders if place <= len(text))
     pieces = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         index = next((n for n, (first, last) in enumerate(marks) if first <= start and end <= last), None)
         pieces.append((text[start:end], index, bool(passage and passage[0] <= start and end <= passage[1])))
     return pieces
 
 
 def _spans(values: list[str], shown: Page) -> list[tuple[int, int]]:
-    """The spans an address names; what is no span of this page is left out."""
-    found = [tuple(map(int, match.groups())) for value in values[:SPANS_MAX] if (match := SPAN.fullmatch(value))]
-    return [(start, end) for start, end in found if start < end <= len(shown.text)]
+    """The spans an address names, each in its place; what is no span of this page is an empty one."""
+    found = []
+    for value in values[:SPANS_MAX]:
+        match = SPAN.fullmatch(value)
+        start, end = (int(match[1]), int(match[2])) if match else (0, 0)
+        found.append((start, end) if start < end <= len(shown.text) else (0, 0))
+    return found
 
 
 # Collections -------------------------------------------------------------------------------------------------------
 @require_POST
 def new_collection(request: HttpRequest) -> HttpResponse:
-    from documents.models import Index
-
     form = CollectionForm(request.POST, owner=request.user)
     if not form.is_valid():
         messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
         return redirect("library")
     form.instance.owner = request.user
-    form.instance.index = Index.default()
+    form.instance.index = default_index()
     return redirect(form.save())
 
 
@@ -340,15 +356,20 @@ def members(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("collection", pk)
 
 
-def _collection_page(request: HttpRequest, row: Collection, form: CollectionForm, member_form: MemberForm) -> HttpResponse:
+def _collection_page(
+    request: HttpRequest, row: Collection, form: CollectionForm, member_form: MemberForm
+) -> HttpResponse:
     context = {
+        "collections": _collections(request),
         "collection": row,
         "memberships": row.memberships.select_related("user").order_by("user__username"),
         "form": form,
         "member_form": member_form,
         "is_owner": row.owner_id == request.user.pk,
     }
-    return render(request, "documents/collection.html", context, status=400 if member_form.errors or form.errors else 200)
+    return render(
+        request, "documents/collection.html", context, status=400 if member_form.errors or form.errors else 200
+    )
 
 
 def _delete_collection(request: HttpRequest, row: Collection) -> HttpResponse:

@@ -14,7 +14,8 @@ from project.models import ApiKey
 api = NinjaAPI(
     title="Lectern",
     version="1",
-    description="Answers over an organisation's own documents. Sign calls with `Authorization: Bearer KEY` or `api-key: KEY`.",
+    description="Answers over an organisation's own documents. "
+    "Sign calls with `Authorization: Bearer KEY` or `api-key: KEY`.",
     docs_url="/api/docs",
     openapi_url="/api/openapi.json",
 )

@@ -38,6 +38,7 @@ def shell(request: HttpRequest) -> dict[str, object]:
         "organisation": settings.ORGANISATION,
         "embedded": settings.LOOPBACK_ONLY,
         "has_model": provider.is_configured(),
+        "open_signup": settings.ACCOUNT_OPEN_FOR_SIGNUP,
         "upload_max_bytes": settings.UPLOAD_MAX_BYTES,
     }
 

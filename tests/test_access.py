@@ -6,6 +6,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.conversing import ask, begin
+from documents.indexes import private_collection
 from documents.models import Collection, Document, Membership
 from documents.retrieval import retrieve
 from tests.library import RENT, add, shared_collection
@@ -159,7 +160,7 @@ def test_nobody_reads_a_collection_without_being_somebody(db):
 
 
 def test_a_private_collection_cannot_be_shared(client, alice, bob):
-    private = Collection.private(alice)
+    private = private_collection(alice)
     client.force_login(alice)
     place = f"/library/collections/{private.pk}/members/"
     assert client.post(place, {"username": "bob", "role": "reader"}).status_code == 404
@@ -175,7 +176,9 @@ def test_only_the_owner_lets_people_in(client, alice, bob, charlie):
     assert Collection.objects.for_user(charlie).filter(pk=collection.pk).exists()
 
 
-@pytest.mark.parametrize("bad", ["/library/1/", "/library/?page=-1", "/library/?collection=x", "/library/?q=%00", "/library/?page=a"])
+@pytest.mark.parametrize(
+    "bad", ["/library/1/", "/library/?page=-1", "/library/?collection=x", "/library/?q=%00", "/library/?page=a"]
+)
 def test_an_odd_address_is_no_fault_of_ours(client, alice, bad):
     client.force_login(alice)
     assert client.get(bad).status_code in {200, 404}

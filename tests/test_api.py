@@ -44,7 +44,9 @@ def test_only_a_hash_of_the_key_is_kept(alice):
     assert secret not in str(ApiKey.objects.filter(pk=row.pk).values())
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"api-key": ""}, {"Authorization": "Basic eDp5"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"api-key": ""}, {"Authorization": "Basic eDp5"}]
+)
 def test_without_a_key_there_is_nothing(client, headers):
     response = client.get("/api/documents", headers=headers)
     assert response.status_code == 401
@@ -148,14 +150,24 @@ def test_a_search_stays_in_the_collections_named(client, alice):
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"query": ""}, {"query": "x", "top": 0}, {"query": "x", "top": 101}, {"query": "x", "mode": "best"}, {"query": 3}, []],
+    [
+        {},
+        {"query": ""},
+        {"query": "x", "top": 0},
+        {"query": "x", "top": 101},
+        {"query": "x", "mode": "best"},
+        {"query": 3},
+        [],
+    ],
 )
 def test_a_search_that_makes_no_sense_is_refused_with_a_sentence(client, alice, body):
     response = post(client, "/api/search", body, signed(alice))
     assert response.status_code == 422 and response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("query", ["\x00", "\ud800", "'; DROP TABLE", "a & | ! ( <-> :*", "[" * 10_000, "的" * 5_000, "%_\\"])
+@pytest.mark.parametrize(
+    "query", ["\x00", "\ud800", "'; DROP TABLE", "a & | ! ( <-> :*", "[" * 10_000, "的" * 5_000, "%_\\"]
+)
 def test_no_query_is_a_fault_of_ours(client, alice, query):
     add(alice)
     assert post(client, "/api/search", {"query": query}, signed(alice)).status_code in {200, 422}

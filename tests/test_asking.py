@@ -140,7 +140,9 @@ def test_a_second_reader_follows_the_first(browse, alice, service):
 def test_a_model_writes_and_its_numbers_are_sorted_by_first_use(browse, alice, service):
     add(alice)
     add(alice, b"# Pets\n\nDogs need a written permission from the owner.\n", "pets.md")
-    service.replies = [Reply(pieces=["Dogs need a permission. [2", "]\n\nRent is due on the third working", " day. [1][7]"])]
+    service.replies = [
+        Reply(pieces=["Dogs need a permission. [2", "]\n\nRent is due on the third working", " day. [1][7]"])
+    ]
     http = browse(alice)
     events(http, stream_url(put(http, "What about rent and dogs?")))
     message = Message.objects.get(role="assistant")
@@ -302,7 +304,9 @@ def test_the_api_streams_citations_first_and_usage_last(asgi_server, alice):
     headers = {"Authorization": f"Bearer {ApiKey.create(alice)[1]}"}
     body = {"model": "default", "stream": True, "stream_options": {"include_usage": True},
             "messages": [{"role": "user", "content": QUESTION}]}  # fmt: skip
-    with httpx2.stream("POST", f"{asgi_server}/v1/chat/completions", json=body, headers=headers, timeout=30) as response:
+    with httpx2.stream(
+        "POST", f"{asgi_server}/v1/chat/completions", json=body, headers=headers, timeout=30
+    ) as response:
         lines = [line[6:] for line in response.iter_lines() if line.startswith("data: ")]
     assert lines[-1] == "[DONE]"
     chunks = [json.loads(line) for line in lines[:-1]]

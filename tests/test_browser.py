@@ -25,7 +25,10 @@ def faults(page, asgi_server) -> list[str]:
     found: list[str] = []
     page.on("console", lambda message: found.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith((asgi_server, "data:", "blob:")) else found.append(request.url))
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith((asgi_server, "data:", "blob:")) else found.append(request.url),
+    )
     return found
 
 
@@ -89,7 +92,12 @@ def test_from_a_dropped_pdf_to_the_lit_words(signed_in, asgi_server, alice, work
     words = Document.objects.get().pages_live().get(number=citation.page_number).text[slice(*spans[0])]
     assert " ".join(words.split()) in " ".join(page.locator(".answer").inner_text().split())
     image = page.locator("#sources svg.page image")
-    assert page.evaluate("fetch(arguments_[0]).then(r => r.status)".replace("arguments_[0]", repr(image.get_attribute("href")))) == 200
+    assert (
+        page.evaluate(
+            "fetch(arguments_[0]).then(r => r.status)".replace("arguments_[0]", repr(image.get_attribute("href")))
+        )
+        == 200
+    )
     check_by_axe(page)
 
     page.reload()
@@ -143,7 +151,9 @@ def test_everything_basic_works_without_script(browser, asgi_server, client, set
     context.close()
 
 
-@pytest.mark.parametrize("path", ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/signin/old/", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/signin/old/", "/nowhere"]
+)
 def test_the_doors_are_as_clean_as_the_rooms(page, asgi_server, faults, path):
     page.goto(f"{asgi_server}{path}")
     check_by_axe(page)

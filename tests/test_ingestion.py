@@ -15,12 +15,14 @@ from documents.ingestion import ingest
 from documents.models import Chunk, Document, LeaseLost, State
 from documents.retrieval import retrieve
 from documents.tasks import sweep
-from tests.library import RENT, add, upload
+from tests.library import add, upload
 
 pytestmark = pytest.mark.django_db
 
 FILES = Path(__file__).parent.parent.parent / "shared" / "eval" / "files"
-LONG = b"# Long\n\n" + b"".join(b"Paragraph %d says that valve V-%d is closed by crew %d.\n\n" % (n, n, n % 7) for n in range(900))
+LONG = b"# Long\n\n" + b"".join(
+    b"Paragraph %d says that valve V-%d is closed by crew %d.\n\n" % (n, n, n % 7) for n in range(900)
+)
 
 
 def covers(document: Document) -> bool:
@@ -158,7 +160,13 @@ def test_a_worker_killed_in_the_middle_changes_nothing_in_the_end(alice, bob, wo
 
     EmbeddingCache.objects.all().delete()  # The second reading must have as much to do as the first.
     document = upload(alice, LONG, "long.md")
-    wait_for(lambda: Document.objects.get(pk=document.pk).done > 0 and Document.objects.get(pk=document.pk).state == State.EMBEDDING, 60)
+    wait_for(
+        lambda: (
+            Document.objects.get(pk=document.pk).done > 0
+            and Document.objects.get(pk=document.pk).state == State.EMBEDDING
+        ),
+        60,
+    )
     for pid in processes("celery -A project worker"):
         os.kill(pid, signal.SIGKILL)
     time.sleep(1)

@@ -9,8 +9,13 @@ NAMES_UPWARD = {"project/settings.py", "project/urls.py"}  # As strings: they ti
 
 
 def imports_of(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    """What a module imports when it runs, at any depth of its code; imports for type checkers alone do not run."""
+    found, todo = set(), [ast.parse(path.read_text())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        todo += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -19,7 +24,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def modules() -> dict[str, set[str]]:
-    """Every module of the house with the modules of the house it imports at any depth of its code."""
+    """Every module of the house with the modules of the house it imports."""
     paths = {
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path
         for storey in STOREYS

@@ -1,5 +1,6 @@
 def test_a(alice, client):
-    from django.conf import settings; from django.db import connection
+    from django.conf import settings
+    from django.db import connection
     print(settings.DATA_DIR, connection.settings_dict["HOST"], connection.settings_dict["NAME"])
     client.force_login(alice)
 def test_w(worker): pass

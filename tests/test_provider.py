@@ -61,9 +61,9 @@ def test_no_setting_means_no_model(settings):
     ("reply", "error", "words"),
     [
         (Reply(status=401), ProviderMisconfigured, "refuses the key"),
-        (Reply(status=404, error={"code": "DeploymentNotFound", "message": "x"}), ProviderMisconfigured, "no deployment"),
+        (Reply(status=404, error={"code": "DeploymentNotFound", "message": "x"}), ProviderMisconfigured, "knows no"),
         (Reply(status=400, error={"code": "content_filter", "message": "x"}), ProviderRefused, "content filter"),
-        (Reply(status=400, error={"code": "context_length_exceeded", "message": "x"}), ProviderMisconfigured, "too long"),
+        (Reply(status=400, error={"code": "context_length_exceeded", "message": "x"}), ProviderMisconfigured, "long"),
         (Reply(finish="content_filter"), ProviderRefused, "cut the answer off"),
         (Reply(cut=True), ProviderInterrupted, "in the middle"),
         (Reply(finish=None), ProviderInterrupted, "in the middle"),

@@ -5,9 +5,9 @@ import pytest
 from chat.verification import locate, markers_with_sentences, normalise
 
 PASSAGE = (
-    "3.1 Distribution mains\r\nSupplies shall be restored within twelve hours of the com-\r\npany becoming aware of the "
-    "burst. The duty manager records the time of the first call.\r\n\r\n3.2 Strategic mains\r\nThe limit is forty-eight "
-    "hours – counted from the same moment. Payments to household accounts are made within 20 working days."
+    "3.1 Distribution mains\r\nSupplies shall be restored within twelve hours of the com-\r\npany becoming aware of "
+    "the burst. The duty manager records the time of the first call.\r\n\r\n3.2 Strategic mains\r\nThe limit is "
+    "forty-eight hours – counted from the same moment. Payments to household accounts are made within 20 working days."
 )
 
 

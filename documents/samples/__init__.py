@@ -6,8 +6,9 @@ import json
 from functools import cache
 from pathlib import Path
 
+from documents.indexes import default_index
 from documents.intake import accept
-from documents.models import FINDABLE, Collection, Document, Index, Person
+from documents.models import FINDABLE, Collection, Document, Person
 
 FOLDER = Path(__file__).parent
 COLLECTION = "Sample documents"
@@ -34,7 +35,7 @@ def sample_questions(user: Person) -> list[dict[str, str]]:
 def load_samples(user) -> list[Document]:
     """Put the samples into a collection of their own, once: who takes them out does not get them back."""
     collection, is_new = Collection.objects.get_or_create(
-        owner=user, name=COLLECTION, defaults={"index": Index.default()}
+        owner=user, name=COLLECTION, defaults={"index": default_index()}
     )
     if not is_new:
         return []

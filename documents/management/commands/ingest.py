@@ -8,8 +8,9 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from documents.indexes import owned_collection
 from documents.intake import UploadRefused, accept
-from documents.models import UNDER_WAY, Collection, Document, Index, State
+from documents.models import UNDER_WAY, Document, State
 from project.accounts import named_user
 
 LOOK_S = 0.5
@@ -27,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options) -> None:
         user = named_user(options["user"])
-        collection = self._collection(user, options["collection"])
+        collection = owned_collection(user, options["collection"])
         refused: list[dict[str, str]] = []
         taken: list[Document] = []
         for path in tqdm(list(self._files(options["paths"])), desc="Uploading", unit="file", disable=options["json"]):
@@ -43,12 +44,6 @@ class Command(BaseCommand):
         failed = Document.objects.filter(pk__in=[one.pk for one in taken], state__in=[State.FAILED, State.CANCELED])
         if refused or failed.exists():
             sys.exit(1)
-
-    def _collection(self, user, name: str) -> Collection:
-        if not name:
-            return Collection.private(user)
-        found = Collection.objects.editable_by(user).filter(name=name).first()
-        return found or Collection.objects.create(owner=user, name=name, index=Index.default())
 
     def _files(self, paths: list[Path]):
         for path in paths:

@@ -33,9 +33,10 @@ class Stop:
     def __init__(self) -> None:
         self.began: float | None = None
         self.is_hurried = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                signal.signal(number, self)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # As nohup leaves it.
+            signal.signal(signal.SIGHUP, self)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.began is None:

@@ -1,0 +1,63 @@
+# Lectern: `make run` on a fresh machine with Python 3.11 or later. `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock
+
+BIN := .venv/bin
+# 3.12 and 3.11 first: for them there is a wheel that brings Redis along.
+PYTHONS := python3.12 python3.11 python3.13 python3.14 python3
+SYNC := $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --quiet --group local
+
+help:
+	@echo "make run    start Lectern on this machine"
+	@echo "make test   run the tests"
+	@echo "make check  format, lint, types, layers, migrations"
+	@echo "make bench  measure search and answers"
+	@echo "make lock   resolve the dependencies anew"
+
+# What the tests need holds what running needs, so after `make test` there is nothing to do here.
+run:
+	@test $(BIN)/.tests -nt requirements-dev.lock || $(MAKE) --no-print-directory $(BIN)/.runs
+	@exec $(BIN)/python manage.py start
+
+test: $(BIN)/.tests
+	@$(BIN)/python -m pytest
+
+check: $(BIN)/.tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy project documents chat
+	@$(BIN)/python -m pytest tests/test_layers.py
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(BIN)/.tests
+	@$(BIN)/python -m tests.bench
+
+lock: $(BIN)/.python
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
+
+$(BIN)/.runs: requirements.lock | $(BIN)/.python
+	@echo "Installing what Lectern needs …"
+	@$(SYNC) requirements.lock
+	@rm -f $(BIN)/.tests
+	@touch $@
+
+$(BIN)/.tests: requirements-dev.lock | $(BIN)/.python
+	@echo "Installing what Lectern and its tests need …"
+	@$(SYNC) requirements-dev.lock
+	@touch $@
+
+$(BIN)/.python:
+	@for python in $(PYTHONS); do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if test -z "$$found"; then \
+		echo "Lectern needs Python 3.11 or later, and none of $(PYTHONS) is that. Install one." >&2; exit 1; \
+	fi; \
+	if ! $$found -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "The venv module of $$found is missing. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; \
+	fi; \
+	echo "Making .venv with $$($$found --version) …"; \
+	$$found -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
