@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -125,7 +126,7 @@ def chat_model() -> ChatModel:
     return Extractive(embedder(model).embed if model else None)
 
 
-async def answer(question: Question) -> AsyncIterator[Event]:
+async def answer(question: Question) -> AsyncGenerator[Event]:
     """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
     clock = time.monotonic()
     model = chat_model()
@@ -152,8 +153,8 @@ async def answer(question: Question) -> AsyncIterator[Event]:
     draft = _Draft(is_refused=not prompt.passages)
     if prompt.passages:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                async for event in _write(model, prompt, draft):
+            async with asyncio.timeout(ANSWER_SECONDS), aclosing(_write(model, prompt, draft)) as events:
+                async for event in events:
                     yield event
         except ProviderError as exc:
             yield Failed(type(exc).__name__, str(exc))
@@ -189,31 +190,32 @@ def search_text(question: Question) -> str:
     return question.text
 
 
-async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncIterator[Event]:
+async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
     """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
     held: str | None = ""
-    async for piece in split_markers(model.stream(prompt)):
-        if isinstance(piece, Tokens):
-            draft.tokens = piece
-        elif isinstance(piece, Cut):
-            draft.is_cut = True
-        elif draft.is_refused:
-            continue
-        elif isinstance(piece, int):
-            if 1 <= piece <= len(prompt.passages):  # A number that was never offered is dropped.
+    async with aclosing(split_markers(model.stream(prompt))) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Tokens):
+                draft.tokens = piece
+            elif isinstance(piece, Cut):
+                draft.is_cut = True
+            elif draft.is_refused:
+                continue
+            elif isinstance(piece, int):
+                if 1 <= piece <= len(prompt.passages):  # A number that was never offered is dropped.
+                    draft.pieces.append(piece)
+                    yield Cite(piece)
+            else:
+                if held is not None:
+                    held += piece
+                    if held.strip().startswith(NOT_FOUND):
+                        draft.is_refused = True
+                        continue
+                    if NOT_FOUND.startswith(held.strip()):
+                        continue
+                    piece, held = held, None
                 draft.pieces.append(piece)
-                yield Cite(piece)
-        else:
-            if held is not None:
-                held += piece
-                if held.strip().startswith(NOT_FOUND):
-                    draft.is_refused = True
-                    continue
-                if NOT_FOUND.startswith(held.strip()):
-                    continue
-                piece, held = held, None
-            draft.pieces.append(piece)
-            yield Text(piece)
+                yield Text(piece)
     if held and not draft.is_refused:
         draft.pieces.append(held)
         yield Text(held)

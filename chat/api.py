@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal
 
 from django.conf import settings
@@ -147,7 +147,7 @@ def _usage(question: Question, content: str, done: Done) -> dict[str, int]:
     return {"prompt_tokens": sent, "completion_tokens": written, "total_tokens": sent + written}
 
 
-async def _stream(question: Question, model: str, include_usage: bool) -> AsyncIterator[str]:
+async def _stream(question: Question, model: str, include_usage: bool) -> AsyncGenerator[str]:
     """Chunks as the service sends them: the citations come first, the usage, if asked for, last."""
     head = {
         "id": f"chatcmpl-{uuid.uuid4().hex}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 MARKER = re.compile(r"\[(?:doc)?(\d{1,3})\]")
 OPEN_MARKER = re.compile(r"\[(?:d|do|doc|doc\d{1,3}|\d{1,3})?$")
@@ -46,14 +47,18 @@ def _split(text: str) -> Iterator[str | int]:
         yield text[last:]
 
 
-async def split_markers(pieces: AsyncIterator[object]) -> AsyncIterator[object]:
-    """Yield text as str and source numbers as int, in reading order; what is not text passes as it is."""
+async def split_markers(pieces: AsyncGenerator[object]) -> AsyncGenerator[object]:
+    """Yield text as str and source numbers as int, in reading order; what is not text passes as it is.
+
+    Closing this closes `pieces`, at once and not when somebody collects it.
+    """
     splitter = MarkerSplitter()
-    async for piece in pieces:
-        if isinstance(piece, str):
-            for part in splitter.feed(piece):
-                yield part
-        else:
-            yield piece
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, str):
+                for part in splitter.feed(piece):
+                    yield part
+            else:
+                yield piece
     for part in splitter.rest():
         yield part

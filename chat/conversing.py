@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
@@ -37,7 +38,7 @@ class Draft:
         self.passages: list[Passage] = []
         self.numbers: dict[int, int] = {}  # as offered -> as shown
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Event | None) -> None:
         if isinstance(event, Found):
             self.passages = list(event.passages)
         elif isinstance(event, Text):
@@ -51,25 +52,23 @@ class Draft:
         return {shown: self.passages[offered - 1] for offered, shown in self.numbers.items()}
 
 
-async def converse(message: Message, draft: Draft) -> AsyncIterator[Event | None]:
+async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | None]:
     """Write a claimed answer, filling `draft`. Yields None when nothing has come for a while."""
     question = await sync_to_async(_question)(message)
     events = answer(question)
     last_kept = time.monotonic()
     try:
-        async for event in _until_stopped(events, message):
-            if event is None:
-                yield None
-                continue
-            draft.take(event)
-            if isinstance(event, Done):
-                await sync_to_async(_finish)(message, draft, event)
-            elif isinstance(event, Failed):
-                await _end(message, draft, State.FAILED, event.sentence)
-            elif time.monotonic() - last_kept > KEEP_S:
-                last_kept = time.monotonic()
-                await _keep(message, draft)
-            yield event
+        async with aclosing(_until_stopped(events, message)) as coming:
+            async for event in coming:
+                draft.take(event)
+                if isinstance(event, Done):
+                    await sync_to_async(_finish)(message, draft, event)
+                elif isinstance(event, Failed):
+                    await _end(message, draft, State.FAILED, event.sentence)
+                elif time.monotonic() - last_kept > KEEP_S:
+                    last_kept = time.monotonic()
+                    await _keep(message, draft)
+                yield event
     except _Stopped:
         await _end(message, draft, State.STOPPED, "Stopped. What was written is kept.")
     except (asyncio.CancelledError, GeneratorExit):
@@ -87,7 +86,7 @@ class _Stopped(Exception):
     """Somebody pressed stop."""
 
 
-async def _until_stopped(events: AsyncIterator[Event], message: Message) -> AsyncIterator[Event | None]:
+async def _until_stopped(events: AsyncGenerator[Event], message: Message) -> AsyncGenerator[Event | None]:
     """Pass events on; look for a stop while none comes, so that a silent model can be stopped too."""
     looked = time.monotonic()
     coming: asyncio.Task | None = None

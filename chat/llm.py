@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +27,7 @@ class ChatModel(Protocol):
     name: str
     notice: str  # What a person must know about answers of this kind; "" when there is nothing to say.
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[Piece]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         """Yield the answer's text in pieces with its source numbers as [1]; NOT_FOUND alone when there is none."""
 
 
@@ -38,9 +39,10 @@ class ChatCompletions:
     def __init__(self) -> None:
         self.name = provider.deployment()
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Piece]:
-        async for piece in provider.stream_chat(prompt.messages, max_tokens=prompt.max_tokens):
-            yield piece
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
+        async with aclosing(provider.stream_chat(prompt.messages, max_tokens=prompt.max_tokens)) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Extractive:
     def __init__(self, embed: Embed | None) -> None:
         self.embed = embed
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Piece]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         chosen = self.choose(prompt.question, prompt.passages)
         if not chosen:
             yield NOT_FOUND

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -187,7 +187,7 @@ def _readable(user, pk: UUID) -> Message:
     return get_object_or_404(rows, pk=pk, role=Message.Role.ASSISTANT)
 
 
-async def _write(request: HttpRequest, message: Message) -> AsyncIterator[str]:
+async def _write(request: HttpRequest, message: Message) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
     draft, shown, breathed = Draft(), 0.0, time.monotonic()
     is_fresh = False
@@ -209,7 +209,7 @@ async def _write(request: HttpRequest, message: Message) -> AsyncIterator[str]:
     yield await sync_to_async(_end_event)(request, message)
 
 
-async def _follow(request: HttpRequest, message: Message) -> AsyncIterator[str]:
+async def _follow(request: HttpRequest, message: Message) -> AsyncGenerator[str]:
     """What is kept of an answer that another connection has written, or is writing."""
     yield "retry: 2000\n\n"
     content, breathed = "", time.monotonic()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -152,7 +153,7 @@ def _windows(pieces: list[int]) -> list[list[int]]:
     room = WINDOW - 2
     count = max(1, -(-len(pieces) // room))
     edges = [len(pieces) * number // count for number in range(count + 1)]
-    return [pieces[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [pieces[start:end] for start, end in pairwise(edges)]
 
 
 def _unit_length(vectors: np.ndarray) -> np.ndarray:

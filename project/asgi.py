@@ -78,7 +78,7 @@ def limit_for(scope: Scope) -> int:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
     """Answer 413, and read on for a while: a client that is still sending reads the answer only afterwards."""
-    size = f"{limit // 1_000_000} MB" if limit >= 10_000_000 else f"{limit / 1_000_000:g} MB"
+    size = f"{limit / 1_000_000:g} MB" if limit >= 1_000_000 else f"{limit // 1_000} kB"
     sentence = f"This is larger than Lectern takes here: at most {size} in one request."
     is_program = scope["path"].startswith(PROGRAMS)
     error = {"message": sentence, "code": "too_large", "type": "too_large", "param": None}
@@ -115,4 +115,4 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return b"; ".join(value for key, value in scope["headers"] if key == name)
 
 
-application = BodyLimit(get_asgi_application())
+application = BodyLimit(get_asgi_application())  # type: ignore[arg-type]

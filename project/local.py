@@ -161,9 +161,10 @@ class Postgres:
             prefix = _as_account(account, binaries, self.folder, sockets)
             if not (self.folder / "PG_VERSION").exists():
                 self._found(prefix, binaries / "initdb", sockets, account)
-            self._clear()
+            self._clear(sockets)
             chosen = [word for name, value in POSTGRES_SETTINGS.items() for word in ("-c", f"{name}={value}")]
-            command = [*prefix, binaries / "postgres", "-D", self.folder, "-k", sockets, "-h", "", *chosen]
+            where: list[str | Path] = ["-D", self.folder, "-k", sockets, "-h", ""]
+            command = [*prefix, binaries / "postgres", *where, *chosen]
             log = self.data_dir / "log" / "postgres.log"
             self.child = Child("Postgres", command, log, death_signal=signal.SIGINT, env=_bare_environment())
         self._await_database()
@@ -188,10 +189,10 @@ class Postgres:
         if account:
             os.chown(password, account.pw_uid, account.pw_gid)
         try:
-            words = ["-D", draft, "--encoding=utf8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions"]
-            who = [f"--username={USER}", f"--pwfile={password}"]
+            where: list[str | Path] = ["-D", draft, f"--username={USER}", f"--pwfile={password}"]
+            kind = ["--encoding=utf8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions"]
             log = self.data_dir / "log" / "initdb.log"
-            making = Child("initdb", [*prefix, initdb, *words, *who], log, env=_bare_environment(), cwd=Path("/"))
+            making = Child("initdb", [*prefix, initdb, *where, *kind], log, env=_bare_environment(), cwd=Path("/"))
             try:
                 failed = making.process.wait() != 0
             finally:
@@ -203,13 +204,15 @@ class Postgres:
             password.unlink(missing_ok=True)
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _clear(self) -> None:
-        """Leave nothing of a killed run in the way."""
+    def _clear(self, sockets: Path) -> None:
+        """Leave nothing of a killed run in the way: a number it noted may be a stranger's by now."""
         _end_orphans(self.folder, {"postgres"})
+        for leftover in sockets.glob(".s.PGSQL.*"):
+            leftover.unlink()
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
             pid_file = self.folder / "postmaster.pid"
             if Path(f"/proc/{int(pid_file.read_text().splitlines()[0])}").exists():
-                pid_file.unlink()  # The number is a stranger's by now, and Postgres would take it for its own.
+                pid_file.unlink()
 
     def _await_database(self) -> None:
         import psycopg  # Half a second that a process which only asks where the services are need not spend.

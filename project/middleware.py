@@ -1,11 +1,29 @@
 """What every answer carries, and what a limit says."""
 
+from io import BytesIO
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.deprecation import MiddlewareMixin
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from project.limits import TooMany
 from project.views import refuse
+
+
+class StaticFiles(WhiteNoiseMiddleware):
+    """Our own styles and scripts. They are small, so each is read at once: a file cannot be streamed under ASGI."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
+        found = static_file.get_response(request.method, request.META)
+        with found.file or BytesIO() as file:
+            response = HttpResponse(file.read(), status=int(found.status))
+        del response["Content-Type"]
+        for name, value in found.headers:
+            response[name] = value
+        return response
 
 
 class PrivatePages(MiddlewareMixin):

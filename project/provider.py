@@ -6,7 +6,7 @@ It owns the connection, time limits, retries, and the turning of foreign errors 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from json import JSONDecodeError
 
@@ -96,7 +96,7 @@ def _cap(max_tokens: int) -> dict[str, int]:
     return {"max_completion_tokens" if is_new else "max_tokens": max_tokens}
 
 
-async def stream_chat(messages: list[dict[str, str]], *, max_tokens: int) -> AsyncIterator[str | Tokens | Cut]:
+async def stream_chat(messages: list[dict[str, str]], *, max_tokens: int) -> AsyncGenerator[str | Tokens | Cut]:
     """Yield pieces of the answer as they come; then Cut if it was cut short, and last Tokens if they were told.
 
     Raises ProviderError, also in the middle. Closing the generator closes the connection, which stops the model.

@@ -196,7 +196,7 @@ def test_a_stop_reaches_the_model_within_a_second(browse, alice, service):
     answer = Message.objects.get(role="assistant")
     with http.stream("GET", stream_url(turn)) as response:
         lines = response.iter_lines()
-        while "answer" not in next(lines):
+        while next(lines) != "event: answer":
             pass
         asked = time.monotonic()
         assert http.post(f"/answers/{answer.pk}/stop/", headers=FETCH).status_code == 200
@@ -214,7 +214,7 @@ def test_a_closed_page_stops_the_model_and_keeps_the_text(browse, alice, service
     http = browse(alice)
     with http.stream("GET", stream_url(put(http))) as response:
         lines = response.iter_lines()
-        while "answer" not in next(lines):
+        while next(lines) != "event: answer":
             pass
     assert service.closed_early.wait(3)
     deadline = time.monotonic() + 3

@@ -86,9 +86,8 @@ def test_from_a_dropped_pdf_to_the_lit_words(signed_in, asgi_server, alice, work
     citation = Citation.objects.get(message=answer, number=1)
     spans = citation.spans
     expected = rendering.rectangles(Document.objects.get().path, citation.page_number, spans)
-    assert lit_rectangles(page) == pytest.approx(
-        [(r.left, r.top, r.width, r.height) for rects in expected for r in rects], abs=0.01
-    )
+    flat = [side for rects in expected for rect in rects for side in (rect.left, rect.top, rect.width, rect.height)]
+    assert [side for rect in lit_rectangles(page) for side in rect] == pytest.approx(flat, abs=0.01)
     words = Document.objects.get().pages_live().get(number=citation.page_number).text[slice(*spans[0])]
     assert " ".join(words.split()) in " ".join(page.locator(".answer").inner_text().split())
     image = page.locator("#sources svg.page image")

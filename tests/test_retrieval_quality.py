@@ -88,7 +88,9 @@ def questions(folder: Path, most: int) -> dict[str, str]:
     return {line["id"]: line["text"] for line in lines(folder / "queries.jsonl")[:most]}
 
 
-def rankings(collection: Collection, paragraphs: dict[int, str], texts: dict[str, str], mode: str) -> dict[str, list[str]]:
+def rankings(
+    collection: Collection, paragraphs: dict[int, str], texts: dict[str, str], mode: str
+) -> dict[str, list[str]]:
     """For each question the ten first paragraphs, best first."""
     version = collection.index.live
     vectors = embedder(version.embedding_model).embed(list(texts.values()))

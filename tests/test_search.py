@@ -134,7 +134,9 @@ def test_a_spelling_is_found_by_its_twin(leases, text, question):
     assert ask(leases, question) == [text]
 
 
-@pytest.mark.parametrize("question", ["", "   ", "the of and", "a\x00b", "x" * 20_000, "rent is " * 2_500, "'); --", "%s {x}"])
+@pytest.mark.parametrize(
+    "question", ["", "   ", "the of and", "a\x00b", "x" * 20_000, "rent is " * 2_500, "'); --", "%s {x}"]
+)
 def test_an_odd_question_is_no_error(leases, question):
     add(leases, "nothing of the kind")
     assert ask(leases, question) == []
@@ -228,7 +230,9 @@ def test_documents_narrow_the_search(leases):
     assert ask(leases, "rent", documents=frozenset([first.pk])) == ["rent in May"]
 
 
-@pytest.mark.parametrize("change", [{"deleted_at": timezone.now()}, {"superseded_at": timezone.now()}, {"generation": 0}])
+@pytest.mark.parametrize(
+    "change", [{"deleted_at": timezone.now()}, {"superseded_at": timezone.now()}, {"generation": 0}]
+)
 def test_a_document_that_is_not_live_is_not_found(leases, change):
     document = add(leases, "rent", vectors=[direction(1)])
     Document.objects.filter(pk=document.pk).update(**change)

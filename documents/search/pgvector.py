@@ -1,7 +1,8 @@
 """Hybrid search inside Postgres: words by BM25, meaning by pgvector, permission and fusion in one statement.
 
-Each index version has three tables of its own: its chunks, their words and their vectors. Document frequencies are not
-kept: they are counted in the query, over the chunks the asker may see (docs/decisions/0001-document-frequencies.md).
+Each index version has four tables of its own: its documents, its chunks, their words and their vectors. Document
+frequencies are not kept: they are counted in the query, over the chunks the asker may see
+(docs/decisions/0001-document-frequencies.md).
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ QUESTION_LETTERS = 2_000  # of a longer question the keyword leg reads the begin
 
 
 class PgvectorBackend:
-    """One index version's chunks, in the tables search_<version>_chunk, _word and _vector."""
+    """One index version's chunks, in the tables search_<version>_document, _chunk, _word and _vector."""
 
     exact_up_to = 10_000  # chunks: so many are compared one by one sooner than found through the graph
 
     def __init__(self, version: IndexVersion) -> None:
         self.dimensions = version.dimensions
-        self.tables = {name: f"search_{version.pk:d}_{name}" for name in ("chunk", "word", "vector")}
+        self.tables = {name: f"search_{version.pk:d}_{name}" for name in ("document", "chunk", "word", "vector")}
 
     def create(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -45,14 +46,14 @@ class PgvectorBackend:
 
     def drop(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS {chunk}, {word}, {vector}".format(**self.tables))
+            cursor.execute("DROP TABLE IF EXISTS {document}, {chunk}, {word}, {vector}".format(**self.tables))
 
     def add(self, entries: Iterable[Entry]) -> None:
         entries = iter(entries)
         while batch := list(islice(entries, ENTRIES_AT_ONCE)):
             with transaction.atomic():
                 self._add_words(batch)
-                self._add_vectors(batch)
+                self._add_vectors([entry for entry in batch if entry.vector is not None])
 
     def _add_words(self, entries: Sequence[Entry]) -> None:
         columns = {
@@ -64,29 +65,15 @@ class PgvectorBackend:
             "texts": [spelled(entry.text) for entry in entries],
         }
         with connection.cursor() as cursor:
-            cursor.execute(TAKE_TURNS, columns)
-            for table in ("word", "vector"):
-                cursor.execute(f"DELETE FROM {self.tables[table]} WHERE chunk_id = ANY(%s)", [columns["ids"]])
-            cursor.execute(ADD.format(**self.tables), columns)
+            for step in (TAKE_TURNS, CLEAR, ADD_DOCUMENTS, ADD_WORDS, COUNT_AGAIN):
+                cursor.execute(step.format(**self.tables), columns)
 
     def _add_vectors(self, entries: Sequence[Entry]) -> None:
         """In binary: written out as text, vectors take twenty times as long."""
-        with_vector = [entry for entry in entries if entry.vector is not None]
-        if not with_vector:
-            return
-        connection.ensure_connection()
         register_vector(connection.connection)
         with psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute(
-                f"INSERT INTO {self.tables['vector']} (chunk_id, document_id, generation, embedding)"
-                " SELECT * FROM unnest(%b::bigint[], %b::uuid[], %b::int[], %b::halfvec[])",
-                [
-                    [entry.chunk_id for entry in with_vector],
-                    [entry.document_id for entry in with_vector],
-                    [entry.generation for entry in with_vector],
-                    [HalfVector(entry.vector) for entry in with_vector],
-                ],
-            )
+            ids = [entry.chunk_id for entry in entries]
+            cursor.execute(ADD_VECTORS.format(**self.tables), [ids, [HalfVector(entry.vector) for entry in entries]])
 
     def remove(self, document_id: UUID, *, keep_generation: int | None = None) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -94,10 +81,7 @@ class PgvectorBackend:
 
     def count(self, document_id: UUID, generation: int) -> int:
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*) FROM {self.tables['chunk']} WHERE document_id = %s AND generation = %s",
-                [document_id, generation],
-            )
+            cursor.execute(COUNT.format(**self.tables), [document_id, generation])
             return cursor.fetchone()[0]
 
     def search(self, query: Query, top: int) -> list[Hit]:
@@ -155,25 +139,27 @@ def _statement(by_words: bool, by_meaning: bool) -> str:
     return "WITH " + ",\n".join(legs) + (FUSE_RRF if settings.FUSION == "rrf" else FUSE_CONVEX)
 
 
-# The words' table is read by its index alone once it is vacuumed; the vectors stay whole in their rows.
+# A slot is a document's generation, as a small number: each word and vector carries it for the permission's sake. The
+# index over the words holds all that is read of them, since the rows of one word lie far apart.
 CREATE = """
-CREATE TABLE IF NOT EXISTS {chunk} (
-    chunk_id bigint PRIMARY KEY, document_id uuid NOT NULL, generation int NOT NULL,
-    language varchar(2) NOT NULL, length int NOT NULL
+CREATE TABLE IF NOT EXISTS {document} (
+    slot int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, document_id uuid NOT NULL, generation int NOT NULL,
+    language varchar(2) NOT NULL, chunks int NOT NULL DEFAULT 0, length bigint NOT NULL DEFAULT 0,
+    UNIQUE (document_id, generation, language)
 );
-CREATE INDEX IF NOT EXISTS {chunk}_document ON {chunk} (document_id, generation);
+CREATE TABLE IF NOT EXISTS {chunk} (chunk_id bigint PRIMARY KEY, slot int NOT NULL, length int NOT NULL);
+CREATE INDEX IF NOT EXISTS {chunk}_slot ON {chunk} (slot);
 CREATE TABLE IF NOT EXISTS {word} (
-    chunk_id bigint NOT NULL, document_id uuid NOT NULL, generation int NOT NULL,
-    times smallint NOT NULL, length int NOT NULL, language varchar(2) NOT NULL, lexeme text COLLATE "C" NOT NULL
+    chunk_id bigint NOT NULL, slot int NOT NULL, length int NOT NULL, times smallint NOT NULL,
+    lexeme text COLLATE "C" NOT NULL
 );
-CREATE INDEX IF NOT EXISTS {word}_lexeme ON {word} (lexeme, language);
+CREATE INDEX IF NOT EXISTS {word}_lexeme ON {word} (lexeme) INCLUDE (chunk_id, slot, length, times);
 CREATE INDEX IF NOT EXISTS {word}_chunk ON {word} (chunk_id);
 CREATE TABLE IF NOT EXISTS {vector} (
-    chunk_id bigint PRIMARY KEY, document_id uuid NOT NULL, generation int NOT NULL,
-    embedding halfvec({dimensions}) NOT NULL
+    chunk_id bigint PRIMARY KEY, slot int NOT NULL, embedding halfvec({dimensions}) NOT NULL
 );
 ALTER TABLE {vector} ALTER COLUMN embedding SET STORAGE PLAIN;
-CREATE INDEX IF NOT EXISTS {vector}_document ON {vector} (document_id, generation);
+CREATE INDEX IF NOT EXISTS {vector}_slot ON {vector} (slot);
 CREATE INDEX IF NOT EXISTS {vector}_nearest ON {vector} USING hnsw (embedding halfvec_cosine_ops);
 """
 
@@ -183,62 +169,100 @@ SELECT pg_advisory_xact_lock(hashtextextended(document, 0))
 FROM (SELECT DISTINCT unnest(%(documents)s::text[]) AS document ORDER BY document) AS documents
 """
 
-ADD = """
-WITH entry AS (
-    SELECT * FROM unnest(
+CLEAR = """
+WITH word AS (DELETE FROM {word} WHERE chunk_id = ANY(%(ids)s::bigint[]))
+DELETE FROM {vector} WHERE chunk_id = ANY(%(ids)s::bigint[])
+"""
+
+ADD_DOCUMENTS = """
+INSERT INTO {document} (document_id, generation, language)
+SELECT DISTINCT * FROM unnest(%(documents)s::uuid[], %(generations)s::int[], %(languages)s::varchar[])
+ON CONFLICT DO NOTHING
+"""
+
+ADD_WORDS = """
+WITH entry AS MATERIALIZED (
+    SELECT chunk_id, slot, configuration::regconfig, text
+    FROM unnest(
         %(ids)s::bigint[], %(documents)s::uuid[], %(generations)s::int[],
         %(languages)s::varchar[], %(configurations)s::text[], %(texts)s::text[]
     ) AS entry (chunk_id, document_id, generation, language, configuration, text)
+    JOIN {document} USING (document_id, generation, language)
 ), found AS MATERIALIZED (
-    SELECT entry.chunk_id, found.lexeme, cardinality(found.positions) AS times
-    FROM entry, unnest(to_tsvector(entry.configuration::regconfig, entry.text)) AS found
+    SELECT chunk_id, lexeme, cardinality(positions) AS times
+    FROM entry, unnest(to_tsvector(configuration, text))
 ), total AS (
     SELECT chunk_id, sum(times) AS length FROM found GROUP BY chunk_id
 ), chunk AS (
-    INSERT INTO {chunk} (chunk_id, document_id, generation, language, length)
-    SELECT chunk_id, document_id, generation, language, coalesce(length, 0)
-    FROM entry LEFT JOIN total USING (chunk_id)
-    ON CONFLICT (chunk_id) DO UPDATE SET document_id = excluded.document_id, generation = excluded.generation,
-        language = excluded.language, length = excluded.length
+    INSERT INTO {chunk} (chunk_id, slot, length)
+    SELECT chunk_id, slot, coalesce(length, 0) FROM entry LEFT JOIN total USING (chunk_id)
+    ON CONFLICT (chunk_id) DO UPDATE SET slot = excluded.slot, length = excluded.length
     RETURNING *
 )
-INSERT INTO {word} (chunk_id, document_id, generation, times, length, language, lexeme)
-SELECT chunk_id, document_id, generation, times, length, language, lexeme FROM chunk JOIN found USING (chunk_id)
+INSERT INTO {word} (chunk_id, slot, length, times, lexeme)
+SELECT chunk_id, slot, length, times, lexeme FROM chunk JOIN found USING (chunk_id)
+"""
+
+# Counted anew each time, never added up: a repeated batch cannot make the figures drift.
+COUNT_AGAIN = """
+UPDATE {document} AS document SET chunks = counted.chunks, length = counted.length
+FROM (
+    SELECT slot, count(chunk_id) AS chunks, coalesce(sum(chunk.length), 0) AS length
+    FROM {document} LEFT JOIN {chunk} AS chunk USING (slot)
+    WHERE document_id = ANY(%(documents)s::uuid[]) GROUP BY slot
+) AS counted
+WHERE document.slot = counted.slot
+"""
+
+ADD_VECTORS = """
+INSERT INTO {vector} (chunk_id, slot, embedding)
+SELECT chunk_id, slot, embedding
+FROM unnest(%b::bigint[], %b::halfvec[]) AS entry (chunk_id, embedding) JOIN {chunk} USING (chunk_id)
 """
 
 REMOVE = """
-WITH chunk AS (
-    DELETE FROM {chunk} WHERE document_id = %(document)s AND generation IS DISTINCT FROM %(keep)s RETURNING chunk_id
+WITH gone AS (
+    DELETE FROM {document} WHERE document_id = %(document)s AND generation IS DISTINCT FROM %(keep)s RETURNING slot
+), chunk AS (
+    DELETE FROM {chunk} WHERE slot IN (SELECT slot FROM gone) RETURNING chunk_id
 ), word AS (
     DELETE FROM {word} WHERE chunk_id IN (SELECT chunk_id FROM chunk)
 )
 DELETE FROM {vector} WHERE chunk_id IN (SELECT chunk_id FROM chunk)
 """
 
+COUNT = """
+SELECT count(*) FROM {chunk} JOIN {document} USING (slot) WHERE document_id = %s AND generation = %s
+"""
+
 # Compiling such a statement costs more than running it. The graph is searched on until enough allowed chunks are found.
 FOR_THIS_SEARCH = "SET LOCAL jit = off; SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 100"
 
+# Here and below coalesce() keeps a filter by what is allowed from becoming a join. How much is allowed the planner can
+# only guess, and its guess would have words compared with documents one by one, or lose the graph's order. OFFSET 0 has
+# each word looked up in the index even while the tables are new and the planner knows nothing of them.
 ALLOWED = """
 allowed AS MATERIALIZED (
-    SELECT id AS document_id, generation FROM documents_document
+    SELECT slot, held.language, held.chunks, held.length
+    FROM documents_document AS document
+    JOIN {document} AS held ON held.document_id = document.id AND held.generation = document.generation
     WHERE collection_id = ANY(%(collections)s::uuid[])
         AND (%(documents)s::uuid[] IS NULL OR id = ANY(%(documents)s::uuid[]))
-        AND generation > 0 AND deleted_at IS NULL AND superseded_at IS NULL
-), library AS MATERIALIZED (
-    SELECT language, count(*) AS chunks, sum(length) AS length
-    FROM {chunk} JOIN allowed USING (document_id, generation) GROUP BY language
+        AND deleted_at IS NULL AND superseded_at IS NULL
 ), size AS MATERIALIZED (
-    SELECT sum(chunks)::float8 AS chunks, greatest(sum(length), 1)::float8 / sum(chunks) AS mean_length FROM library
+    SELECT sum(chunks)::float8 AS chunks, greatest(sum(length), 1)::float8 / sum(chunks) AS mean_length FROM allowed
 )"""
 
 WORDS = f"""
 asked AS MATERIALIZED (
-    SELECT library.language, lexeme
-    FROM unnest(%(languages)s::varchar[], %(configurations)s::text[]) AS known (language, configuration)
-    JOIN library USING (language), unnest(to_tsvector(configuration::regconfig, %(question)s))
+    SELECT known.language, lexeme
+    FROM unnest(%(languages)s::varchar[], %(configurations)s::text[]) AS known (language, configuration),
+        unnest(to_tsvector(configuration::regconfig, %(question)s))
+    WHERE known.language IN (SELECT language FROM allowed)
 ), met AS MATERIALIZED (
-    SELECT word.chunk_id, word.lexeme, word.times, word.length
-    FROM asked JOIN {{word}} AS word USING (lexeme, language) JOIN allowed USING (document_id, generation)
+    SELECT word.chunk_id, asked.lexeme, word.times, word.length
+    FROM asked, LATERAL (SELECT * FROM {{word}} AS word WHERE word.lexeme = asked.lexeme OFFSET 0) AS word
+    WHERE coalesce((word.slot, asked.language) IN (SELECT slot, language FROM allowed), false)
 ), weight AS MATERIALIZED (
     SELECT lexeme, ln(1 + (size.chunks - count(*) + 0.5) / (count(*) + 0.5)) AS weight
     FROM met, size GROUP BY lexeme, size.chunks
@@ -256,20 +280,19 @@ NO_WORDS = """
 worded AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score WHERE false),
 keyword AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"""
 
-# "+ 0" keeps the graph, which is not exact, out of the exact half; coalesce() keeps the filter of the other half from
-# becoming a join, which would lose the graph's order.
+# "+ 0" keeps the graph, which is not exact, out of the exact half.
 MEANING = """
 near AS MATERIALIZED (
     (
         SELECT chunk_id, (embedding <=> %(vector)s::halfvec) + 0 AS distance
-        FROM {vector} JOIN allowed USING (document_id, generation)
+        FROM {vector} JOIN allowed USING (slot)
         WHERE (SELECT chunks FROM size) <= %(exact_up_to)s
         ORDER BY distance, chunk_id LIMIT %(depth)s
     ) UNION ALL (
         SELECT chunk_id, embedding <=> %(vector)s::halfvec AS distance
         FROM {vector}
         WHERE (SELECT chunks FROM size) > %(exact_up_to)s
-            AND coalesce((document_id, generation) IN (SELECT document_id, generation FROM allowed), false)
+            AND coalesce(slot IN (SELECT slot FROM allowed), false)
         ORDER BY embedding <=> %(vector)s::halfvec LIMIT %(depth)s
     )
 ), meaning AS MATERIALIZED (

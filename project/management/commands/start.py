@@ -3,6 +3,7 @@
 import errno
 import http.client
 import json
+import os
 import signal
 import socket
 import sys
@@ -15,7 +16,7 @@ from types import FrameType
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import connection
 
 from project import accounts
 from project.environment import switch
@@ -84,12 +85,10 @@ class Command(BaseCommand):
         with self.progress("Tables"):
             call_command("migrate", verbosity=0, interactive=False)
         if switch("LECTERN_SAMPLES", True):
-            with self.progress("Sample documents"):
-                call_command("load_samples", verbosity=0)
+            call_command("load_samples", stdout=self.stdout)  # Says itself what it does, if there is anything to do.
         link = accounts.signin_link(accounts.local_admin()) if settings.LOOPBACK_ONLY else f"{settings.BASE_URL}/"
-        connections.close_all()
-        for connection in connections.all(initialized_only=True):
-            connection.close_pool()
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
         with self.progress("Web and worker"):
             self.worker, self.web = start_worker(), start_web()
             self.await_ready()
@@ -166,7 +165,9 @@ def start_web() -> Child:
 
 
 def python(name: str, module: str, log: str) -> Child:
-    return Child(name, [sys.executable, "-m", *module.split()], logs() / log, cwd=settings.BASE_DIR)
+    # The allocator would keep an arena for each thread, and most of what was freed in it: 80 MB once a model is loaded.
+    env = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", **os.environ}
+    return Child(name, [sys.executable, "-m", *module.split()], logs() / log, env=env, cwd=settings.BASE_DIR)
 
 
 def logs() -> Path:

