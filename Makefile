@@ -6,7 +6,7 @@ BIN := .venv/bin
 # 3.12 and 3.11 first: for them there is a wheel that brings Redis along.
 PYTHONS := python3.12 python3.11 python3.13 python3.14 python3
 SYNC := $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --quiet --group local
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --quiet --group local
 
 help:
 	@echo "make run    start Lectern on this machine"
@@ -17,7 +17,7 @@ help:
 
 # What the tests need holds what running needs, so after `make test` there is nothing to do here.
 run:
-	@test $(BIN)/.tests -nt requirements-dev.lock || $(MAKE) --no-print-directory $(BIN)/.runs
+	@test $(BIN)/.tests -nt requirements-dev.lock || $(MAKE) --silent --no-print-directory $(BIN)/.runs
 	@exec $(BIN)/python manage.py start
 
 test: $(BIN)/.tests

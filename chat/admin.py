@@ -9,8 +9,7 @@ from chat.models import Conversation
 class ConversationAdmin(admin.ModelAdmin):
     list_display = ["id", "owner", "created_at", "updated_at"]
     list_select_related = ["owner"]
-    fields = ["owner", "created_at", "updated_at"]
-    readonly_fields = fields
+    fields = readonly_fields = ("owner", "created_at", "updated_at")
 
     def has_add_permission(self, request) -> bool:
         return False

@@ -193,8 +193,9 @@ def search_text(question: Question) -> str:
 async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
     """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
     held: str | None = ""
-    async with aclosing(split_markers(model.stream(prompt))) as pieces:
-        async for piece in pieces:
+    parts: AsyncGenerator[str | int | Tokens | Cut] = split_markers(model.stream(prompt))
+    async with aclosing(parts):
+        async for piece in parts:
             if isinstance(piece, Tokens):
                 draft.tokens = piece
             elif isinstance(piece, Cut):

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal
 
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from ninja import Field, Router, Schema
 
 from chat.answering import Cite, Done, Event, Failed, Found, Question, Text, answer
@@ -19,6 +19,7 @@ from documents.models import page_url
 from documents.retrieval import Passage
 from documents.tokens import count_tokens
 from project import provider
+from project.accounts import SignedInRequest
 from project.api import ApiError, asking, error_body
 
 router = Router(tags=["chat"])
@@ -52,7 +53,7 @@ class ChatIn(Schema):
 
 
 @router.post("/chat/completions", auth=asking)
-async def chat_completions(request: HttpRequest, payload: ChatIn):
+async def chat_completions(request: SignedInRequest, payload: ChatIn):
     """An answer from the documents the key may read; `message.context.citations` holds what `[docN]` points to."""
     question = _question(request, payload)
     if payload.stream:
@@ -62,30 +63,37 @@ async def chat_completions(request: HttpRequest, payload: ChatIn):
         response["Cache-Control"] = "no-cache, no-transform"
         response["X-Accel-Buffering"] = "no"
         return response
-    content, passages, done = "", [], None
-    async for event in answer(question):
-        if isinstance(event, Found):
-            passages = event.passages
-        elif isinstance(event, Failed):
-            raise ApiError(STATUS.get(event.code, 504), event.code, event.sentence)
-        elif isinstance(event, Done):
-            done = event
-        else:
-            content += _written(event)
-    message = {"role": "assistant", "content": content.strip(), "context": _context(passages)}
+    content, passages, done = await _whole(question)
     if done.is_refused:
-        message |= {"content": NOT_THERE, "context": _context([])}
+        content, passages = NOT_THERE, []
+    message = {"role": "assistant", "content": content, "context": _context(passages)}
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": done.model,
         "choices": [{"index": 0, "message": message, "finish_reason": "length" if done.is_cut else "stop"}],
-        "usage": _usage(question, message["content"], done),
+        "usage": _usage(question, content, done),
     }
 
 
-def _question(request: HttpRequest, payload: ChatIn) -> Question:
+async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
+    """The answer when it is complete, with the passages its numbers point to."""
+    content = ""
+    passages: Sequence[Passage] = []
+    async for event in answer(question):
+        if isinstance(event, Found):
+            passages = event.passages
+        elif isinstance(event, Failed):
+            raise ApiError(STATUS.get(event.code, 504), event.code, event.sentence)
+        elif isinstance(event, Done):
+            return content.strip(), passages, event
+        else:
+            content += _written(event)
+    raise AssertionError("an answer ends with Done or Failed")
+
+
+def _question(request: SignedInRequest, payload: ChatIn) -> Question:
     """The last message is the question, those before it the history."""
     known = {"default", provider.deployment()} - {""}
     if payload.model not in known:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from typing import TypeVar
 
 MARKER = re.compile(r"\[(?:doc)?(\d{1,3})\]")
 OPEN_MARKER = re.compile(r"\[(?:d|do|doc|doc\d{1,3}|\d{1,3})?$")
+
+Other = TypeVar("Other")  # What a model says beside text.
 
 
 class MarkerSplitter:
@@ -47,7 +50,7 @@ def _split(text: str) -> Iterator[str | int]:
         yield text[last:]
 
 
-async def split_markers(pieces: AsyncGenerator[object]) -> AsyncGenerator[object]:
+async def split_markers(pieces: AsyncGenerator[str | Other]) -> AsyncGenerator[str | int | Other]:
     """Yield text as str and source numbers as int, in reading order; what is not text passes as it is.
 
     Closing this closes `pieces`, at once and not when somebody collects it.

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from asgiref.sync import sync_to_async
@@ -128,11 +128,11 @@ async def _end(message: Message, draft: Draft, state: State, sentence: str) -> N
 def _question(message: Message) -> Question:
     """The question of an answer, with what was said before it and where it may be looked for."""
     conversation = message.conversation
-    asked = message.reply_to
+    asked = message.question
     before = conversation.messages.filter(
         role=Message.Role.ASSISTANT, state=State.DONE, created_at__lt=asked.created_at
     ).select_related("reply_to")
-    turns = [Turn(reply.reply_to.content, reply.content) for reply in before.order_by("-created_at")[:TURNS_REMEMBERED]]
+    turns = [Turn(reply.question.content, reply.content) for reply in before.order_by("-created_at")[:TURNS_REMEMBERED]]
     chosen = list(conversation.collections.values_list("pk", flat=True)) or None
     return Question(asked.content, conversation.owner, collections=chosen, history=turns[::-1])
 
@@ -151,7 +151,7 @@ def _finish_early(message: Message, draft: Draft, state: State, sentence: str) -
         message.end(state, content=draft.content, error=sentence)
 
 
-def _cite(message: Message, draft: Draft, sources: list[Source]) -> None:
+def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:
     """Keep every passage that was offered: the cited first, by the numbers shown, then the others."""
     numbers = dict(draft.numbers)
     for offered in range(1, len(sources) + 1):
@@ -187,9 +187,9 @@ def ask(conversation: Conversation, text: str, client_key: str) -> Message:
     """Put a question; the answer, still to be written. The same client key again gives the same answer back."""
     with transaction.atomic():
         if client_key:
-            known = conversation.messages.filter(client_key=client_key).first()
-            if known:
-                return known.replies.order_by("created_at").last()
+            known = Message.objects.filter(reply_to__conversation=conversation, reply_to__client_key=client_key)
+            if answered := known.order_by("created_at").last():
+                return answered
         question = conversation.messages.create(role=Message.Role.USER, content=text, client_key=client_key)
         return ask_again(question)
 

@@ -1,6 +1,7 @@
 """What people fill in to ask."""
 
 import uuid
+from typing import cast
 
 from django import forms
 from django.conf import settings
@@ -24,7 +25,8 @@ class QuestionForm(forms.Form):
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["collections"].queryset = Collection.objects.for_user(user)
+        readable = cast("forms.ModelMultipleChoiceField", self.fields["collections"])
+        readable.queryset = Collection.objects.for_user(user)
 
     def clean_client_key(self) -> str:
         return self.cleaned_data["client_key"] or uuid.uuid4().hex

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import nh3
@@ -59,17 +60,14 @@ def render(text: str, chips: Mapping[int, Chip]) -> SafeString:
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": 30}).enable(["table", "strikethrough"])
     markdown.inline.ruler.before("link", "cite", _cite)
-    markdown.validateLink = lambda url: urlsplit(url).scheme in {"http", "https", "mailto"}
-    rules = markdown.renderer.rules
-    rules["cite"] = _chip
-    rules["image"] = lambda tokens, at, options, env: escape(tokens[at].content)
-    rules["link_close"] = lambda tokens, at, options, env: f"</a>{env.pop('host', '')}"
-    rules["link_open"] = _link
-    rules["heading_open"] = lambda tokens, at, options, env: f"<{_level(tokens[at].tag)}>"
-    rules["heading_close"] = lambda tokens, at, options, env: f"</{_level(tokens[at].tag)}>\n"
-    rules["table_open"] = lambda *_: '<div class="scroll-x" tabindex="0" role="group" aria-label="Table"><table>\n'
-    rules["table_close"] = lambda *_: "</table></div>\n"
+    markdown.validateLink = _leads_outside  # type: ignore[method-assign]
+    cast("Any", markdown.renderer).rules |= RULES
     return markdown
+
+
+def _leads_outside(url: str) -> bool:
+    """No address of ours: what an answer says cannot make a reader's click do something here."""
+    return urlsplit(url).scheme in {"http", "https", "mailto"}
 
 
 def _cite(state: StateInline, silent: bool) -> bool:
@@ -106,3 +104,16 @@ def _link(tokens, at, options, env) -> str:
 def _level(tag: str) -> str:
     """An answer stands under the page's own headings."""
     return f"h{min(int(tag[1]) + 2, 5)}"
+
+
+# What a model writes may shape text, and nothing else; the names are markdown-it's.
+RULES = {
+    "cite": _chip,
+    "image": lambda tokens, at, options, env: escape(tokens[at].content),
+    "link_open": _link,
+    "link_close": lambda tokens, at, options, env: f"</a>{env.pop('host', '')}",
+    "heading_open": lambda tokens, at, options, env: f"<{_level(tokens[at].tag)}>",
+    "heading_close": lambda tokens, at, options, env: f"</{_level(tokens[at].tag)}>\n",
+    "table_open": lambda *_: '<div class="scroll-x" tabindex="0" role="group" aria-label="Table"><table>\n',
+    "table_close": lambda *_: "</table></div>\n",
+}

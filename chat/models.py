@@ -114,6 +114,12 @@ class Message(models.Model):
         return f"{self.role}: {self.content[:60]}"
 
     @property
+    def question(self) -> Message:
+        """What this is an answer to."""
+        assert self.reply_to is not None
+        return self.reply_to
+
+    @property
     def is_running(self) -> bool:
         return self.state in RUNNING
 
@@ -200,8 +206,10 @@ class Citation(models.Model):
 
     @property
     def url(self) -> str:
+        assert self.document_id is not None  # Asked only where the document is still there.
         return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans)
 
     @property
     def panel_url(self) -> str:
+        assert self.document_id is not None
         return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans, part=True)

@@ -56,20 +56,20 @@ def turns_of(conversation: Conversation, user: User) -> list[Turn]:
     """The questions in order, each with its newest answer."""
     replies = conversation.messages.filter(role=Message.Role.ASSISTANT).select_related("reply_to")
     newest = {reply.reply_to_id: reply for reply in replies.order_by("created_at")}
-    ordered = sorted(newest.values(), key=lambda reply: reply.reply_to.created_at)
+    ordered = sorted(newest.values(), key=lambda reply: reply.question.created_at)
     return [turn_of(reply, user, place) for place, reply in enumerate(ordered, 1)]
 
 
 def turn_of(message: Message, user: User, place: int | None = None) -> Turn:
     if place is None:
         asked = message.conversation.messages.filter(role=Message.Role.USER)
-        place = asked.filter(created_at__lte=message.reply_to.created_at).count()
+        place = asked.filter(created_at__lte=message.question.created_at).count()
     citations = _readable(message.citations.select_related("document"), user)
     cited = [citation for citation in citations if citation.is_cited]
     others = [citation for citation in citations if not citation.is_cited]
     is_refused = message.state == State.REFUSED
     return Turn(
-        question=message.reply_to.content,
+        question=message.question.content,
         message=message,
         html=answer_html(message, cited),
         citations=cited,
@@ -100,7 +100,7 @@ def peek_id(message: Message, number: int) -> str:
 def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
     """Check again who may read: of a document that is gone or no longer shared, no word is shown."""
     found = list(citations)
-    wanted = {citation.document_id for citation in found}
+    wanted = {citation.document_id for citation in found if citation.document_id}
     readable = set(Document.objects.for_user(user).filter(pk__in=wanted).values_list("pk", flat=True))
     for citation in found:
         citation.is_gone = citation.document_id not in readable

@@ -12,8 +12,10 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Sum
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
@@ -28,6 +30,7 @@ from chat.models import Conversation, Message, State
 from chat.turns import conversation_list, peek_id, turn_of, turns_of
 from documents.models import FINDABLE, Collection, Document, page_url
 from documents.samples import sample_questions
+from project.accounts import SignedInRequest
 from project.limits import TooMany, limited
 
 SHOW_S = 0.08  # An answer is shown anew at most this often.
@@ -37,17 +40,17 @@ FOLLOW_S = 0.4
 
 # Pages -------------------------------------------------------------------------------------------------------------
 @require_GET
-def conversations(request: HttpRequest) -> HttpResponse:
+def conversations(request: SignedInRequest) -> HttpResponse:
     return render(request, "chat/conversation.html", _page(request, None))
 
 
 @require_GET
-def conversation(request: HttpRequest, pk: UUID) -> HttpResponse:
+def conversation(request: SignedInRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     return render(request, "chat/conversation.html", _page(request, row))
 
 
-def _page(request: HttpRequest, row: Conversation | None) -> dict[str, object]:
+def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, object]:
     ready = Document.objects.for_user(request.user).current().filter(state__in=FINDABLE)
     totals = ready.aggregate(documents=Count("pk"), pages=Sum("page_count"))
     collections = list(Collection.objects.for_user(request.user))
@@ -68,7 +71,7 @@ def _page(request: HttpRequest, row: Conversation | None) -> dict[str, object]:
 
 
 @require_POST
-def rename(request: HttpRequest, pk: UUID) -> HttpResponse:
+def rename(request: SignedInRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     form = TitleForm(request.POST)
     if form.is_valid():
@@ -79,7 +82,7 @@ def rename(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+def delete(request: SignedInRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     row.delete()
     messages.success(request, f"“{row.title}” is deleted.")
@@ -89,30 +92,32 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 # Asking ------------------------------------------------------------------------------------------------------------
 @require_POST
 @limited("ask")
-async def ask(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     """Put a question to a new conversation, or to the one named."""
     user = await request.auser()
-    message, sentence = await sync_to_async(_put)(request, user, pk)
-    if message is not None:
-        return await _answer(request, user, message)
-    if _is_script(request):
-        return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
-    await sync_to_async(messages.error)(request, sentence)
-    return redirect("conversation", pk) if pk else redirect("conversations")
+    try:
+        message = await sync_to_async(_put)(request, user, pk)
+    except ValidationError as exc:
+        sentence = exc.messages[0]
+        if _is_script(request):
+            return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
+        await sync_to_async(messages.error)(request, sentence)
+        return redirect("conversation", pk) if pk else redirect("conversations")
+    return await _answer(request, user, message)
 
 
 @require_POST
 @limited("ask")
-async def again(request: HttpRequest, pk: UUID) -> HttpResponse:
+async def again(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Another answer to the same question; while one is being written, that one."""
     user = await request.auser()
     message = await sync_to_async(_readable)(user, pk)
     if not message.is_running:
-        message = await sync_to_async(conversing.ask_again)(message.reply_to)
+        message = await sync_to_async(conversing.ask_again)(message.question)
     return await _answer(request, user, message)
 
 
-async def _answer(request: HttpRequest, user, message: Message) -> HttpResponse:
+async def _answer(request: SignedInRequest, user: User, message: Message) -> HttpResponse:
     """A script gets the turn and opens its stream; without one the page comes when the answer is written."""
     message = await sync_to_async(_readable)(user, message.pk)
     if _is_script(request):
@@ -123,15 +128,16 @@ async def _answer(request: HttpRequest, user, message: Message) -> HttpResponse:
     return redirect("conversation", message.conversation_id)
 
 
-def _is_script(request: HttpRequest) -> bool:
+def _is_script(request: SignedInRequest) -> bool:
     return request.headers.get("X-Requested-With") == "fetch"
 
 
-def _put(request: HttpRequest, user, pk: UUID | None) -> tuple[Message | None, str]:
+def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
+    """The answer that is to be written; raises ValidationError with a sentence for a person."""
     row = get_object_or_404(Conversation.objects.for_user(user), pk=pk) if pk else None
     form = QuestionForm(request.POST, user=user)
     if not form.is_valid():
-        return None, next(error for errors in form.errors.values() for error in errors)
+        raise ValidationError(next(str(error) for errors in form.errors.values() for error in errors))
     running = Message.objects.for_user(user).filter(state=State.STREAMING).count()
     if running >= settings.STREAMS_AT_ONCE:
         raise TooMany(10)
@@ -142,10 +148,10 @@ def _put(request: HttpRequest, user, pk: UUID | None) -> tuple[Message | None, s
         row = asked.conversation if asked else begin(user, text, chosen)
     else:
         row.collections.set(chosen)
-    return conversing.ask(row, text, key), ""
+    return conversing.ask(row, text, key)
 
 
-def _turn_body(request: HttpRequest, message: Message) -> dict[str, str]:
+def _turn_body(request: SignedInRequest, message: Message) -> dict[str, str]:
     row = message.conversation
     return {
         "conversation_url": row.get_absolute_url(),
@@ -158,7 +164,7 @@ def _turn_body(request: HttpRequest, message: Message) -> dict[str, str]:
 
 
 @require_POST
-def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+def stop(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Whoever writes the answer sees this within a second; an answer nobody writes yet ends at once."""
     message = get_object_or_404(Message.objects.for_user(request.user), pk=pk)
     Message.objects.filter(pk=message.pk).update(stop_requested=True)
@@ -171,7 +177,7 @@ def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 # The stream --------------------------------------------------------------------------------------------------------
 @require_GET
-async def stream(request: HttpRequest, pk: UUID) -> HttpResponse:
+async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
     """An answer as it is written. Whoever connects first has it written; anybody later follows what is kept."""
     user = await request.auser()
     message = await sync_to_async(_readable)(user, pk)
@@ -182,12 +188,12 @@ async def stream(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-def _readable(user, pk: UUID) -> Message:
+def _readable(user: User, pk: UUID) -> Message:
     rows = Message.objects.for_user(user).select_related("conversation__owner", "reply_to")
     return get_object_or_404(rows, pk=pk, role=Message.Role.ASSISTANT)
 
 
-async def _write(request: HttpRequest, message: Message) -> AsyncGenerator[str]:
+async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
     draft, shown, breathed = Draft(), 0.0, time.monotonic()
     is_fresh = False
@@ -209,7 +215,7 @@ async def _write(request: HttpRequest, message: Message) -> AsyncGenerator[str]:
     yield await sync_to_async(_end_event)(request, message)
 
 
-async def _follow(request: HttpRequest, message: Message) -> AsyncGenerator[str]:
+async def _follow(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
     """What is kept of an answer that another connection has written, or is writing."""
     yield "retry: 2000\n\n"
     content, breathed = "", time.monotonic()
@@ -237,7 +243,7 @@ def _draft_html(message: Message, draft: Draft) -> str:
     return render_markdown(draft.content, chips)
 
 
-def _end_event(request: HttpRequest, message: Message) -> str:
+def _end_event(request: SignedInRequest, message: Message) -> str:
     message.refresh_from_db()
     name = "done" if message.state in {State.DONE, State.REFUSED} else "error"
     body = {"html": _turn_html(request, message), "list_html": _list_html(request, message.conversation)}
@@ -248,11 +254,11 @@ def _event(name: str, body: dict[str, str]) -> str:
     return f"event: {name}\ndata: {json.dumps(body)}\n\n"
 
 
-def _turn_html(request: HttpRequest, message: Message) -> str:
+def _turn_html(request: SignedInRequest, message: Message) -> str:
     context = {"turn": turn_of(message, message.conversation.owner), "conversation": message.conversation}
     return render_to_string("chat/_turn.html", context, request)
 
 
-def _list_html(request: HttpRequest, row: Conversation) -> str:
+def _list_html(request: SignedInRequest, row: Conversation) -> str:
     context = {"conversations": conversation_list(row.owner), "conversation": row}
     return render_to_string("chat/_list.html", context, request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Field, File, Form, Query, Router, Schema, Status
 from ninja.files import UploadedFile
 
@@ -13,6 +12,7 @@ from documents import intake
 from documents.indexes import owned_collection
 from documents.models import Collection, Document
 from documents.retrieval import retrieve
+from project.accounts import SignedInRequest
 from project.api import ApiError, reading, writing
 
 router = Router(tags=["documents"])
@@ -69,7 +69,7 @@ def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
 
 
 @router.post("/documents", response={201: DocumentOut, 200: DocumentOut}, auth=writing)
-def upload(request: HttpRequest, file: File[UploadedFile], collection: Form[str] = ""):
+def upload(request: SignedInRequest, file: File[UploadedFile], collection: Form[str] = ""):
     """Take a file in; 200 instead of 201 when these bytes are here already."""
     target = owned_collection(request.user, collection.replace("\x00", "").strip()[:120])
     try:
@@ -81,7 +81,7 @@ def upload(request: HttpRequest, file: File[UploadedFile], collection: Form[str]
 
 @router.get("/documents", response=list[DocumentOut], auth=reading)
 def documents(
-    request: HttpRequest, state: str = "", limit: int = Query(100, ge=1, le=1000), offset: int = Query(0, ge=0)
+    request: SignedInRequest, state: str = "", limit: int = Query(100, ge=1, le=1000), offset: int = Query(0, ge=0)
 ):
     """What the caller may read, newest first."""
     rows = Document.objects.for_user(request.user).current().select_related("collection")
@@ -91,25 +91,25 @@ def documents(
 
 
 @router.get("/documents/{uuid:pk}", response=DocumentOut, auth=reading)
-def document(request: HttpRequest, pk: UUID):
+def document(request: SignedInRequest, pk: UUID):
     return row(_find(Document.objects.for_user(request.user), pk))
 
 
 @router.delete("/documents/{uuid:pk}", response={204: None}, auth=writing)
-def delete(request: HttpRequest, pk: UUID):
+def delete(request: SignedInRequest, pk: UUID):
     intake.delete(_find(Document.objects.editable_by(request.user), pk))
     return Status(204, None)
 
 
 @router.post("/documents/{uuid:pk}/retry", response=DocumentOut, auth=writing)
-def retry(request: HttpRequest, pk: UUID):
+def retry(request: SignedInRequest, pk: UUID):
     found = _find(Document.objects.editable_by(request.user), pk)
     intake.retry(found)
     return row(found)
 
 
 @router.post("/documents/{uuid:pk}/cancel", response=DocumentOut, auth=writing)
-def cancel(request: HttpRequest, pk: UUID):
+def cancel(request: SignedInRequest, pk: UUID):
     found = _find(Document.objects.editable_by(request.user), pk)
     intake.cancel(found)
     return row(found)
@@ -152,7 +152,7 @@ class ResultsOut(Schema):
 
 
 @router.post("/search", response=ResultsOut, auth=reading)
-def search(request: HttpRequest, payload: SearchIn):
+def search(request: SignedInRequest, payload: SearchIn):
     """The chunks nearest to a query, with the place of each on its page."""
     passages = retrieve(
         payload.query.replace("\x00", " "),

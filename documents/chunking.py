@@ -47,7 +47,7 @@ TINY = 1 / 8  # of a chunk: what is smaller does not stand alone in front of a h
 SECTION_LETTERS = 500
 LETTERS_A_TOKEN = 8  # A stretch longer than this is cut before it is counted, or counting would take quadratic time.
 
-BLANK = re.compile(r"\s*")
+LETTER = re.compile(r"\S")
 LINE = re.compile(r"[^\r\n\f\v\u2028\u2029]*(?:\r\n|[\r\n\f\v\u2028\u2029]|$)")
 ITEM = re.compile(r"[ \t]*(?:[•‣▪●○◦–—*+-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)])[ \t]+\S|[ \t]*\|")
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？｡][”』」）]*|[؟۔।](?=\s|$)")
@@ -169,7 +169,7 @@ def _marks(text: str, headings: Sequence[Heading]) -> Iterator[tuple[int, Break]
     opened = _heading_lines(text, headings)
     after, paragraph = Break.SENTENCE, True
     for line in LINE.finditer(text):
-        start = BLANK.match(text, line.start(), line.end()).end()
+        start = _next_letter(text, line.start(), line.end())
         if start == line.end():
             paragraph = paragraph or line.end() > line.start()
             continue
@@ -184,11 +184,17 @@ def _marks(text: str, headings: Sequence[Heading]) -> Iterator[tuple[int, Break]
             after = Break.INSIDE
         if start not in opened:
             for end in _sentence_ends(line.group()):
-                begin = BLANK.match(text, line.start() + end).end()
+                begin = _next_letter(text, line.start() + end, len(text))
                 if begin < line.end():
                     yield begin, Break.SENTENCE
             after = Break.SENTENCE if _ends_sentence(line.group()) else Break.INSIDE
         paragraph = False
+
+
+def _next_letter(text: str, start: int, end: int) -> int:
+    """Where the blanks that may stand here are over."""
+    found = LETTER.search(text, start, end)
+    return found.start() if found else end
 
 
 def _heading_lines(text: str, headings: Sequence[Heading]) -> set[int]:
@@ -197,11 +203,11 @@ def _heading_lines(text: str, headings: Sequence[Heading]) -> set[int]:
     for offset, _, title in headings:
         if not 0 <= offset < len(text):
             continue
-        start = BLANK.match(text, offset).end()
+        start = _next_letter(text, offset, len(text))
         line_start = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
         word = WORD.search(title)
         if word is None or word.group().casefold() in text[line_start : start + 200].casefold():
-            found.add(BLANK.match(text, line_start).end())
+            found.add(_next_letter(text, line_start, len(text)))
     return found
 
 
@@ -247,7 +253,7 @@ def _cut(text: str, start: int, end: int, wanted: int) -> int | None:
     low, high = wanted - reach, min(end, wanted + reach)
     line_end = text.rfind("\n", low, high) + 1
     for place in (line_end, _word_start(text, low, wanted, high), _letter_start(text, start, end, wanted)):
-        place = BLANK.match(text, place, end).end() if place > 0 else 0
+        place = _next_letter(text, place, end) if place > 0 else 0
         if start < place < end:
             return place
     return None
@@ -281,7 +287,9 @@ def _belongs_to_the_one_before(text: str, place: int) -> bool:
 
 def _sections(headings: Sequence[Heading]) -> Callable[[int], str]:
     """A function from an offset to the headings in force there."""
-    offsets, sections, stack = [], [], []
+    offsets: list[int] = []
+    sections: list[str] = []
+    stack: list[tuple[int, str]] = []
     for offset, level, title in headings:
         while stack and stack[-1][0] >= level:
             stack.pop()

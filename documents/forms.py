@@ -2,10 +2,10 @@
 
 from django import forms
 from django.contrib.auth.models import User
-from django.http import HttpRequest
 
 from documents.indexes import private_collection
 from documents.models import Collection, Membership
+from project.accounts import SignedInRequest
 
 
 class UploadForm(forms.Form):
@@ -14,7 +14,7 @@ class UploadForm(forms.Form):
     file = forms.FileField(allow_empty_file=True, max_length=1000)
     collection = forms.UUIDField(required=False)
 
-    def target(self, request: HttpRequest) -> Collection | None:
+    def target(self, request: SignedInRequest) -> Collection | None:
         """The collection, if this person may add to it; None when it is not theirs to add to."""
         chosen = self.cleaned_data["collection"]
         if chosen is None:

@@ -59,14 +59,14 @@ def ingest(document: Document) -> None:
 
 def remove_traces(document: Document) -> None:
     """Take a deleted document's file, text and chunks away; its row stays, so that citations can say it is gone."""
-    document.collection.index.live.backend.remove(document.pk)
+    document.collection.index.live_version.backend.remove(document.pk)
     document.pages.all().delete()
     document.path.unlink(missing_ok=True)
     Document.objects.filter(pk=document.pk).update(generation=0, cleaned_at=timezone.now())
 
 
 def _read_and_index(document: Document) -> None:
-    version = document.collection.index.live
+    version = document.collection.index.live_version
     generation = document.building
     clock = _Clock()
     _keep_only_live(document, version)  # A worker that died may have left something.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -97,8 +98,8 @@ class _Builder:
     def _hidden_mask(self) -> str:
         """0 where a piece is, and so far below zero where padding is that softmax leaves nothing of it."""
         wide = self._node("Unsqueeze", "mask_wide", ["mask", self._ints(1, 2)])
-        one = self._constant("one", np.float32(1))
-        low = self._constant("low", np.float32(-1e9))
+        one = self._constant("one", np.array(1, np.float32))
+        low = self._constant("low", np.array(-1e9, np.float32))
         return self._node("Mul", "mask_low", [self._node("Sub", "mask_off", [one, wide]), low])
 
     def _layer(self, state: str, name: str, hidden_mask: str) -> str:
@@ -145,7 +146,7 @@ class _Builder:
         scale, bias = (self._constant(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias"))
         return self._node("LayerNormalization", f"{name}.result", [state, scale, bias], axis=-1, epsilon=EPSILON)
 
-    def _node(self, operator: str, name: str, inputs: list[str], **attributes: object) -> str:
+    def _node(self, operator: str, name: str, inputs: list[str], **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
         return name
 

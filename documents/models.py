@@ -34,6 +34,12 @@ class Index(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def live_version(self) -> IndexVersion:
+        """The version that is searched; whoever makes an index gives it one."""
+        assert self.live is not None
+        return self.live
+
 
 class IndexVersion(models.Model):
     """One way an index is built. Vectors of two models never share a version."""
@@ -94,6 +100,8 @@ class Collection(models.Model):
             models.UniqueConstraint(fields=["owner"], condition=Q(is_private=True), name="one_private_collection_each"),
             models.UniqueConstraint(fields=["owner", "name"], name="one_collection_a_name_each"),
         ]
+
+    chosen = False  # Set where a page is made: the conversation at hand is asked of this collection.
 
     def __str__(self) -> str:
         return self.name
@@ -214,6 +222,9 @@ class Document(models.Model):
             )
         ]
         indexes = [models.Index(fields=["state", "lease_until"], name="document_waiting")]
+
+    can_edit = False  # Set where a page is made for somebody.
+    before = 0  # Likewise: how many documents are read before this one.
 
     def __str__(self) -> str:
         return self.name

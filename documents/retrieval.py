@@ -53,8 +53,9 @@ def retrieve(
     if collections is not None:
         readable = readable.filter(pk__in=list(collections))
     places: dict[IndexVersion, set[UUID]] = defaultdict(set)
-    for collection in readable.filter(index__live__isnull=False).select_related("index__live__index"):
-        places[collection.index.live].add(collection.pk)
+    for collection in readable.select_related("index__live"):
+        if version := collection.index.live:
+            places[version].add(collection.pk)
     narrowed = None if documents is None else frozenset(documents)
     hits: list[Hit] = []
     for version, ids in places.items():

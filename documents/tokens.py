@@ -1,13 +1,17 @@
-"""Count tokens as a deployment's base model counts them; exact, and without a network."""
+"""Count tokens as a deployment's base model counts them; exact, and without a network.
+
+tiktoken knows which vocabulary belongs to which model, but fetches a vocabulary from the network when it first
+counts with it. rs-bpe carries the two that matter, and counts the same.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 
 import rs_bpe
+import tiktoken
 
-CL100K_MODELS = ("gpt-4-", "gpt-4", "gpt-35", "gpt-3.5", "text-embedding")
-O200K_MODELS = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "o1", "o3", "o4", "chatgpt-4o")
+OLDER, NEWER = "cl100k_base", "o200k_base"
 
 
 def count_tokens(text: str, base_model: str = "") -> int:
@@ -18,12 +22,17 @@ def count_tokens(text: str, base_model: str = "") -> int:
     >>> count_tokens("Rent is due in May."), count_tokens("Rent is due in May.", "gpt-4o")
     (6, 6)
     """
-    return _vocabulary(base_model.startswith(O200K_MODELS)).count(_encodable(text))
+    return _vocabulary(base_model).count(_encodable(text))
 
 
 @cache
-def _vocabulary(o200k: bool) -> rs_bpe.openai.Tokenizer:
-    return rs_bpe.openai.o200k_base() if o200k else rs_bpe.openai.cl100k_base()
+def _vocabulary(base_model: str) -> rs_bpe.openai.Tokenizer:
+    """The older of the two where no model is named or tiktoken says so, else the newer."""
+    try:
+        name = tiktoken.encoding_name_for_model(base_model) if base_model else OLDER
+    except KeyError:
+        name = NEWER
+    return rs_bpe.openai.cl100k_base() if name == OLDER else rs_bpe.openai.o200k_base()
 
 
 def _encodable(text: str) -> str:

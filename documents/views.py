@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet, Sum
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from documents.forms import CollectionForm, MemberForm, UploadForm
 from documents.indexes import default_index, private_collection
 from documents.intake import UploadRefused, accept
 from documents.models import UNDER_WAY, Collection, Document, Membership, Page, State, page_url
+from project.accounts import SignedInRequest
 from project.limits import limited
 
 SPAN = re.compile(r"(\d{1,9})-(\d{1,9})")
@@ -43,7 +44,7 @@ def library_state(request: HttpRequest) -> dict[str, object]:
 
 # The library -------------------------------------------------------------------------------------------------------
 @require_GET
-def library(request: HttpRequest) -> HttpResponse:
+def library(request: SignedInRequest) -> HttpResponse:
     chosen = None
     if wanted := request.GET.get("collection"):
         chosen = get_object_or_404(Collection.objects.for_user(request.user), pk=_uuid(wanted))
@@ -79,7 +80,7 @@ def library(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _collections(request: HttpRequest) -> list[tuple[Collection, int]]:
+def _collections(request: SignedInRequest) -> list[tuple[Collection, int]]:
     """What the side pane lists: every collection this person may read, with the number of its documents."""
     live = Q(documents__deleted_at=None, documents__superseded_at=None)
     rows = Collection.objects.for_user(request.user).annotate(count=Count("documents", filter=live))
@@ -87,12 +88,12 @@ def _collections(request: HttpRequest) -> list[tuple[Collection, int]]:
 
 
 @require_GET
-def coming(request: HttpRequest) -> HttpResponse:
+def coming(request: SignedInRequest) -> HttpResponse:
     """The list of what is on its way; the page asks for it again while something is."""
     return render(request, "documents/_coming.html", {"under_way": _coming(request)})
 
 
-def _coming(request: HttpRequest) -> list[Document]:
+def _coming(request: SignedInRequest) -> list[Document]:
     """This person's own uploads that are under way, or ended a moment ago; each knows how many are before it."""
     recent = Q(finished_at__gte=timezone.now() - JUST_ENDED)
     rows = Document.objects.for_user(request.user).current().filter(owner=request.user)
@@ -107,7 +108,7 @@ def _coming(request: HttpRequest) -> list[Document]:
 
 @require_POST
 @limited("upload")
-def upload(request: HttpRequest) -> HttpResponse:
+def upload(request: SignedInRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
     if not form.is_valid():
         refusal = UploadRefused(400, "no_file", "No file came with this form.", "Choose a file first.")
@@ -127,7 +128,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     return JsonResponse(body, status=201 if is_new else 200)
 
 
-def _refuse_upload(request: HttpRequest, refusal: UploadRefused) -> HttpResponse:
+def _refuse_upload(request: SignedInRequest, refusal: UploadRefused) -> HttpResponse:
     if "application/json" in request.headers.get("Accept", ""):
         body = {"error": {"code": refusal.code, "reason": refusal.reason, "advice": refusal.advice}}
         return JsonResponse(body, status=refusal.status)
@@ -137,7 +138,7 @@ def _refuse_upload(request: HttpRequest, refusal: UploadRefused) -> HttpResponse
 
 # One document ------------------------------------------------------------------------------------------------------
 @require_GET
-def document(request: HttpRequest, pk: UUID) -> HttpResponse:
+def document(request: SignedInRequest, pk: UUID) -> HttpResponse:
     readable = Document.objects.for_user(request.user).select_related("collection", "owner")
     row = get_object_or_404(readable, pk=pk)
     row.can_edit = Document.objects.editable_by(request.user).filter(pk=pk).exists()
@@ -147,7 +148,7 @@ def document(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "documents/document.html", context)
 
 
-def _change(request: HttpRequest, pk: UUID, act, sentence: str) -> HttpResponse:
+def _change(request: SignedInRequest, pk: UUID, act, sentence: str) -> HttpResponse:
     row = get_object_or_404(Document.objects.editable_by(request.user), pk=pk)
     act(row)
     if request.htmx:
@@ -157,21 +158,21 @@ def _change(request: HttpRequest, pk: UUID, act, sentence: str) -> HttpResponse:
 
 
 @require_POST
-def retry_document(request: HttpRequest, pk: UUID) -> HttpResponse:
+def retry_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return _change(request, pk, intake.retry, "{} is read again.")
 
 
 @require_POST
-def cancel_document(request: HttpRequest, pk: UUID) -> HttpResponse:
+def cancel_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return _change(request, pk, intake.cancel, "{} is canceled.")
 
 
 @require_POST
-def delete_document(request: HttpRequest, pk: UUID) -> HttpResponse:
+def delete_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return _change(request, pk, intake.delete, "{} is deleted.")
 
 
-async def original(request: HttpRequest, pk: UUID) -> HttpResponse:
+async def original(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
     """The file as it was uploaded: always a download, never a page of ours."""
     row = await sync_to_async(_readable)(await request.auser(), pk)
     if not row.path.exists():
@@ -204,7 +205,7 @@ class Mark:
 
 
 @require_GET
-def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+def page(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
     """A page with words lit: `?passage=0-900&mark=12-80&mark=95-130`, offsets into the page's text."""
     is_part = bool(request.GET.get("part"))
     row = Document.objects.for_user(request.user).select_related("collection").filter(pk=pk).first()
@@ -222,7 +223,7 @@ def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 
 
 @require_GET
-def image(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+def image(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
     row = get_object_or_404(Document.objects.for_user(request.user), pk=pk, kind="pdf")
     get_object_or_404(row.pages_live(), number=number)
     kept = settings.DATA_DIR / "cache" / "pages" / row.sha256[:2] / f"{row.sha256}-{number}.jpg"
@@ -313,10 +314,10 @@ def _spans(values: list[str], shown: Page) -> list[tuple[int, int]]:
 
 # Collections -------------------------------------------------------------------------------------------------------
 @require_POST
-def new_collection(request: HttpRequest) -> HttpResponse:
+def new_collection(request: SignedInRequest) -> HttpResponse:
     form = CollectionForm(request.POST, owner=request.user)
     if not form.is_valid():
-        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         return redirect("library")
     form.instance.owner = request.user
     form.instance.index = default_index()
@@ -324,7 +325,7 @@ def new_collection(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def collection(request: HttpRequest, pk: UUID) -> HttpResponse:
+def collection(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Name and members of a collection; only its owner changes them."""
     row = get_object_or_404(Collection.objects.for_user(request.user).select_related("owner"), pk=pk)
     is_owner = row.owner_id == request.user.pk
@@ -341,7 +342,7 @@ def collection(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-def members(request: HttpRequest, pk: UUID) -> HttpResponse:
+def members(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Let somebody in, or out again: both hold from their next request on."""
     row = get_object_or_404(Collection, pk=pk, owner=request.user, is_private=False)
     if leaving := request.POST.get("remove"):
@@ -357,7 +358,7 @@ def members(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _collection_page(
-    request: HttpRequest, row: Collection, form: CollectionForm, member_form: MemberForm
+    request: SignedInRequest, row: Collection, form: CollectionForm, member_form: MemberForm
 ) -> HttpResponse:
     context = {
         "collections": _collections(request),
@@ -372,7 +373,7 @@ def _collection_page(
     )
 
 
-def _delete_collection(request: HttpRequest, row: Collection) -> HttpResponse:
+def _delete_collection(request: SignedInRequest, row: Collection) -> HttpResponse:
     """Only an empty collection can be deleted: its documents are somebody's work."""
     left: QuerySet[Document] = row.documents.filter(deleted_at=None)
     if left.exists():

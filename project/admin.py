@@ -5,7 +5,7 @@ from django.contrib import admin
 
 from project.models import ApiKey, Usage
 
-admin.site.login = secure_admin_login(admin.site.login)
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "Lectern"
 admin.site.index_title = "Console"
 

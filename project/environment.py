@@ -53,17 +53,22 @@ def choice(name: str, options: tuple[str, ...]) -> str:
 def kept_secret(path: Path) -> str:
     """The secret kept in this file; a new one is made the first time, readable by its owner alone."""
     try:
+        if not path.exists():
+            _make_secret(path)
         return path.read_text().strip()
-    except FileNotFoundError:
-        pass
+    except OSError as exc:
+        trouble = f"The data folder {path.parent} cannot be used: {exc.strerror}."
+        raise ImproperlyConfigured(f"{trouble} Make room, or set LECTERN_DATA to another folder.") from exc
+
+
+def _make_secret(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(f".{os.getpid()}")
     draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(48))
     try:
+        draft.write_text(secrets.token_urlsafe(48))
         os.link(draft, path)  # Whoever comes first wins: two processes started together read one secret.
     except FileExistsError:
         pass
     finally:
         draft.unlink()
-    return path.read_text().strip()

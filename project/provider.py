@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from json import JSONDecodeError
+from typing import Any, cast
 
 import httpx2
 import openai
@@ -64,20 +65,21 @@ def is_configured() -> bool:
 
 def _client() -> openai.AsyncOpenAI:
     """Everything is given by name, so that no stray variable can send a question elsewhere."""
-    common = {"timeout": TIMEOUT, "max_retries": RETRIES}
     if not settings.AZURE_OPENAI_ENDPOINT:
         # Servers of one's own often take no key, but the package insists on one.
         key = settings.OPENAI_API_KEY or "none"
-        return openai.AsyncOpenAI(base_url=settings.OPENAI_BASE_URL, api_key=key, **common)
+        return openai.AsyncOpenAI(base_url=settings.OPENAI_BASE_URL, api_key=key, timeout=TIMEOUT, max_retries=RETRIES)
     if settings.AZURE_OPENAI_API_VERSION == "v1":
         base = f"{settings.AZURE_OPENAI_ENDPOINT}/openai/v1/"
-        return openai.AsyncOpenAI(base_url=base, api_key=settings.AZURE_OPENAI_API_KEY or _entra_token(), **common)
+        key = settings.AZURE_OPENAI_API_KEY or _entra_token()
+        return openai.AsyncOpenAI(base_url=base, api_key=key, timeout=TIMEOUT, max_retries=RETRIES)
     return openai.AsyncAzureOpenAI(
         azure_endpoint=settings.AZURE_OPENAI_ENDPOINT,
         api_version=settings.AZURE_OPENAI_API_VERSION,
         api_key=settings.AZURE_OPENAI_API_KEY or None,
         azure_ad_token_provider=None if settings.AZURE_OPENAI_API_KEY else _entra_token(),
-        **common,
+        timeout=TIMEOUT,
+        max_retries=RETRIES,
     )
 
 
@@ -107,10 +109,10 @@ async def stream_chat(messages: list[dict[str, str]], *, max_tokens: int) -> Asy
             _client() as client,
             await client.chat.completions.create(
                 model=deployment(),
-                messages=messages,
+                messages=cast("Any", messages),  # The package's own types do not know plain dicts.
                 stream=True,
                 stream_options={"include_usage": True},
-                **_cap(max_tokens),
+                **cast("Any", _cap(max_tokens)),
             ) as stream,
         ):
             async for chunk in stream:

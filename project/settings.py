@@ -91,7 +91,7 @@ TEMPLATES = [
 _database = environ.Env.db_url_config(DATABASE_URL) if DATABASE_URL else local.database(DATA_DIR)
 _database["ENGINE"] = "django.db.backends.postgresql"
 _database.setdefault("OPTIONS", {})
-_database["OPTIONS"]["pool"] = {"min_size": 0, "max_size": whole_number("LECTERN_DB_POOL", 16, least=2), "timeout": 10}
+_database["OPTIONS"]["pool"] = {"min_size": 0, "max_size": whole_number("LECTERN_DB_POOL", 16, least=2), "timeout": 5}
 DATABASES = {"default": _database}
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -223,5 +223,10 @@ LOGGING = {
     "formatters": {"plain": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": text("LECTERN_LOG_LEVEL", "INFO").upper()},
-    "loggers": {"httpx2": {"level": "WARNING"}, "pypdf": {"level": "ERROR"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "httpx2": {"level": "WARNING"},
+        "pypdf": {"level": "ERROR"},
+        "psycopg.pool": {"level": "ERROR"},
+        "django.request": {"level": "ERROR"},
+    },
 }

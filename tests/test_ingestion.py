@@ -60,7 +60,7 @@ def test_running_it_twice_changes_nothing(alice):
     before = shape(document)
     ingest(document)
     assert shape(document) == before
-    assert document.collection.index.live.backend.count(document.pk, document.generation) == len(before)
+    assert document.collection.index.live_version.backend.count(document.pk, document.generation) == len(before)
 
 
 def test_two_workers_cannot_hold_one_document(alice):
@@ -176,7 +176,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing_in_the_end(alice, bob, wo
     document.refresh_from_db()
     assert (document.state, document.attempt) == (State.READY, 2)
     assert shape(document) == expected
-    assert document.collection.index.live.backend.count(document.pk, document.generation) == len(expected)
+    assert document.collection.index.live_version.backend.count(document.pk, document.generation) == len(expected)
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_a_deleted_document_leaves_nothing_but_its_name(alice, django_capture_on
     clean_up(str(document.pk))
     assert not document.path.exists()
     assert not document.pages.exists() and not document.chunks.exists()
-    assert document.collection.index.live.backend.count(document.pk, 1) == 0
+    assert document.collection.index.live_version.backend.count(document.pk, 1) == 0
 
 
 def test_a_deleted_document_can_be_uploaded_again(alice):

@@ -137,7 +137,7 @@ def test_the_database_does_not_run_as_root(running: Path):
 @pytest.mark.parametrize("name", ["long" * 25, "with a space", "what?"])
 def test_a_folder_no_socket_can_be_named_in_has_its_sockets_elsewhere(folder: Path, name: str):
     socket_path = local.redis_url(folder / name).removeprefix("unix://")
-    assert socket_path.startswith("/tmp/lectern-") and len(socket_path) <= local.SOCKET_PATH_BYTES
+    assert socket_path.startswith(f"{local.TEMPORARY}/lectern-") and len(socket_path) <= local.SOCKET_PATH_BYTES
 
 
 def test_services_of_a_long_path_can_be_reached(folder: Path):

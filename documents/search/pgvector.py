@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import numpy as np
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
@@ -53,10 +54,10 @@ class PgvectorBackend:
         while batch := list(islice(entries, ENTRIES_AT_ONCE)):
             with transaction.atomic():
                 self._add_words(batch)
-                self._add_vectors([entry for entry in batch if entry.vector is not None])
+                self._add_vectors({entry.chunk_id: entry.vector for entry in batch if entry.vector is not None})
 
     def _add_words(self, entries: Sequence[Entry]) -> None:
-        columns = {
+        columns: dict[str, Any] = {
             "ids": [entry.chunk_id for entry in entries],
             "documents": [entry.document_id for entry in entries],
             "generations": [entry.generation for entry in entries],
@@ -68,12 +69,13 @@ class PgvectorBackend:
             for step in (TAKE_TURNS, CLEAR, ADD_DOCUMENTS, ADD_WORDS, COUNT_AGAIN):
                 cursor.execute(step.format(**self.tables), columns)
 
-    def _add_vectors(self, entries: Sequence[Entry]) -> None:
+    def _add_vectors(self, vectors: dict[int, Sequence[float]]) -> None:
         """In binary: written out as text, vectors take twenty times as long."""
         register_vector(connection.connection)
         with psycopg.Cursor(connection.connection) as cursor:
-            ids = [entry.chunk_id for entry in entries]
-            cursor.execute(ADD_VECTORS.format(**self.tables), [ids, [HalfVector(entry.vector) for entry in entries]])
+            cursor.execute(
+                ADD_VECTORS.format(**self.tables), [list(vectors), [_half(vector) for vector in vectors.values()]]
+            )
 
     def remove(self, document_id: UUID, *, keep_generation: int | None = None) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -91,13 +93,13 @@ class PgvectorBackend:
         by_meaning = query.vector is not None and query.mode != "keyword"
         by_words = query.mode != "vector" or not by_meaning
         statement = _statement(by_words, by_meaning).format(**self.tables)
-        parameters = {
+        parameters: dict[str, Any] = {
             "collections": list(query.collections),
             "documents": None if query.documents is None else list(query.documents),
             "languages": ["", *CONFIGURATIONS],
             "configurations": [_configuration(language) for language in ("", *CONFIGURATIONS)],
             "question": spelled(_both_ends(query.text)) if by_words else "",
-            "vector": HalfVector(query.vector).to_text() if by_meaning else None,
+            "vector": _half(query.vector).to_text() if query.vector is not None else None,
             "alpha": settings.FUSION_ALPHA if by_words and by_meaning else float(by_meaning),
             "depth": max(DEPTH, top),
             "exact_up_to": self.exact_up_to,
@@ -107,6 +109,10 @@ class PgvectorBackend:
             cursor.execute(FOR_THIS_SEARCH)
             cursor.execute(statement, parameters)
             return [_hit(row) for row in cursor.fetchall()]
+
+
+def _half(vector: Sequence[float]) -> HalfVector:
+    return HalfVector(np.asarray(vector, np.float32))
 
 
 def _known(language: str) -> str:
