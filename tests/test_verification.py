@@ -52,7 +52,7 @@ def test_the_map_of_a_normalised_text_leads_back():
     plain, places = normalise(text)
     assert len(plain) == len(places)
     assert places == sorted(places)
-    assert plain.startswith("strasse \"x\" ")
+    assert plain.startswith('strasse "x" ')
 
 
 def test_each_number_belongs_to_the_sentence_before_it():
