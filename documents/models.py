@@ -15,8 +15,9 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.module_loading import import_string
 
-from documents.search import SearchBackend, backend_for
+from documents.search import SearchBackend
 
 Person = User | AnonymousUser
 
@@ -62,7 +63,7 @@ class IndexVersion(models.Model):
     @property
     def backend(self) -> SearchBackend:
         """The search backend that holds this version's chunks."""
-        return backend_for(self)
+        return import_string(settings.SEARCH_BACKENDS[self.backend_name])(self)
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):

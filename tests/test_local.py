@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from project import local
+from project.local import children, faults, places
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = """
@@ -74,7 +75,7 @@ def runs(process: int) -> bool:
 
 def at_work(folder: Path) -> set[int]:
     names = {"postgres", "redis-server", "valkey-server"}
-    return local._at_work_in(folder / "postgres", names) | local._at_work_in(folder / "redis", names)
+    return children._at_work_in(folder / "postgres", names) | children._at_work_in(folder / "redis", names)
 
 
 def test_the_database_answers_with_the_password_we_keep(running: Path):
@@ -137,7 +138,7 @@ def test_the_database_does_not_run_as_root(running: Path):
 @pytest.mark.parametrize("name", ["long" * 25, "with a space", "what?"])
 def test_a_folder_no_socket_can_be_named_in_has_its_sockets_elsewhere(folder: Path, name: str):
     socket_path = local.redis_url(folder / name).removeprefix("unix://")
-    assert socket_path.startswith(f"{local.TEMPORARY}/lectern-") and len(socket_path) <= local.SOCKET_PATH_BYTES
+    assert socket_path.startswith(f"{places.TEMPORARY}/lectern-") and len(socket_path) <= places.SOCKET_PATH_BYTES
 
 
 def test_services_of_a_long_path_can_be_reached(folder: Path):
@@ -211,8 +212,8 @@ def test_what_was_committed_is_there_after_everything_was_killed(folder: Path):
         assert connect(folder).execute("SELECT number FROM kept").fetchone() == (7,)
     finally:
         again.kill()
-        local._end_orphans(folder / "postgres", {"postgres"})
-        local._end_orphans(folder / "redis", {"redis-server", "valkey-server"})
+        children.end_orphans(folder / "postgres", {"postgres"})
+        children.end_orphans(folder / "redis", {"redis-server", "valkey-server"})
 
 
 def test_a_number_taken_over_by_a_stranger_does_not_stop_the_database(folder: Path):
@@ -232,7 +233,7 @@ def test_a_number_taken_over_by_a_stranger_does_not_stop_the_database(folder: Pa
 
 def test_a_full_disk_is_called_by_its_name(folder: Path):
     words = 'could not write to file "base/1/1259": No space left on device'
-    assert local._why(folder, "The database could not be made", words).startswith("The disk is full")
+    assert faults.why_it_failed(folder, "The database could not be made", words).startswith("The disk is full")
 
 
 def test_a_child_ends_with_everything_it_started(folder: Path):

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 from uuid import UUID
-
-from django.conf import settings
-from django.utils.module_loading import import_string
-
-if TYPE_CHECKING:
-    from documents.models import IndexVersion
 
 Mode = Literal["hybrid", "keyword", "vector"]
 
@@ -71,7 +65,3 @@ class SearchBackend(Protocol):
         """Best first. Only live generations of documents in the query's collections are ever looked at."""
 
     def count(self, document_id: UUID, generation: int) -> int: ...
-
-
-def backend_for(version: IndexVersion) -> SearchBackend:
-    return import_string(settings.SEARCH_BACKENDS[version.backend_name])(version)
