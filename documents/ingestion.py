@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -87,7 +88,8 @@ def _read_and_index(document: Document) -> None:
     if found != len(chunks):
         raise RuntimeError(f"the index holds {found} of {len(chunks)} chunks")
     clock.stamp("indexing")
-    _go_live(document, generation, len(chunks), clock.seconds)
+    for replaced in _go_live(document, generation, len(chunks), clock.seconds):
+        version.backend.remove(replaced)
     _keep_only_live(document, version)
 
 
@@ -202,8 +204,11 @@ def _write(document: Document, model: type[Page] | type[Chunk], rows: list, **pr
         model.objects.bulk_create(rows)
 
 
-def _go_live(document: Document, generation: int, chunk_count: int, seconds: dict[str, float]) -> None:
-    """One UPDATE, and searches see the new text instead of the old; an older version of the file steps back."""
+def _go_live(document: Document, generation: int, chunk_count: int, seconds: dict[str, float]) -> list[UUID]:
+    """One UPDATE, and searches see the new text instead of the old. Returns the versions that step back for it.
+
+    A newer version may have been faster: then it is this one that steps back.
+    """
     with transaction.atomic():
         document.renew(
             generation=generation,
@@ -215,18 +220,18 @@ def _go_live(document: Document, generation: int, chunk_count: int, seconds: dic
             total=chunk_count,
         )
         Document.objects.filter(pk=document.pk).update(lease_until=None, lease_token=None, not_before=None)
-        older = Document.objects.filter(
-            collection=document.collection, name=document.name, version__lt=document.version, superseded_at=None
-        )
-        older.update(superseded_at=timezone.now())
+        versions = Document.objects.filter(collection=document.collection, name=document.name, superseded_at=None)
+        live = versions.filter(generation__gt=0, deleted_at=None).select_for_update()
+        newest = live.order_by("-version").first()
+        replaced = [row.pk for row in live if row != newest]
+        versions.filter(pk__in=replaced).update(superseded_at=timezone.now())
+    return replaced
 
 
 def _keep_only_live(document: Document, version: IndexVersion) -> None:
-    """Nothing but the generation that is read stays; of older versions of the file only the pages, for citations."""
+    """Nothing but the generation that is read stays."""
     document.pages.exclude(generation=document.generation).delete()
     version.backend.remove(document.pk, keep_generation=document.generation)
-    if document.replaces_id and document.is_findable:
-        version.backend.remove(document.replaces_id)
 
 
 def _fail(document: Document, code: str, reason: str, advice: str) -> None:

@@ -141,8 +141,10 @@ def cancel(document: Document) -> None:
 
 
 def delete(document: Document) -> None:
-    """Gone from every list and every search with this call; the file and the text follow."""
-    Document.objects.filter(pk=document.pk, deleted_at=None).update(
-        deleted_at=timezone.now(), lease_until=None, lease_token=None
+    """Gone from every list and every search with this call, earlier versions too; files and text follow."""
+    versions = Document.objects.filter(
+        collection=document.collection, name=document.name, version__lte=document.version, deleted_at=None
     )
-    transaction.on_commit(lambda: send(clean_up, str(document.pk)))
+    gone = [str(pk) for pk in versions.values_list("pk", flat=True)]
+    versions.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
+    transaction.on_commit(lambda: [send(clean_up, pk) for pk in gone])

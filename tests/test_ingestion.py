@@ -192,3 +192,16 @@ def test_seventeen_real_reports_are_read_without_losing_a_page(alice):
         assert document.page_count == document.pages_live().count() == len(PdfReader(path).pages)
         assert covers(document), path.name
     assert Document.objects.count() == 17
+
+
+def test_without_an_embedding_model_words_alone_find_it(alice):
+    """As on a machine without the weights: the index has no model, and everything else goes on."""
+    from documents.models import Index, IndexVersion
+
+    version = IndexVersion.objects.create(index=Index.objects.create(name="main"), number=1, dimensions=384)
+    version.backend.create()
+    Index.objects.update(live=version)
+    document = add(alice)
+    found = retrieve("When is the rent due?", alice)[0]
+    assert (document.state, found.document_id) == (State.READY, document.pk)
+    assert found.keyword and found.vector is None

@@ -82,6 +82,26 @@ def test_other_bytes_under_the_same_name_are_the_next_version(alice):
     assert first.superseded_at and list(Document.objects.for_user(alice).current()) == [second]
 
 
+def test_the_newest_version_wins_whichever_is_read_first(alice):
+    from documents.ingestion import ingest
+
+    first = add(alice)
+    second = upload(alice, RENT.replace(b"third", b"fifth"))
+    third = upload(alice, RENT.replace(b"third", b"tenth"))
+    ingest(third)
+    ingest(second)
+    assert list(Document.objects.for_user(alice).current()) == [third]
+    backend = first.collection.index.live_version.backend
+    assert [backend.count(one.pk, 1) for one in (first, second)] == [0, 0]
+
+
+def test_deleting_a_document_deletes_its_earlier_versions(alice):
+    add(alice)
+    second = add(alice, RENT.replace(b"third", b"fifth"))
+    intake.delete(second)
+    assert not Document.objects.for_user(alice).exists()
+
+
 def test_the_old_version_is_found_until_the_new_one_is_ready(alice):
     first = add(alice)
     upload(alice, RENT.replace(b"third", b"fifth"))
