@@ -23,6 +23,7 @@ from chat.llm import ChatCompletions, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, Turn, build
 from chat.verification import locate, markers_with_sentences
 from documents.embeddings import embedder, local_model_name
+from documents.models import Document
 from documents.retrieval import Passage, retrieve
 from documents.tokens import count_tokens
 from project import provider
@@ -175,7 +176,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
-        notice="" if draft.is_refused else _notice(model, draft),
+        notice=await _still_coming(question) if draft.is_refused else _notice(model, draft),
         how=_how(question, prompt, passages, model, draft, searched_s, took_s),
         model=model.name,
         tokens=draft.tokens,
@@ -242,6 +243,15 @@ def _nearest(question: str, passages: Sequence[Passage]) -> list[Source]:
             start = source.passage.start
             sources[place] = replace(source, marks=[(start + span[0], start + span[1])])
     return sources
+
+
+async def _still_coming(question: Question) -> str:
+    """A refusal says so when there is more to come than could be searched."""
+    reading = await Document.objects.for_user(question.user).under_way().filter(generation=0).acount()
+    if not reading:
+        return ""
+    many = f"{reading} documents are" if reading > 1 else "One document is"
+    return f"{many} still being read and could not be searched. Ask again when that is done."
 
 
 def _notice(model: ChatModel, draft: _Draft) -> str:

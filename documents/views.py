@@ -84,7 +84,7 @@ def _collections(request: SignedInRequest) -> list[tuple[Collection, int]]:
     """What the side pane lists: every collection this person may read, with the number of its documents."""
     live = Q(documents__deleted_at=None, documents__superseded_at=None)
     rows = Collection.objects.for_user(request.user).annotate(count=Count("documents", filter=live))
-    return [(row, row.count) for row in rows]
+    return [(row, row.count) for row in rows.order_by("-is_private", "name")]
 
 
 @require_GET

@@ -55,6 +55,11 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # A good one takes half a second.
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser comes last: its interface leaves a running loop behind, in which no other can be started."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 # The services --------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="session")
 def services() -> Iterator[Path]:

@@ -349,3 +349,12 @@ def test_the_command_line_says_when_it_is_not_there(alice, capsys):
 
 def test_a_conversation_is_named_by_its_question(alice):
     assert conversing.begin(alice, "a " * 200, []).title == ("a " * 40)[:79] + "…"
+
+
+def test_a_refusal_says_when_documents_are_still_being_read(browse, alice):
+    from tests.library import upload
+
+    upload(alice)
+    http = browse(alice)
+    last = events(http, stream_url(put(http)))[-1]
+    assert "One document is still being read" in last[1]["html"]

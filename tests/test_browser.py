@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from pypdf import PdfReader
 
 from chat.models import Citation, Message
 from documents import rendering
 from documents.models import Document
-from tests.library import RENT, add
+from tests.library import FILES, RENT, add, covers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
@@ -101,6 +103,24 @@ def test_from_a_dropped_pdf_to_the_lit_words(signed_in, asgi_server, alice, work
 
     page.reload()
     assert page.locator(".answer a.cite").count() >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FILES.is_dir(), reason="The public reports are not beside this checkout.")
+def test_seventeen_real_reports_go_through_the_page_without_losing_one_of_theirs(signed_in, asgi_server, alice, worker):
+    page = signed_in(alice)
+    page.goto(f"{asgi_server}/library/")
+    reports = sorted([*(FILES / "agency").glob("*.pdf"), *(FILES / "ntsb").glob("*.pdf")])
+    page.set_input_files('input[type="file"] >> nth=0', reports)
+    ready = page.locator("#documents .state--good")
+    deadline = time.monotonic() + 400
+    while ready.count() < len(reports):
+        assert time.monotonic() < deadline, list(Document.objects.values_list("name", "state", "error"))
+        page.wait_for_timeout(500)
+    for report in reports:
+        document = Document.objects.get(name=report.name)
+        assert (document.state, document.page_count) == ("ready", len(PdfReader(report).pages)), report.name
+        assert covers(document), report.name
 
 
 def test_what_is_not_there_says_so_and_shows_the_nearest(signed_in, alice):
