@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
+from uuid import UUID
 
 import numpy as np
 
 from chat.prompts import NOT_FOUND, Prompt
-from chat.sentences import sentences
-from chat.verification import content_stems
+from chat.sentences import Kind, Statement, statements
+from chat.verification import STOPWORDS, content_stems, stem
 from documents.retrieval import Passage
+from documents.search.words import spelled
 from project import provider
 from project.provider import Cut, Tokens
 
-ENDINGS = frozenset(".!?…。！？؟।”\"')")
+NUMBER = re.compile(
+    r"\d[\d.,]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|"
+    r"thousand|million|billion|half|third|quarter|first|second|once|twice)\b",
+    re.I,
+)
+ASKS_FOR_A_NUMBER = re.compile(
+    r"\b(?:when|percentage|how (?:big|deep|far|fast|high|large|long|many|much|often|old|quickly|soon|tall|wide)|"
+    r"(?:what|which) (?:century|date|day|month|number|per ?cent|price|share|time|year))\b",
+    re.I,
+)
+LEANING = re.compile(r"(?:He|Her|His|It|Its|She|Such|Their|These|They|This|Those)\b")
+BORROWED_MARKER = re.compile(r"\s*\[\d{1,3}\]")
 Piece = str | Tokens | Cut
 Embed = Callable[[Sequence[str]], np.ndarray]
 
@@ -48,9 +63,13 @@ class ChatCompletions:
 @dataclass(frozen=True)
 class Candidate:
     number: int  # of its passage, from 1
-    text: str
-    stems: frozenset[str]
-    score: float = 0.0
+    statement: Statement
+    terms: frozenset[str]
+    leans_on: frozenset[str] = frozenset()  # terms of the sentence before one that begins with "It" or "They"
+
+    @property
+    def text(self) -> str:
+        return f"{self.statement.lead} {self.statement.text}".strip()
 
 
 class Extractive:
@@ -58,92 +77,181 @@ class Extractive:
 
     name = "extractive"
     notice = "These are sentences of your documents, word for word. No language model is set up."
-    passages_read = 6
     sentences_most = 3
-    # Tuned on questions with and without an answer, see docs/answering.md.
-    least_meaning = 0.45
-    least_words = 0.45
-    near_best = 0.86
+    letters_most = 700
+    # What each of these was measured on, and what came of it, is told in docs/answering.md.
+    embedded_most = 24  # candidates, chosen by their words: embedding takes most of the time
+    least_trust = 0.58  # below it the question is refused
+    near_best = 0.86  # of the best score, for a sentence to be shown beside the best
 
     def __init__(self, embed: Embed | None) -> None:
         self.embed = embed
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         chosen = self.choose(prompt.question, prompt.passages)
-        if not chosen:
-            yield NOT_FOUND
-        for place, candidate in enumerate(chosen):
-            gap = "" if place == 0 else " " if candidate.number == chosen[place - 1].number else "\n\n"
-            yield f"{gap}{candidate.text} [{candidate.number}]"
+        yield "\n\n".join(_blocks(chosen)) or NOT_FOUND
 
     def choose(self, question: str, passages: Sequence[Passage]) -> list[Candidate]:
-        """The best sentences, those of one passage together; none when nothing comes near the question."""
-        asked = frozenset(content_stems(question))
-        candidates = [
-            candidate
-            for number, passage in enumerate(passages[: self.passages_read], 1)
-            for candidate in _candidates(number, passage)
-        ]
+        """The best sentences, in the order to read them; none when nothing comes near enough to the question."""
+        asked = _terms(question)
+        candidates = _candidates(passages, self.letters_most)
         if not candidates or not asked:
             return []
         rarity = _rarity(asked, candidates)
-        words = [_share(asked, candidate.stems, rarity) for candidate in candidates]
-        meaning = self._meaning(question, candidates, words)
-        context = [_share(asked, frozenset(content_stems(passage.text)), rarity) for passage in passages]
-        scores = [
-            0.5 * near + 0.35 * said + 0.15 * context[candidate.number - 1]
-            for candidate, near, said in zip(candidates, meaning, words, strict=True)
+        wholes = [_terms(f"{passage.document_title}\n{passage.section}\n{passage.text}") for passage in passages]
+        held = [_share(asked, whole, rarity) for whole in wholes]
+        named = _shares_named(question, passages, wholes)
+        said = [_share(asked, each.terms | each.leans_on, rarity) for each in candidates]
+        by_words = sorted(range(len(candidates)), key=lambda at: -(said[at] + 0.3 * held[candidates[at].number - 1]))[
+            : self.embedded_most
         ]
-        order = sorted(range(len(candidates)), key=lambda at: (-scores[at], at))
+        near = self._nearness(question, candidates, by_words, said)
+        scores, trust = {}, {}
+        for at in by_words:
+            place = candidates[at].number - 1
+            trust[at] = 0.5 * near[at] + 0.15 * said[at] + 0.15 * held[place] + 0.2 * named[place]
+            scores[at] = (
+                0.35 * near[at]
+                + 0.4 * said[at]
+                + 0.2 * named[place]
+                + 0.2 * passages[place].score
+                + 0.1 * _gives_a_number(question, candidates[at])
+                - 0.1 * (not candidates[at].statement.is_whole)
+            )
+        order = sorted(by_words, key=lambda at: (-scores[at], at))
         best = order[0]
-        if meaning[best] < self.least_meaning and words[best] < self.least_words:
+        if trust[best] < self.least_trust:
             return []
-        if context[candidates[best].number - 1] < self.least_words:
-            return []
-        kept = [at for at in order[: self.sentences_most] if scores[at] >= self.near_best * scores[best]]
-        passage_order = list(dict.fromkeys(candidates[at].number for at in kept))
-        kept.sort(key=lambda at: (passage_order.index(candidates[at].number), at))
-        return _distinct([candidates[at] for at in kept])
+        good = [at for at in order if scores[at] >= self.near_best * scores[best]]
+        return _readable(candidates, good, self.sentences_most)
 
-    def _meaning(self, question: str, candidates: list[Candidate], words: list[float]) -> list[float]:
-        """How near each sentence is to the question; by its words where no embedding model is there."""
+    def _nearness(
+        self, question: str, candidates: list[Candidate], places: list[int], said: list[float]
+    ) -> dict[int, float]:
+        """How near the sentences at these places are to the question; by their words where there is no model."""
         if self.embed is None:
-            return words
-        vectors = self.embed([question, *(candidate.text for candidate in candidates)])
-        return [float(near) for near in vectors[1:] @ vectors[0]]
+            return {at: said[at] for at in places}
+        vectors = self.embed([question, *(candidates[at].text for at in places)])
+        return dict(zip(places, (vectors[1:] @ vectors[0]).tolist(), strict=True))
 
 
-def _candidates(number: int, passage: Passage) -> list[Candidate]:
-    """Whole sentences and table rows; a heading answers nothing."""
-    found = []
-    for start, end in sentences(passage.text):
-        text = " ".join(passage.text[start:end].split())
-        stems = frozenset(content_stems(text))
-        is_whole = text[-1] in ENDINGS or " | " in text
-        if is_whole and len(stems) >= 3 and len(text) <= 700:
-            found.append(Candidate(number, text, stems))
+def _terms(text: str) -> frozenset[str]:
+    return frozenset(content_stems(spelled(text)))
+
+
+def _candidates(passages: Sequence[Passage], letters_most: int) -> list[Candidate]:
+    """What can be quoted from the passages, in their order; where two overlap, once."""
+    found: list[Candidate] = []
+    seen = set()
+    for number, passage in enumerate(passages, 1):
+        before: frozenset[str] = frozenset()
+        for statement in statements(passage.text, is_beginning=passage.start == 0):
+            terms = _terms(f"{statement.lead} {statement.text}")
+            place = passage.document_id, passage.page_number, passage.start + statement.start, statement.kind
+            if place not in seen and len(terms) >= 2 and len(statement.lead + statement.text) <= letters_most:
+                seen.add(place)
+                leans_on = before if LEANING.match(statement.text) else frozenset()
+                found.append(Candidate(number, statement, terms, leans_on))
+            before = terms
     return found
 
 
 def _rarity(asked: frozenset[str], candidates: list[Candidate]) -> dict[str, float]:
-    seen = Counter(word for candidate in candidates for word in candidate.stems & asked)
+    seen = Counter(word for candidate in candidates for word in candidate.terms & asked)
     return {word: math.log(1 + len(candidates) / (1 + seen[word])) for word in asked}
 
 
 def _share(asked: frozenset[str], held: frozenset[str], rarity: dict[str, float]) -> float:
-    """The share of the question's weight that stands in these stems, 0..1; near forms count."""
-    whole = sum(rarity.values())
-    return sum(rarity[word] for word in asked if word in held or _near(word, held)) / whole if whole else 0.0
+    """The share of the question's weight that stands in these terms, 0..1; near forms count."""
+    return sum(rarity[word] for word in asked if _has(held, word)) / sum(rarity.values())
 
 
-def _near(word: str, held: frozenset[str]) -> bool:
-    return len(word) >= 5 and any(other.startswith(word[:5]) for other in held)
+def _shares_named(question: str, passages: Sequence[Passage], wholes: list[frozenset[str]]) -> list[float]:
+    """For each passage the share of the question's names and numbers that its document's passages hold; 1 without any.
+
+    A report often names its subject on the first page only, so what is found of one document counts together.
+    """
+    named = {
+        stem(word)
+        for place, word in enumerate(spelled(question).split())
+        if (word[0].isdecimal() or (place and word[0].isupper())) and word.casefold() not in STOPWORDS
+    }
+    held: dict[UUID, frozenset[str]] = {}
+    for passage, whole in zip(passages, wholes, strict=True):
+        held[passage.document_id] = held.get(passage.document_id, frozenset()) | whole
+    shares = {key: sum(_has(terms, word) for word in named) / max(1, len(named)) for key, terms in held.items()}
+    return [shares[passage.document_id] if named else 1.0 for passage in passages]
 
 
-def _distinct(candidates: list[Candidate]) -> list[Candidate]:
-    """Two versions of a document say the same thing: once is enough."""
-    kept: list[Candidate] = []
-    for candidate in candidates:
-        if all(len(candidate.stems & other.stems) < 0.9 * len(candidate.stems | other.stems) for other in kept):
-            kept.append(candidate)
-    return kept
+def _has(held: frozenset[str], word: str) -> bool:
+    """Whether a term is there, or one that shares its first five letters and seven tenths of the longer of the two."""
+    if word in held:
+        return True
+    close = (other for other in held if len(word) >= 5 and other.startswith(word[:5]))
+    return any(word.startswith(other[: math.ceil(0.7 * max(len(word), len(other)))]) for other in close)
+
+
+def _gives_a_number(question: str, candidate: Candidate) -> float:
+    """1 for a number that the question asks for and does not hold itself, 0 for none; 0.5 where none is asked for."""
+    if not ASKS_FOR_A_NUMBER.search(question):
+        return 0.5
+    known = {found[0].casefold() for found in NUMBER.finditer(question)}
+    return float(any(found[0].casefold() not in known for found in NUMBER.finditer(candidate.statement.text)))
+
+
+def _readable(candidates: list[Candidate], good: list[int], most: int) -> list[Candidate]:
+    """The first few that differ, the best first, then by passage and page; what one of them leans on before it."""
+    kept: list[int] = []
+    for at in good:
+        if all(_differ(candidates[at], candidates[other]) for other in kept):
+            kept.append(at)
+    kept = kept[:most]
+    passages = list(dict.fromkeys(candidates[at].number for at in kept))
+    order = kept[:1] + sorted(kept[1:], key=lambda at: (passages.index(candidates[at].number), at))
+    read: list[int] = []
+    for at in order:
+        if at and candidates[at].leans_on and candidates[at].leans_on == candidates[at - 1].terms:
+            read.append(at - 1)
+        read.append(at)
+    return [candidates[at] for at in list(dict.fromkeys(read))[:most]]
+
+
+def _differ(one: Candidate, other: Candidate) -> bool:
+    """Two versions of a document say the same, and a list says what each of its items does: once is enough."""
+    both = len(one.terms & other.terms)
+    is_list = Kind.LIST in (one.statement.kind, other.statement.kind)
+    return both < 0.9 * (min(len(one.terms), len(other.terms)) if is_list else len(one.terms | other.terms))
+
+
+def _blocks(chosen: Iterable[Candidate]) -> Iterator[str]:
+    """The answer's paragraphs, lists and tables in Markdown, each sentence with the number of its passage."""
+    for (number, lead, kind), group in groupby(chosen, lambda each: (each.number, each.statement.lead, _shape(each))):
+        lines = [_without_markers(line) for each in group for line in each.statement.text.split("\n")]
+        lead = _without_markers(lead)
+        if kind is Kind.ROW:
+            yield _table(lead, lines, number)
+        elif kind is Kind.LIST:
+            yield "\n".join([lead, *(f"{line} [{number}]" for line in lines)])
+        else:
+            yield " ".join(f"{line.removeprefix('- ')} [{number}]" for line in lines)
+
+
+def _shape(candidate: Candidate) -> Kind:
+    statement = candidate.statement
+    if not statement.lead:
+        return Kind.SENTENCE
+    return Kind.LIST if statement.kind is Kind.ITEM else statement.kind
+
+
+def _table(header: str, rows: list[str], number: int) -> str:
+    """Rows under their header; a header shorter than a row is filled up, or the row would be cut off."""
+    cells = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in (header, *rows)]
+    width = max(map(len, cells))
+    lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in cells]
+    marked = [f"{line.removesuffix(' |')} [{number}] |" for line in lines[1:]]
+    return "\n".join([lines[0], "|" + "---|" * width, *marked])
+
+
+def _without_markers(text: str) -> str:
+    """A note number in a document, such as [3], would be read as one of our own."""
+    return BORROWED_MARKER.sub("", text)

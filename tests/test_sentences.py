@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.sentences import sentences
+from chat.sentences import sentences, statements
 
 
 def cut(text: str) -> list[str]:
@@ -39,3 +39,29 @@ def test_sentences_are_in_order_trimmed_and_hold_every_letter(text):
     assert all(a < b and text[a:b] == text[a:b].strip() for a, b in spans)
     assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
     assert "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
+
+
+def quoted(text: str, **how: bool) -> list[tuple[str, str]]:
+    return [(statement.lead, statement.text) for statement in statements(text, **how)]
+
+
+def test_headings_and_rules_are_not_quoted():
+    assert quoted("Fees\n\nRent is due.\n\n| a | b |\n|---|---|\n| c | d |") == [
+        ("", "Rent is due."), ("| a | b |", "| c | d |"),
+    ]  # fmt: skip
+
+
+def test_a_table_ends_where_the_text_goes_on():
+    assert quoted("a | b\nc | d\nRent is due.") == [("a | b", "c | d"), ("", "Rent is due.")]
+
+
+def test_a_row_in_the_middle_of_a_table_heads_nothing():
+    assert quoted("a | b\nc | d", is_beginning=False) == [("", "a | b"), ("", "c | d")]
+
+
+def test_the_rest_of_a_sentence_cut_before_is_not_quoted():
+    assert quoted("of the month. Rent is due.") == [("", "Rent is due.")]
+
+
+def test_a_line_of_a_form_is_quoted_but_is_no_whole_sentence():
+    assert [statement.is_whole for statement in statements("Registration: N5921D")] == [False]
