@@ -3,6 +3,8 @@
 .PHONY: help run test check bench lock
 
 BIN := .venv/bin
+# Trust what the machine trusts: its proxy may have a certificate of its own.
+export UV_NATIVE_TLS := true
 # 3.12 and 3.11 first: for them there is a wheel that brings Redis along.
 PYTHONS := python3.12 python3.11 python3.13 python3.14 python3
 SYNC := $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python

@@ -17,11 +17,12 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import close_old_connections
 
 from chat.citations import split_markers
 from chat.llm import ChatCompletions, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, Turn, build
-from chat.verification import locate, markers_with_sentences
+from chat.verification import WORD, content_stems, locate, markers_with_sentences
 from documents.embeddings import embedder, local_model_name
 from documents.models import Document
 from documents.retrieval import Passage, retrieve
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PASSAGES = 8
 NEAREST = 3
+GOES_ON = frozenset("and or but also then otherwise".split())
+POINTS_BACK = frozenset("it its they them their this that these those he she him her his there one ones same".split())
 NO_TOKENS = Tokens(0, 0)
 NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
 ANSWER_SECONDS = 120
@@ -132,13 +135,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     clock = time.monotonic()
     model = chat_model()
     yield Status("searching", "Searching")
-    passages = await sync_to_async(retrieve)(
-        search_text(question),
-        question.user,
-        top=PASSAGES,
-        collections=question.collections,
-        documents=question.documents,
-    )
+    passages = await sync_to_async(_search)(question)
     searched_s = time.monotonic() - clock
     prompt = build(
         question.text,
@@ -184,11 +181,37 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     )
 
 
+def _search(question: Question) -> Sequence[Passage]:
+    """The passages; the connection goes back at once, for the model may take minutes and connections are few."""
+    try:
+        return retrieve(
+            search_text(question),
+            question.user,
+            top=PASSAGES,
+            collections=question.collections,
+            documents=question.documents,
+        )
+    finally:
+        close_old_connections()
+
+
 def search_text(question: Question) -> str:
-    """What is searched for: a short follow-up is looked for together with the question before it."""
-    if question.history and len(question.text.split()) <= 8:
+    """What is searched for: a question that leans on the one before it is looked for together with it."""
+    if question.history and _leans(question.text):
         return f"{question.history[-1].question} {question.text}"
     return question.text
+
+
+def _leans(text: str) -> bool:
+    """Whether a question cannot stand alone: it goes on from another, points back, or names next to nothing.
+
+    >>> [_leans(text) for text in ("And for a shop?", "When is it due?", "Why?", "What does a burst cost to repair?")]
+    [True, True, True, False]
+    """
+    words = [word.casefold() for word in WORD.findall(text)]
+    return bool(words) and (
+        words[0] in GOES_ON or bool(POINTS_BACK.intersection(words)) or len(set(content_stems(text))) < 2
+    )
 
 
 async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:

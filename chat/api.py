@@ -60,7 +60,7 @@ async def chat_completions(request: SignedInRequest, payload: ChatIn):
         options = payload.stream_options or StreamOptions()
         body = _stream(question, payload.model, options.include_usage)
         response = StreamingHttpResponse(body, content_type="text/event-stream")
-        response["Cache-Control"] = "no-cache, no-transform"
+        response["Cache-Control"] = "private, no-store, no-transform"
         response["X-Accel-Buffering"] = "no"
         return response
     content, passages, done = await _whole(question)

@@ -14,13 +14,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from chat.answering import Cite, Done, Event, Failed, Found, Question, Source, Text, answer
 from chat.models import Citation, Conversation, Message, State
 from chat.prompts import Turn
-from documents.models import Collection
+from documents.models import Collection, Document
 from documents.retrieval import Passage
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5  # How often a stop is looked for.
 KEEP_S = 1.0  # How often what is written is kept.
 TURNS_REMEMBERED = 6
+REFUSED = "This is not in the documents."  # What a model reads of a refusal, later.
 
 
 class Draft:
@@ -54,11 +55,10 @@ class Draft:
 
 async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | None]:
     """Write a claimed answer, filling `draft`. Yields None when nothing has come for a while."""
-    question = await sync_to_async(_question)(message)
-    events = answer(question)
     last_kept = time.monotonic()
     try:
-        async with aclosing(_until_stopped(events, message)) as coming:
+        events = answer(await sync_to_async(_question)(message))
+        async with aclosing(events), aclosing(_until_stopped(events, message)) as coming:
             async for event in coming:
                 draft.take(event)
                 if isinstance(event, Done):
@@ -67,7 +67,7 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
                     await _end(message, draft, State.FAILED, event.sentence)
                 elif time.monotonic() - last_kept > KEEP_S:
                     last_kept = time.monotonic()
-                    await _keep(message, draft)
+                    await sync_to_async(_keep)(message, draft)
                 yield event
     except _Stopped:
         await _end(message, draft, State.STOPPED, "Stopped. What was written is kept.")
@@ -78,8 +78,6 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
     except Exception:
         log.exception("answer_failed message=%s", message.pk)
         await _end(message, draft, State.FAILED, "Something went wrong here while answering. It has been noted.")
-    finally:
-        await events.aclose()
 
 
 class _Stopped(Exception):
@@ -96,9 +94,7 @@ async def _until_stopped(events: AsyncGenerator[Event], message: Message) -> Asy
             done, _ = await asyncio.wait({coming}, timeout=LOOK_S)
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
-                now = timezone.now()
-                await Message.objects.filter(pk=message.pk).aupdate(seen_at=now)
-                if await Message.objects.filter(pk=message.pk, stop_requested=True).aexists():
+                if await sync_to_async(_is_stopped)(message):
                     raise _Stopped
             if not done:
                 yield None
@@ -116,9 +112,18 @@ async def _until_stopped(events: AsyncGenerator[Event], message: Message) -> Asy
                 await coming
 
 
-async def _keep(message: Message, draft: Draft) -> None:
+def _is_stopped(message: Message) -> bool:
+    """Note a sign of life and look for a stop; a deleted conversation is one. The connection goes back each time."""
+    row = Message.objects.filter(pk=message.pk)
+    stopped = not row.update(seen_at=timezone.now()) or row.filter(stop_requested=True).exists()
+    close_old_connections()
+    return stopped
+
+
+def _keep(message: Message, draft: Draft) -> None:
     running = Message.objects.filter(pk=message.pk, state=State.STREAMING)
-    await running.aupdate(content=draft.content, seen_at=timezone.now())
+    running.update(content=draft.content, seen_at=timezone.now())
+    close_old_connections()
 
 
 async def _end(message: Message, draft: Draft, state: State, sentence: str) -> None:
@@ -129,16 +134,17 @@ def _question(message: Message) -> Question:
     """The question of an answer, with what was said before it and where it may be looked for."""
     conversation = message.conversation
     asked = message.question
-    before = conversation.messages.filter(
-        role=Message.Role.ASSISTANT, state=State.DONE, created_at__lt=asked.created_at
-    ).select_related("reply_to")
-    turns = [Turn(reply.question.content, reply.content) for reply in before.order_by("-created_at")[:TURNS_REMEMBERED]]
+    ended = conversation.messages.filter(role=Message.Role.ASSISTANT, state__in=[State.DONE, State.REFUSED])
+    before = ended.filter(created_at__lt=asked.created_at).select_related("reply_to").order_by("-created_at")
+    turns = [Turn(reply.question.content, reply.content or REFUSED) for reply in before[:TURNS_REMEMBERED]]
     chosen = list(conversation.collections.values_list("pk", flat=True)) or None
     return Question(asked.content, conversation.owner, collections=chosen, history=turns[::-1])
 
 
 def _finish(message: Message, draft: Draft, done: Done) -> None:
     with transaction.atomic():
+        if not Message.objects.filter(pk=message.pk).exists():
+            return  # The conversation was deleted while it was answered.
         _cite(message, draft, done.sources)
         message.end(
             State.REFUSED if done.is_refused else State.DONE, content=draft.content, notice=done.notice, how=done.how
@@ -147,6 +153,8 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
 
 def _finish_early(message: Message, draft: Draft, state: State, sentence: str) -> None:
     with transaction.atomic():
+        if not Message.objects.filter(pk=message.pk).exists():
+            return
         _cite(message, draft, [Source(passage, n in draft.numbers) for n, passage in enumerate(draft.passages, 1)])
         message.end(state, content=draft.content, error=sentence)
 
@@ -156,9 +164,13 @@ def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:
     numbers = dict(draft.numbers)
     for offered in range(1, len(sources) + 1):
         numbers.setdefault(offered, len(numbers) + 1)
+    found = {source.passage.document_id for source in sources}
+    there = set(Document.objects.filter(pk__in=found).values_list("pk", flat=True))  # One may have gone meanwhile.
     message.citations.all().delete()
     Citation.objects.bulk_create(
-        _citation(message, numbers[offered], source) for offered, source in enumerate(sources, 1)
+        _citation(message, numbers[offered], source)
+        for offered, source in enumerate(sources, 1)
+        if source.passage.document_id in there
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections import Counter
@@ -34,6 +35,7 @@ ASKS_FOR_A_NUMBER = re.compile(
 )
 LEANING = re.compile(r"(?:He|Her|His|It|Its|She|Such|Their|These|They|This|Those)\b")
 BORROWED_MARKER = re.compile(r"\s*\[\d{1,3}\]")
+DEBRIS = re.compile(r"\b_?[0-9a-f]{8}-[0-9a-f]{4}-|PLACEHOLDER|\S{60,}")  # What machines leave in a text layer.
 Piece = str | Tokens | Cut
 Embed = Callable[[Sequence[str]], np.ndarray]
 
@@ -88,7 +90,7 @@ class Extractive:
         self.embed = embed
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
-        chosen = self.choose(prompt.question, prompt.passages)
+        chosen = await asyncio.to_thread(self.choose, prompt.question, prompt.passages)
         yield "\n\n".join(_blocks(chosen)) or NOT_FOUND
 
     def choose(self, question: str, passages: Sequence[Passage]) -> list[Candidate]:
@@ -148,7 +150,8 @@ def _candidates(passages: Sequence[Passage], letters_most: int) -> list[Candidat
         for statement in statements(passage.text, is_beginning=passage.start == 0):
             terms = _terms(f"{statement.lead} {statement.text}")
             place = passage.document_id, passage.page_number, passage.start + statement.start, statement.kind
-            if place not in seen and len(terms) >= 2 and len(statement.lead + statement.text) <= letters_most:
+            is_short = len(statement.lead + statement.text) <= letters_most
+            if place not in seen and len(terms) >= 2 and is_short and not DEBRIS.search(statement.text):
                 seen.add(place)
                 leans_on = before if LEANING.match(statement.text) else frozenset()
                 found.append(Candidate(number, statement, terms, leans_on))

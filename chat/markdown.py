@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
@@ -67,7 +67,15 @@ def _markdown() -> MarkdownIt:
 
 def _leads_outside(url: str) -> bool:
     """No address of ours: what an answer says cannot make a reader's click do something here."""
-    return urlsplit(url).scheme in {"http", "https", "mailto"}
+    return _split(url).scheme in {"http", "https", "mailto"}
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address; none of one that only looks like an address, such as `http://[1]:2]`."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _cite(state: StateInline, silent: bool) -> bool:
@@ -96,7 +104,7 @@ def _chip(tokens, at, options, env) -> str:
 
 def _link(tokens, at, options, env) -> str:
     url = tokens[at].attrs["href"]
-    host = urlsplit(url).hostname
+    host = _split(url).hostname
     env["host"] = f" ({escape(host)})" if host else ""
     return f'<a href="{escape(url)}">'
 

@@ -67,6 +67,7 @@ class State(models.TextChoices):
 
 
 RUNNING = (State.QUEUED, State.STREAMING)
+AROUND = 80  # Letters of a passage shown on either side of the words an answer rests on.
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -199,10 +200,10 @@ class Citation(models.Model):
         """The words the answer rests on first, inside what stands around them: (text, whether it is lit)."""
         span = self.first_span
         if span is None:
-            return [(self.text[:300], False)]
+            return [(_beginning(self.text, 300), False)]
         start, end = span[0] - self.start, span[1] - self.start
-        before, after = self.text[max(0, start - 80) : start], self.text[end : end + 80]
-        return [(before, False), (self.text[start:end], True), (after, False)]
+        before = _beginning(self.text[:start][::-1], AROUND)[::-1]
+        return [(before, False), (self.text[start:end], True), (_beginning(self.text[end:], AROUND), False)]
 
     @property
     def url(self) -> str:
@@ -213,3 +214,14 @@ class Citation(models.Model):
     def panel_url(self) -> str:
         assert self.document_id is not None
         return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans, part=True)
+
+
+def _beginning(text: str, letters: int) -> str:
+    """About so many letters of a text, up to the end of a word, with the sign that there is more.
+
+    >>> _beginning("one two three", 9), _beginning("one two", 9)
+    ('one two…', 'one two')
+    """
+    if len(text) <= letters:
+        return text
+    return text[:letters].rpartition(" ")[0].rstrip() + "…"

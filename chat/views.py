@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import close_old_connections, transaction
 from django.db.models import Count, Sum
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -65,6 +66,7 @@ def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, objec
         "samples": [] if row else sample_questions(request.user),
         "document_count": totals["documents"],
         "page_count": totals["pages"] or 0,
+        "reading": Document.objects.for_user(request.user).under_way().filter(generation=0).count(),
         "client_key": uuid.uuid4().hex,
         "question_max": settings.QUESTION_MAX_LETTERS,
     }
@@ -122,7 +124,7 @@ async def _answer(request: SignedInRequest, user: User, message: Message) -> Htt
     message = await sync_to_async(_readable)(user, message.pk)
     if _is_script(request):
         return JsonResponse(await sync_to_async(_turn_body)(request, message))
-    if await sync_to_async(message.claim)():
+    if await sync_to_async(_take_on)(user, message):
         async for _ in converse(message, Draft()):
             pass
     return redirect("conversation", message.conversation_id)
@@ -138,17 +140,27 @@ def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
     form = QuestionForm(request.POST, user=user)
     if not form.is_valid():
         raise ValidationError(next(str(error) for errors in form.errors.values() for error in errors))
-    running = Message.objects.for_user(user).filter(state=State.STREAMING).count()
-    if running >= settings.STREAMS_AT_ONCE:
-        raise TooMany(10)
     text, key = form.cleaned_data["text"], form.cleaned_data["client_key"]
     chosen = list(form.cleaned_data["collections"])
-    if row is None:
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)  # A second click waits, and then finds the first.
         asked = Message.objects.for_user(user).filter(client_key=key).select_related("conversation").first()
-        row = asked.conversation if asked else begin(user, text, chosen)
-    else:
-        row.collections.set(chosen)
-    return conversing.ask(row, text, key)
+        if row is None:
+            row = asked.conversation if asked else begin(user, text, chosen)
+        else:
+            row.collections.set(chosen)
+        return conversing.ask(row, text, key)
+
+
+def _take_on(user: User, message: Message) -> bool:
+    """Claim an answer; False when it is written already. Raises TooMany for more than one may have at a time."""
+    Message.end_interrupted()  # One whose writer died must not count.
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        running = Message.objects.for_user(user).filter(state=State.STREAMING).count()
+        if message.state == State.QUEUED and running >= settings.STREAMS_AT_ONCE:
+            raise TooMany(10)
+        return message.claim()
 
 
 def _turn_body(request: SignedInRequest, message: Message) -> dict[str, str]:
@@ -181,9 +193,10 @@ async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
     """An answer as it is written. Whoever connects first has it written; anybody later follows what is kept."""
     user = await request.auser()
     message = await sync_to_async(_readable)(user, pk)
-    events = _write(request, message) if await sync_to_async(message.claim)() else _follow(request, message)
+    is_ours = await sync_to_async(_take_on)(user, message)
+    events = _write(request, message) if is_ours else _follow(request, message)
     response = StreamingHttpResponse(events, content_type="text/event-stream")
-    response["Cache-Control"] = "no-cache, no-transform"
+    response["Cache-Control"] = "private, no-store, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response
 
@@ -205,7 +218,9 @@ async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[s
                 yield _event("status", {"stage": event.stage, "text": event.text})
             is_fresh = is_fresh or isinstance(event, Text | Cite)
             if is_fresh and now - shown >= SHOW_S:
-                yield _event("answer", {"html": _draft_html(message, draft)})
+                yield _event(
+                    "answer", {"html": await sync_to_async(_draft_html, thread_sensitive=False)(message, draft)}
+                )
                 shown, is_fresh = now, False
             if now - breathed >= BREATH_S:
                 yield ": still here\n\n"
@@ -220,8 +235,7 @@ async def _follow(request: SignedInRequest, message: Message) -> AsyncGenerator[
     yield "retry: 2000\n\n"
     content, breathed = "", time.monotonic()
     while True:
-        await message.arefresh_from_db(fields=["state", "content"])
-        if not message.is_running:
+        if not await sync_to_async(_still_running)(message):
             break
         if message.content != content:
             content = message.content
@@ -231,6 +245,14 @@ async def _follow(request: SignedInRequest, message: Message) -> AsyncGenerator[
             breathed = time.monotonic()
         await asyncio.sleep(FOLLOW_S)
     yield await sync_to_async(_end_event)(request, message)
+
+
+def _still_running(message: Message) -> bool:
+    """Read what is kept by now; an answer whose writer died gets its end here."""
+    Message.end_interrupted()
+    message.refresh_from_db(fields=["state", "content"])
+    close_old_connections()  # A stream would keep its connection to its end.
+    return message.is_running
 
 
 def _draft_html(message: Message, draft: Draft) -> str:

@@ -30,12 +30,17 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Collection)
 class CollectionAdmin(admin.ModelAdmin):
+    """Members and owners. Deleting is for the owner, on the collection's page: its files go along there."""
+
     list_display = ["name", "owner", "is_private", "index"]
     list_filter = ["is_private", "index"]
     search_fields = ["name", "owner__username"]
     readonly_fields = ["is_private"]
     autocomplete_fields = ["owner"]
     inlines = [MembershipInline]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
 
 
 @admin.register(Document)

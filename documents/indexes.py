@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from documents.embeddings import LOCAL_DIMENSIONS, local_model_name
 from documents.models import Collection, Index, IndexVersion
 
+PRIVATE = "Private"
+
 
 def default_index() -> Index:
     """The first index; made, with a first live version, when there is none. Two that start together make one."""
@@ -32,7 +34,7 @@ def default_index() -> Index:
 
 def private_collection(user: User) -> Collection:
     """This person's own collection, made when it is first needed."""
-    defaults = {"name": "Private", "index": default_index()}
+    defaults = {"name": PRIVATE, "index": default_index()}
     return Collection.objects.get_or_create(owner=user, is_private=True, defaults=defaults)[0]
 
 
@@ -41,7 +43,7 @@ def owned_collection(user: User, name: str) -> Collection:
 
     No name means the private one.
     """
-    if not name:
+    if not name or name == PRIVATE:
         return private_collection(user)
     editable = Collection.objects.editable_by(user).filter(name=name)
     found = editable.filter(owner=user).first() or editable.first()

@@ -7,6 +7,7 @@ begins by renewing the lease, in the transaction that writes, so a worker that l
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ def remove_traces(document: Document) -> None:
     document.collection.index.live_version.backend.remove(document.pk)
     document.pages.all().delete()
     document.path.unlink(missing_ok=True)
+    shutil.rmtree(document.pictures, ignore_errors=True)
     Document.objects.filter(pk=document.pk).update(generation=0, cleaned_at=timezone.now())
 
 
@@ -75,7 +77,8 @@ def _read_and_index(document: Document) -> None:
     clock.stamp("extracting")
     _chunk(document, generation, version)
     clock.stamp("chunking")
-    chunks = list(document.chunks.filter(generation=generation).select_related("page"))
+    # Prefetched, the chunks of a page share its text; joined, each would hold a copy.
+    chunks = list(document.chunks.filter(generation=generation).prefetch_related("page"))
     texts = [prefixed(document, chunk) for chunk in chunks]
     vectors = _embed(document, version, texts)
     clock.stamp("embedding")
@@ -265,10 +268,12 @@ def _heartbeat(document: Document) -> Iterator[None]:
     token = document.lease_token
 
     def beat() -> None:
-        while not stop.wait(settings.LEASE_SECONDS / 3):
-            held = Document.objects.under_way().filter(pk=document.pk, lease_token=token)
-            held.update(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS))
-        connection.close()
+        try:
+            while not stop.wait(settings.LEASE_SECONDS / 3):
+                held = Document.objects.under_way().filter(pk=document.pk, lease_token=token)
+                held.update(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS))
+        finally:
+            connection.close()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

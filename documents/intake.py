@@ -8,6 +8,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -99,7 +100,6 @@ def _record(
     collection: Collection,
 ) -> tuple[Document, bool]:
     """One row, whatever comes at the same moment: the database decides who was first."""
-    before = collection.documents.current().filter(name=name, deleted_at=None).order_by("-version").first()
     document = Document(
         id=document_id,
         collection=collection,
@@ -108,13 +108,12 @@ def _record(
         kind=kind,
         size=size,
         sha256=sha256,
-        replaces=before,
-        version=before.version + 1 if before else 1,
     )
     try:
         with transaction.atomic():
+            _number(document)
             document.save(force_insert=True)
-            transaction.on_commit(lambda: send(ingest_document, str(document.pk)))
+            transaction.on_commit(partial(send, ingest_document, str(document.pk)))
     except IntegrityError:
         known = collection.documents.current().filter(sha256=sha256, deleted_at=None).first()
         if known is None:
@@ -126,11 +125,21 @@ def _record(
     return document, True
 
 
+def _number(document: Document) -> None:
+    """Give it its version. One at a time in a collection: no two get one number, and nobody deletes it meanwhile."""
+    same = Collection.objects.select_for_update(of=("self",)).filter(pk=document.collection_id)
+    if not same.exists():
+        raise UploadRefused(404, "not_found", "This collection is gone.", "Choose another one.")
+    rows = Document.objects.filter(collection=document.collection_id, name=document.name, deleted_at=None)
+    document.replaces = rows.order_by("-version").first()
+    document.version = document.replaces.version + 1 if document.replaces else 1
+
+
 def retry(document: Document) -> None:
     """Read the file again from the start; vectors that were paid for are still known."""
-    ended = Document.objects.filter(pk=document.pk, deleted_at=None).exclude(state__in=UNDER_WAY)
+    ended = Document.objects.filter(pk=document.pk, deleted_at=None, superseded_at=None).exclude(state__in=UNDER_WAY)
     if ended.update(state=State.QUEUED, attempt=0, error=None, lease_until=None, not_before=None, done=0, total=0):
-        transaction.on_commit(lambda: send(ingest_document, str(document.pk)))
+        transaction.on_commit(partial(send, ingest_document, str(document.pk)))
     document.refresh_from_db()
 
 
@@ -147,4 +156,5 @@ def delete(document: Document) -> None:
     )
     gone = [str(pk) for pk in versions.values_list("pk", flat=True)]
     versions.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
-    transaction.on_commit(lambda: [send(clean_up, pk) for pk in gone])
+    for pk in gone:
+        transaction.on_commit(partial(send, clean_up, pk))

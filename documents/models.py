@@ -138,7 +138,7 @@ class State(models.TextChoices):
     READY = "ready", "Ready"
     WARNING = "warning", "Ready, but not all of it"
     FAILED = "failed", "Failed"
-    CANCELED = "canceled", "Canceled"
+    CANCELED = "canceled", "Cancelled"
 
 
 UNDER_WAY = (State.QUEUED, State.EXTRACTING, State.CHUNKING, State.EMBEDDING, State.INDEXING)
@@ -239,6 +239,11 @@ class Document(models.Model):
         return settings.MEDIA_ROOT / str(self.pk)[:2] / str(self.pk)
 
     @property
+    def pictures(self) -> Path:
+        """Where images of its pages are kept once they are drawn; they go with the document."""
+        return settings.DATA_DIR / "cache" / "pages" / str(self.pk)
+
+    @property
     def is_under_way(self) -> bool:
         return self.state in UNDER_WAY
 
@@ -268,6 +273,7 @@ class Document(models.Model):
         )
         if claimed:
             self.refresh_from_db()
+            self.lease_token = token  # Not what stands there by now: it may be another worker's.
         return claimed == 1
 
     def renew(self, **progress) -> None:

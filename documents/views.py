@@ -14,7 +14,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db import close_old_connections, transaction
+from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,6 +27,7 @@ from documents import intake, rendering
 from documents.embeddings import local_model_name
 from documents.forms import CollectionForm, MemberForm, UploadForm
 from documents.indexes import default_index, private_collection
+from documents.ingestion import remove_traces
 from documents.intake import UploadRefused, accept
 from documents.models import UNDER_WAY, Collection, Document, Membership, Page, State, page_url
 from project.accounts import SignedInRequest
@@ -54,6 +56,8 @@ def library(request: SignedInRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\x00", "").strip()[:200]
     if query:
         shown = shown.filter(Q(name__icontains=query) | Q(title__icontains=query))
+    # What this person sees above the table, on its way, is not listed twice.
+    shown = shown.exclude(Q(owner=request.user, state__in=UNDER_WAY, generation=0))
     page_obj = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
     targets = [private_collection(request.user), *Collection.objects.editable_by(request.user).filter(is_private=False)]
     editable = {target.pk for target in targets}
@@ -164,7 +168,7 @@ def retry_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def cancel_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    return _change(request, pk, intake.cancel, "{} is canceled.")
+    return _change(request, pk, intake.cancel, "{} is cancelled.")
 
 
 @require_POST
@@ -226,12 +230,17 @@ def page(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
 def image(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
     row = get_object_or_404(Document.objects.for_user(request.user), pk=pk, kind="pdf")
     get_object_or_404(row.pages_live(), number=number)
-    kept = settings.DATA_DIR / "cache" / "pages" / row.sha256[:2] / f"{row.sha256}-{number}.jpg"
+    kept = row.pictures / f"{number}.jpg"
     try:
         picture = kept.read_bytes()
     except FileNotFoundError:
+        close_old_connections()  # Drawing may have to wait, and connections are few.
         try:
             picture = rendering.page_image(row.path, number)
+        except rendering.RenderingBusy as exc:
+            response = HttpResponse(str(exc), status=503, content_type="text/plain")
+            response["Retry-After"] = "5"
+            return response
         except rendering.RenderingError as exc:
             raise Http404 from exc
         _keep(kept, picture)
@@ -269,6 +278,7 @@ def _lit(
 ) -> dict[str, object]:
     """The page as a picture with rectangles, or as text in pieces; the text too when the picture fails."""
     if row.kind == "pdf":
+        close_old_connections()
         try:
             width, height = rendering.page_size(row.path, shown.number)
             rects = rendering.rectangles(row.path, shown.number, [*marks, *([passage] if passage else [])])
@@ -375,11 +385,14 @@ def _collection_page(
 
 def _delete_collection(request: SignedInRequest, row: Collection) -> HttpResponse:
     """Only an empty collection can be deleted: its documents are somebody's work."""
-    left: QuerySet[Document] = row.documents.filter(deleted_at=None)
-    if left.exists():
-        messages.error(request, f"“{row.name}” still holds {left.count()} documents. Delete them first.")
-        return redirect("collection", row.pk)
-    row.delete()
+    with transaction.atomic():
+        Collection.objects.select_for_update(of=("self",)).get(pk=row.pk)  # Nothing comes in meanwhile.
+        if left := row.documents.filter(deleted_at=None).count():
+            messages.error(request, f"“{row.name}” still holds {left} documents. Delete them first.")
+            return redirect("collection", row.pk)
+        for gone in row.documents.filter(cleaned_at=None):
+            remove_traces(gone)
+        row.delete()
     messages.success(request, f"“{row.name}” is deleted.")
     return redirect("library")
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from typing import ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
@@ -26,6 +27,13 @@ class SignedInRequest(HttpRequest):
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages: ClassVar = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": "That name and password do not go together.",
+        "email_password_mismatch": "That address and password do not go together.",
+        "too_many_login_attempts": "Too many tries. Wait five minutes, then try again.",
+        "account_inactive": "This account is closed. Ask your administrator.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return settings.ACCOUNT_OPEN_FOR_SIGNUP
 

@@ -24,7 +24,7 @@ EMBEDDED_POSTGRES = not DATABASE_URL
 EMBEDDED_REDIS = not text("REDIS_URL")
 LOOPBACK_ONLY = EMBEDDED_POSTGRES or EMBEDDED_REDIS
 
-PORT = whole_number("PORT", 8000, least=1)
+PORT = whole_number("PORT", 8000, least=1, most=65_535)
 ALLOWED_HOSTS = words("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = words("DJANGO_CSRF_TRUSTED_ORIGINS")
 BASE_URL = text("LECTERN_BASE_URL", f"http://localhost:{PORT}").rstrip("/")
@@ -90,6 +90,7 @@ TEMPLATES = [
 
 _database = environ.Env.db_url_config(DATABASE_URL) if DATABASE_URL else local.database(DATA_DIR)
 _database["ENGINE"] = "django.db.backends.postgresql"
+_database["CONN_HEALTH_CHECKS"] = True  # After the database comes back, no page pays for a dead connection.
 _database.setdefault("OPTIONS", {})
 _database["OPTIONS"]["pool"] = {"min_size": 0, "max_size": whole_number("LECTERN_DB_POOL", 16, least=2), "timeout": 5}
 DATABASES = {"default": _database}

@@ -200,3 +200,29 @@ def test_the_words_of_a_text_page_are_lit(client, alice):
     html = client.get(f"/library/{document.pk}/pages/1/?mark={start}-{start + 17}").content.decode()
     assert ">third working day</mark>" in html
     assert RENT.decode().split("\n")[0].strip("# ") in html
+
+
+def test_letting_somebody_in_is_never_a_guess(client, alice, bob):
+    from tests.conftest import person
+
+    person("Bob")
+    collection = shared_collection(alice)
+    place = f"/library/collections/{collection.pk}/members/"
+    client.force_login(alice)
+    client.post(place, {"username": "Bob", "role": "reader"})
+    client.post(place, {"username": "BOB", "role": "reader"})
+    assert [row.user.username for row in collection.memberships.all()] == ["Bob"]
+
+
+def test_a_deleted_collection_leaves_no_files(client, alice):
+    from documents import intake
+
+    collection = shared_collection(alice)
+    document = add(alice, collection=collection)
+    client.force_login(alice)
+    place = f"/library/collections/{collection.pk}/"
+    client.post(place, {"action": "delete"})
+    assert Collection.objects.filter(pk=collection.pk).exists()
+    intake.delete(document)
+    client.post(place, {"action": "delete"})
+    assert not Collection.objects.filter(pk=collection.pk).exists() and not document.path.exists()

@@ -12,6 +12,7 @@ from project.models import ApiKey
 from tests.library import RENT, add, shared_collection
 
 pytestmark = pytest.mark.django_db
+answering = pytest.mark.django_db(transaction=True)  # An answer gives its connection back while the model writes.
 
 
 def signed(user, scope: str = ApiKey.Scope.WRITE) -> dict[str, str]:
@@ -88,6 +89,17 @@ def test_a_document_tells_how_far_it_is(client, alice):
 def test_an_upload_into_a_new_name_makes_a_collection_of_ones_own(client, alice):
     send(client, alice, collection="Rules")
     assert Collection.objects.get(name="Rules").owner == alice
+
+
+def test_the_private_collection_can_be_named_and_not_doubled(client, alice):
+    send(client, alice, collection="Private")
+    assert send(client, alice).json()["duplicate"]
+    assert Collection.objects.get(owner=alice).is_private
+
+
+@pytest.mark.parametrize("query", ["offset=99999999999999999999", "limit=0", "offset=-1", "limit=x", "state=%00"])
+def test_an_odd_page_of_the_list_is_no_fault_of_ours(client, alice, query):
+    assert client.get(f"/api/documents?{query}", headers=signed(alice)).status_code in {200, 422}
 
 
 def test_an_upload_into_a_shared_name_goes_there_only_for_editors(client, alice, bob):
@@ -174,6 +186,7 @@ def test_no_query_is_a_fault_of_ours(client, alice, query):
 
 
 # Chat --------------------------------------------------------------------------------------------------------------
+@answering
 def test_an_answer_carries_its_citations(client, alice):
     document = add(alice)
     body = chat(client, alice, "When is the rent due?").json()
@@ -186,6 +199,7 @@ def test_an_answer_carries_its_citations(client, alice):
     assert body["usage"]["total_tokens"] > 0
 
 
+@answering
 def test_what_the_documents_do_not_say_is_not_said(client, alice):
     add(alice)
     message = chat(client, alice, "Who won the chess championship in Reykjavik?").json()["choices"][0]["message"]
@@ -193,6 +207,7 @@ def test_what_the_documents_do_not_say_is_not_said(client, alice):
     assert message["context"]["citations"] == []
 
 
+@answering
 def test_nobody_gets_an_answer_from_the_documents_of_others(client, alice, charlie):
     add(alice)
     message = chat(client, charlie, "When is the rent due?").json()["choices"][0]["message"]
@@ -216,6 +231,7 @@ def test_a_call_that_makes_no_sense_is_refused_in_openais_shape(client, alice, b
     assert {"message", "type", "code", "param"} <= response.json()["error"].keys()
 
 
+@answering
 def test_broken_json_is_no_fault_of_ours(client, alice):
     for content in (b"{", b"\xff\xfe", b"[" * 50_000, b'{"messages": [{"role": "user", "content": "\\ud800"}]}'):
         response = client.post("/v1/chat/completions", content, content_type="application/json", headers=signed(alice))

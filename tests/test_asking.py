@@ -2,10 +2,13 @@
 
 import json
 import re
+import threading
 import time
+from datetime import timedelta
 
 import httpx2
 import pytest
+from django.utils import timezone
 
 from chat import conversing
 from chat.conversing import ask, begin
@@ -125,8 +128,6 @@ def test_a_second_reader_follows_the_first(browse, alice, service):
     service.replies = [Reply(pieces=["It is due ", "in May. [1]"], pause_s=0.6)]
     http = browse(alice)
     url = stream_url(put(http))
-    import threading
-
     first: list = []
     reader = threading.Thread(target=lambda: first.extend(events(http, url)))
     reader.start()
@@ -224,10 +225,6 @@ def test_a_closed_page_stops_the_model_and_keeps_the_text(browse, alice, service
 
 
 def test_an_answer_whose_process_died_gets_an_end(alice):
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     answer = ask(begin(alice, QUESTION, []), QUESTION, "k")
     answer.claim()
     Message.objects.filter(pk=answer.pk).update(seen_at=timezone.now() - timedelta(minutes=2))
@@ -263,10 +260,75 @@ def test_of_a_document_that_is_gone_no_word_is_shown(browse, alice):
 
 def test_two_answers_at_once_are_enough(browse, alice):
     for number in range(2):
-        answer = ask(begin(alice, QUESTION, []), QUESTION, f"k{number}")
-        answer.claim()
-    response = browse(alice).post("/ask/", data={"text": QUESTION}, headers=FETCH)
+        ask(begin(alice, QUESTION, []), QUESTION, f"k{number}").claim()
+    http = browse(alice)
+    response = http.get(stream_url(put(http)))
     assert response.status_code == 429 and int(response.headers["Retry-After"]) > 0
+
+
+def test_an_answer_whose_writer_died_does_not_count(browse, alice):
+    for number in range(2):
+        ask(begin(alice, QUESTION, []), QUESTION, f"k{number}").claim()
+    Message.objects.update(seen_at=timezone.now() - timedelta(minutes=2))
+    http = browse(alice)
+    assert events(http, stream_url(put(http)))[-1][0] == "done"
+
+
+def test_open_streams_keep_no_connection_to_the_database(browse, alice, service, settings):
+    settings.STREAMS_AT_ONCE = 20
+    add(alice)
+    service.replies = [Reply(pieces=["word "] * 60, pause_s=0.05) for _ in range(20)]
+    http = browse(alice)
+    urls = [stream_url(put(http, f"{QUESTION} {number}")) for number in range(20)]
+    readers = [threading.Thread(target=events, args=(http, url)) for url in urls]
+    for reader in readers:
+        reader.start()
+    time.sleep(1.5)
+    asked = time.monotonic()
+    assert http.get("/library/").status_code == 200
+    assert time.monotonic() - asked < 4
+    for reader in readers:
+        reader.join()
+    assert {message.state for message in Message.objects.filter(role="assistant")} == {State.DONE}
+
+
+def test_clicks_at_the_same_moment_ask_once(browse, alice):
+    add(alice)
+    http = browse(alice)
+    found: list[str] = []
+    clicks = [threading.Thread(target=lambda: found.append(stream_url(put(http, key="one")))) for _ in range(6)]
+    for click in clicks:
+        click.start()
+    for click in clicks:
+        click.join()
+    assert len(found) == 6 and len(set(found)) == 1
+    assert Conversation.objects.count() == 1
+
+
+def test_a_conversation_deleted_while_it_is_answered_stops_the_model(browse, alice, service):
+    add(alice)
+    service.replies = [Reply(pieces=["word "] * 300, pause_s=0.05)]
+    http = browse(alice)
+    with http.stream("GET", stream_url(put(http))) as response:
+        lines = response.iter_lines()
+        while next(lines) != "event: answer":
+            pass
+        Conversation.objects.all().delete()
+        assert service.closed_early.wait(3)
+
+
+def test_a_document_deleted_while_it_is_cited_leaves_an_answer_with_an_end(browse, alice, service):
+    document = add(alice)
+    service.replies = [Reply(pieces=["Rent. [1] "] + ["word "] * 30, pause_s=0.05)]
+    http = browse(alice)
+    with http.stream("GET", stream_url(put(http))) as response:
+        lines = response.iter_lines()
+        while next(lines) != "event: answer":
+            pass
+        type(document).objects.all().delete()
+        for _ in lines:
+            pass
+    assert Message.objects.get(role="assistant").state == State.DONE
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 20_001])
@@ -335,7 +397,7 @@ def test_the_command_line_asks_too(alice, capsys):
     with pytest.raises(SystemExit) as end:
         call_command("ask", QUESTION, user="alice")
     shown = capsys.readouterr().out
-    assert end.value.code == 0 and "third working day" in shown and "[1] House rules, page 1" in shown
+    assert end.value.code == 0 and "working day of the month.[1]" in shown and "[1] House rules, page 1" in shown
 
 
 def test_the_command_line_says_when_it_is_not_there(alice, capsys):

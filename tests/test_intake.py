@@ -8,7 +8,7 @@ from django.db import connection
 from documents import intake
 from documents.indexes import private_collection
 from documents.intake import UploadRefused
-from documents.models import Document, State, display_name
+from documents.models import Collection, Document, State, display_name
 from tests.library import RENT, add, shared_collection, upload
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,43 @@ def test_eight_at_once_give_one_document(alice):
         thread.join()
     assert len(found) == 8 and len(set(found)) == 1
     assert Document.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_versions_sent_at_once_get_numbers_of_their_own(alice):
+    collection = private_collection(alice)
+    contents = [RENT + b"Copy %d.\n" % number for number in range(6)]
+
+    def send(content: bytes) -> None:
+        intake.accept([content], "rules.md", alice, collection)
+        connection.close()
+
+    threads = [threading.Thread(target=send, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(Document.objects.values_list("version", flat=True)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_collection_deleted_meanwhile_takes_nothing_in(alice):
+    collection = shared_collection(alice)
+    Collection.objects.filter(pk=collection.pk).delete()
+    with pytest.raises(UploadRefused, match="gone"):
+        upload(alice, collection=collection)
+
+
+def test_an_archive_packed_in_an_odd_way_is_refused(alice, tmp_path):
+    import zipfile
+
+    packed = tmp_path / "odd.docx"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>" * 50)
+    content = bytearray(packed.read_bytes())
+    for place in range(40, len(content) - 30, 7):
+        broken = bytes(content[:place]) + bytes([content[place] ^ 0xFF]) + bytes(content[place + 1 :])
+        with pytest.raises(UploadRefused):
+            upload(alice, broken, "odd.docx")
 
 
 def test_a_failed_file_is_tried_again_when_it_comes_again(alice):

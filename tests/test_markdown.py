@@ -16,6 +16,7 @@ HOSTILE = [
     "<https://evil.example/x.png>",
     "<a href='javascript:x'>y</a>",
     "[x](//evil.example)",
+    "[plan](http://[9]:2]/)",
     "[x](/admin/logout)",
     "`<img src=x>`",
     "<style>*{display:none}</style>",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
 
 from documents.extraction.drafts import Draft, Writer, in_pages
-from documents.extraction.kinds import check_archive
+from documents.extraction.kinds import DAMAGE, check_archive
 from documents.extraction.pages import ExtractedDocument, ExtractedPage, damaged, good_title
 
 _HEADING = re.compile(
@@ -73,7 +72,7 @@ def _refuse_declarations(path: Path) -> None:
                 if name.endswith((".xml", ".rels")):
                     with archive.open(name) as part:
                         _check_part(part.read())
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as exc:
+    except DAMAGE as exc:
         raise damaged() from exc
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import struct
 import zipfile
@@ -17,6 +18,11 @@ ENTRIES_MOST = 5_000
 DIRECTORY_MOST = 2_000_000  # bytes
 UNPACKED_MOST = 400_000_000  # bytes
 RATIO_MOST = 150  # unpacked to packed, of a file large enough to matter
+# What a broken archive can raise, whichever way it is packed.
+DAMAGE = (
+    *(zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError),
+    *(struct.error, zlib.error, lzma.LZMAError),
+)
 CONTROLS_MOST = 0.05  # of a text's characters
 
 # What a file begins with, and how we call it then.
@@ -147,7 +153,7 @@ def _packed_kind(file: IO[bytes]) -> str:
                 with archive.open("mimetype") as types:
                     what = types.read(100).decode("ascii", "replace")
                     raise unsupported("an e-book (epub)" if "epub" in what else "an OpenDocument file")
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, struct.error, zlib.error) as exc:
+    except DAMAGE as exc:
         raise damaged("The file is packed like a Word file or an archive, but it is damaged.") from exc
     raise unsupported("an archive (zip)")
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 SCANNED_LETTERS = 20  # a page with fewer, and an image over most of it, was scanned
 SCANNED_COVER = 0.8
-LETTERS_MOST = 1_000_000  # a page
+LETTERS_MOST = 200_000  # a page
 FALLBACK_SECONDS = 20  # a page
 BAD_PAGES_MOST = 20  # one after another, when nothing tells how many pages there are
 

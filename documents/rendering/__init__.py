@@ -22,7 +22,8 @@ from typing import NamedTuple
 from documents.extraction.limits import ROOT, bare_environment
 
 SECONDS = 10.0  # an order may take
-PATIENCE = 30.0  # an order may wait for its turn
+PATIENCE = 8.0  # an order may wait for its turn
+HOPELESS_MOST = 1_000  # orders remembered, so that a page which takes too long is not drawn over and over
 
 
 class Rect(NamedTuple):
@@ -36,6 +37,10 @@ class Rect(NamedTuple):
 
 class RenderingError(Exception):
     """The page cannot be shown; str(exc) is for a person."""
+
+
+class RenderingBusy(RenderingError):
+    """Others are being drawn: worth trying again in a moment."""
 
 
 def page_image(path: Path, page_number: int, *, scale: float = 1.5) -> bytes:
@@ -62,10 +67,23 @@ class _Child:
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._hopeless: dict[tuple[object, object], str] = {}
 
     def ask(self, order: dict[str, object]) -> bytes:
+        page = order["path"], order["page_number"]
+        if page in self._hopeless:
+            raise RenderingError(self._hopeless[page])
+        try:
+            return self._ask(order)
+        except TimeoutError as exc:
+            if len(self._hopeless) >= HOPELESS_MOST:
+                self._hopeless.clear()
+            self._hopeless[page] = "The page cannot be shown: drawing it took too long."
+            raise RenderingError(self._hopeless[page]) from exc
+
+    def _ask(self, order: dict[str, object]) -> bytes:
         if not self._turn.acquire(timeout=PATIENCE):
-            raise RenderingError("Many pages are being drawn at the moment. Try again in a little while.")
+            raise RenderingBusy("Many pages are being drawn at the moment. Try again in a little while.")
         try:
             header, body = self._answered(order)
         finally:
@@ -79,9 +97,9 @@ class _Child:
         for is_last in (False, True):
             try:
                 return self._answer(order)
-            except TimeoutError as exc:
+            except TimeoutError:
                 self.stop()
-                raise RenderingError("The page cannot be shown: drawing it took too long.") from exc
+                raise
             except (OSError, EOFError, ValueError, KeyError) as exc:
                 self.stop()
                 if is_last:

@@ -74,6 +74,7 @@ class Upload {
 
   fail({ reason, advice }, again = true) {
     this.show(again ? "failed" : "refused", "Not taken in");
+    this.part("bar").value = 0;
     this.part("note").textContent = `${reason} ${advice}`;
   }
 
@@ -111,7 +112,8 @@ class Upload {
     } else {
       // Led elsewhere, it is the sign-in page that came.
       const status = request.responseURL === form.action ? request.status : 403;
-      this.fail(answer?.error?.reason ? answer.error : fault(status));
+      // What is wrong with the file itself is wrong the next time too.
+      this.fail(answer?.error?.reason ? answer.error : fault(status), ![400, 413, 415].includes(status));
     }
   }
 }
@@ -153,6 +155,7 @@ function take(files) {
 if (form) {
   for (const input of form.querySelectorAll('input[type="file"]')) {
     input.multiple = true;
+    input.tabIndex = -1; // The buttons beside it do the same, and can be seen.
     input.addEventListener("change", () => {
       const shown = [...input.files].filter((file) => !file.name.startsWith("."));
       take(shown.map((file) => [file, file.webkitRelativePath || file.name]));

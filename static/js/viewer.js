@@ -6,6 +6,7 @@ function zoomTo(viewer, zoom) {
   viewer.style.setProperty("--zoom", zoom);
   viewer.dataset.zoom = zoom;
   viewer.querySelector("[data-zoom-shown]").textContent = `${Math.round(zoom * 100)} %`;
+  light(viewer, viewer.dataset.mark); // The words stay in view.
 }
 
 /** Make the whole page fit the frame it stands in, never larger than the frame is wide. */
@@ -19,6 +20,8 @@ function fit(viewer) {
 
 /** Full light for the marks of one number, half for the others; without a number all stand in full light. */
 export function light(viewer, mark) {
+  if (mark === undefined) delete viewer.dataset.mark;
+  else viewer.dataset.mark = mark;
   const marks = [...viewer.querySelectorAll(".lit")];
   const known = marks.some((each) => each.dataset.mark === mark);
   for (const each of marks) each.classList.toggle("lit--near", known && each.dataset.mark !== mark);

@@ -6,7 +6,7 @@ import sys
 
 from django.core.management.base import BaseCommand
 
-from chat.answering import Done, Failed, Question, answer
+from chat.answering import Cite, Done, Failed, Question, Text, answer
 from chat.conversing import Draft
 from project.accounts import named_user
 
@@ -20,19 +20,24 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args, **options) -> None:
-        question = Question(" ".join(options["question"]), named_user(options["user"]))
+        text = " ".join(options["question"]).strip()
+        if not text:
+            self.stderr.write("Write a question first.")
+            sys.exit(2)
+        question = Question(text, named_user(options["user"]))
         sys.exit(asyncio.run(self._ask(question, as_json=options["json"])))
 
     async def _ask(self, question: Question, *, as_json: bool) -> int:
-        draft, shown = Draft(), 0
+        draft, begun = Draft(), 0
         async for event in answer(question):
             draft.take(event)
             if isinstance(event, Failed):
                 self.stderr.write(event.sentence)
                 return 2
-            if not as_json:
-                self.stdout.write(draft.content[shown:], ending="")
-                shown = len(draft.content)
+            if not as_json and isinstance(event, Text | Cite):
+                settled = len(draft.content.rstrip())  # Blanks may still give way to a number.
+                self.stdout.write(draft.content[begun:settled], ending="")
+                begun = settled
             if isinstance(event, Done):
                 (self._report if as_json else self._sources)(draft, event)
                 return int(event.is_refused)

@@ -21,8 +21,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args, **options) -> None:
+        query = " ".join(options["query"]).strip()
+        if not query:
+            self.stderr.write("Write what to search for first.")
+            sys.exit(2)
         user = named_user(options["user"])
-        passages = retrieve(" ".join(options["query"]), user, top=options["top"], mode=options["mode"])
+        passages = retrieve(query, user, top=options["top"], mode=options["mode"])
         if options["json"]:
             self.stdout.write(json.dumps([asdict(passage) for passage in passages], default=str, indent=2))
         else:
