@@ -30,7 +30,7 @@ check: $(BIN)/.tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy project documents chat
 	@$(BIN)/python -m pytest tests/test_layers.py
-	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 bench: $(BIN)/.tests
 	@$(BIN)/python -m tests.bench

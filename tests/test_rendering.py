@@ -23,8 +23,8 @@ REAL = sorted([*FILES.glob("agency/*.pdf"), *FILES.glob("ntsb/*.pdf")])
 LINE = pdfs.text([(50, 500, 20, b"Hello lamp")])
 
 
-def saved(tmp_path: Path, data: bytes) -> Path:
-    path = tmp_path / "file.pdf"
+def saved(tmp_path: Path, data: bytes, name: str = "file.pdf") -> Path:
+    path = tmp_path / name
     path.write_bytes(data)
     return path
 
@@ -153,7 +153,7 @@ def test_a_page_that_takes_too_long_is_given_up_and_the_next_one_drawn(tmp_path,
     with pytest.raises(RenderingError, match="too long"):
         page_image(saved(tmp_path, slow), 1, scale=6)
     monkeypatch.undo()
-    assert page_size(saved(tmp_path, pdfs.pdf(LINE)), 1) == (400, 600)
+    assert page_size(saved(tmp_path, pdfs.pdf(LINE), "next.pdf"), 1) == (400, 600)
 
 
 def children_that(name: str) -> list[int]:

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('size', models.PositiveBigIntegerField(help_text='Bytes.')),
                 ('language', models.CharField(blank=True, max_length=10)),
                 ('version', models.PositiveIntegerField(default=1)),
-                ('state', models.CharField(choices=[('queued', 'Waiting'), ('extracting', 'Reading the text'), ('chunking', 'Cutting into passages'), ('embedding', 'Embedding'), ('indexing', 'Indexing'), ('ready', 'Ready'), ('warning', 'Ready, but not all of it'), ('failed', 'Failed'), ('canceled', 'Canceled')], default='queued', max_length=12)),
+                ('state', models.CharField(choices=[('queued', 'Waiting'), ('extracting', 'Reading the text'), ('chunking', 'Cutting into passages'), ('embedding', 'Embedding'), ('indexing', 'Indexing'), ('ready', 'Ready'), ('warning', 'Ready, but not all of it'), ('failed', 'Failed'), ('canceled', 'Cancelled')], default='queued', max_length=12)),
                 ('done', models.PositiveIntegerField(default=0, help_text='Units of the running stage that are done.')),
                 ('total', models.PositiveIntegerField(default=0, help_text='Units of the running stage in all; 0: unknown.')),
                 ('attempt', models.PositiveIntegerField(default=0, help_text='Counted before the work, so that a killed worker counts.')),
