@@ -71,6 +71,7 @@ def remove_traces(document: Document) -> None:
 def _read_and_index(document: Document) -> None:
     version = document.collection.index.live_version
     generation = document.building
+    reached = document.done if document.state == State.EMBEDDING else 0  # By a worker that was stopped.
     clock = _Clock()
     _keep_only_live(document, version)  # A worker that died may have left something.
     _extract(document, generation)
@@ -80,7 +81,7 @@ def _read_and_index(document: Document) -> None:
     # Prefetched, the chunks of a page share its text; joined, each would hold a copy.
     chunks = list(document.chunks.filter(generation=generation).prefetch_related("page"))
     texts = [prefixed(document, chunk) for chunk in chunks]
-    vectors = _embed(document, version, texts)
+    vectors = _embed(document, version, texts, reached)
     clock.stamp("embedding")
     document.renew(state=State.INDEXING, done=0, total=len(chunks))
     version.backend.add(
@@ -189,15 +190,19 @@ def _in_force(headings: list[tuple[int, int, str]]) -> list[tuple[int, int, str]
     return stack
 
 
-def _embed(document: Document, version: IndexVersion, texts: list[str]) -> list:
-    """A vector for each text; what was computed before an interruption is taken from the cache."""
+def _embed(document: Document, version: IndexVersion, texts: list[str], reached: int) -> list:
+    """A vector for each text; what was computed before an interruption is taken from the cache.
+
+    Getting further than the attempt before makes this one the first again: a long file that outlives several
+    restarts is no file that stops its worker.
+    """
     document.renew(state=State.EMBEDDING, done=0, total=len(texts))
     if not version.embedding_model:
         return [None] * len(texts)
     vectors: list = []
     for start in range(0, len(texts), VECTORS_AT_ONCE):
         vectors.extend(embed_cached(version.embedding_model, texts[start : start + VECTORS_AT_ONCE]))
-        document.renew(done=len(vectors))
+        document.renew(done=len(vectors), **({"attempt": 1} if len(vectors) > reached else {}))
     return vectors
 
 

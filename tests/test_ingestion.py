@@ -73,6 +73,21 @@ def test_a_file_that_stops_its_worker_is_not_tried_for_ever(alice, settings):
     assert (document.state, document.error["code"]) == (State.FAILED, "worker_lost")
 
 
+def test_a_long_file_outlives_any_number_of_restarts_that_get_it_further(alice):
+    from documents.ingestion import _embed
+
+    document = upload(alice, LONG, "long.md")
+    version = document.collection.index.live_version
+    texts = [f"Paragraph {number}." for number in range(96)]
+    Document.objects.update(attempt=3)
+    document.claim()
+    _embed(document, version, texts[:64], reached=32)
+    assert document.attempt == 1
+    document.renew(attempt=3)
+    _embed(document, version, texts[:64], reached=64)
+    assert document.attempt == 3
+
+
 def test_a_canceled_document_is_left_alone(alice):
     document = upload(alice)
     document.claim()
