@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -147,9 +148,11 @@ def wait_for(true, limit_s: float) -> None:
         time.sleep(0.1)
 
 
-def processes(pattern: str) -> list[int]:
-    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False).stdout.split()
-    return [int(pid) for pid in found if int(pid) != os.getpid()]
+def workers(data_dir: Path) -> list[int]:
+    """The processes of the worker that serves this data folder."""
+    found = subprocess.run(["pgrep", "-f", "celery -A project worker"], capture_output=True, text=True, check=False)
+    mine = f"LECTERN_DATA={data_dir}".encode()
+    return [int(pid) for pid in found.stdout.split() if mine in Path(f"/proc/{pid}/environ").read_bytes()]
 
 
 @pytest.mark.slow
@@ -169,14 +172,16 @@ def test_a_worker_killed_in_the_middle_changes_nothing_in_the_end(alice, bob, wo
         ),
         60,
     )
-    for pid in processes("celery -A project worker"):
+    killed = workers(settings.DATA_DIR)
+    assert killed
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
     time.sleep(1)
     assert Document.objects.get(pk=document.pk).is_under_way
     Document.objects.filter(pk=document.pk).update(lease_until=timezone.now())  # Instead of waiting a minute for it.
     ingest(Document.objects.get(pk=document.pk))
     document.refresh_from_db()
-    assert (document.state, document.attempt) == (State.READY, 2)
+    assert (document.state, document.building) == (State.READY, 2)  # Begun twice: the first was really cut off.
     assert shape(document) == expected
     assert document.collection.index.live_version.backend.count(document.pk, document.generation) == len(expected)
 
