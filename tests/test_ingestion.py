@@ -1,5 +1,6 @@
 """A file becomes findable exactly once, whatever happens on the way."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -175,7 +176,8 @@ def test_a_worker_killed_in_the_middle_changes_nothing_in_the_end(alice, bob, wo
     killed = workers(settings.DATA_DIR)
     assert killed
     for pid in killed:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # It may have gone with the one before.
+            os.kill(pid, signal.SIGKILL)
     time.sleep(1)
     assert Document.objects.get(pk=document.pk).is_under_way
     Document.objects.filter(pk=document.pk).update(lease_until=timezone.now())  # Instead of waiting a minute for it.
