@@ -145,6 +145,8 @@ def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # A second click waits, and then finds the first.
         asked = Message.objects.for_user(user).filter(client_key=key).select_related("conversation").first()
+        if asked is None:
+            _check_streams(user)  # Said here, the question stays in its box.
         if row is None:
             row = asked.conversation if asked else begin(user, text, chosen)
         else:
@@ -154,13 +156,18 @@ def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
 
 def _take_on(user: User, message: Message) -> bool:
     """Claim an answer; False when it is written already. Raises TooMany for more than one may have at a time."""
-    Message.end_interrupted()  # One whose writer died must not count.
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        running = Message.objects.for_user(user).filter(state=State.STREAMING).count()
-        if message.state == State.QUEUED and running >= settings.STREAMS_AT_ONCE:
-            raise TooMany(10)
+        if message.state == State.QUEUED:
+            _check_streams(user)
         return message.claim()
+
+
+def _check_streams(user: User) -> None:
+    """Raises TooMany when this person has as many answers under way as one may have."""
+    Message.end_interrupted()  # One whose writer died must not count.
+    if Message.objects.for_user(user).filter(state=State.STREAMING).count() >= settings.STREAMS_AT_ONCE:
+        raise TooMany(10)
 
 
 def _turn_body(request: SignedInRequest, message: Message) -> dict[str, str]:

@@ -261,9 +261,13 @@ def test_of_a_document_that_is_gone_no_word_is_shown(browse, alice):
 def test_two_answers_at_once_are_enough(browse, alice):
     for number in range(2):
         ask(begin(alice, QUESTION, []), QUESTION, f"k{number}").claim()
+    third = ask(begin(alice, QUESTION, []), QUESTION, "k3")
     http = browse(alice)
-    response = http.get(stream_url(put(http)))
+    response = http.get(f"/answers/{third.pk}/stream/")
     assert response.status_code == 429 and int(response.headers["Retry-After"]) > 0
+    refused = http.post("/ask/", data={"text": QUESTION}, headers=FETCH | {"Accept": "application/json"})
+    assert refused.status_code == 429 and "room again" in refused.json()["error"]["message"]
+    assert Message.objects.filter(role="user").count() == 3
 
 
 def test_an_answer_whose_writer_died_does_not_count(browse, alice):
