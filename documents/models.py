@@ -179,32 +179,53 @@ class Document(models.Model):
     name = models.CharField(max_length=200)
     title = models.CharField(max_length=300, blank=True)
     kind = models.CharField(
-        max_length=20, help_text="The format, decided by the file's content: pdf, docx, html, markdown, text."
+        max_length=20, help_text="The format, decided by the file's content: pdf, docx, xlsx, eml, text …"
     )
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     language = models.CharField(max_length=10, blank=True)
     version = models.PositiveIntegerField(default=1)
     replaces = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replaced_by")
+    parent = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="children", help_text="The mail it was attached to."
+    )
 
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     done = models.PositiveIntegerField(default=0, help_text="Units of the running stage that are done.")
     total = models.PositiveIntegerField(default=0, help_text="Units of the running stage in all; 0: unknown.")
     attempt = models.PositiveIntegerField(
-        default=0, help_text="Counted before the work, so that a killed worker counts."
+        default=0, help_text="Beginnings since something was last stored; counted before the work."
     )
     generation = models.PositiveIntegerField(
         default=0, help_text="The set of pages and chunks that is read; 0: none yet."
     )
-    building = models.PositiveIntegerField(default=0, help_text="The newest set begun; every claim begins another.")
+    building = models.PositiveIntegerField(default=0, help_text="The newest set begun.")
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
+    waits_for = models.CharField(max_length=300, blank=True, help_text="A sentence: what it waits for, if not its turn.")
+    served_at = models.DateTimeField(null=True, blank=True, help_text="When a worker last let go of it.")
     page_count = models.PositiveIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
     warnings = models.JSONField(default=list, blank=True, help_text="Plain sentences.")
     error = models.JSONField(null=True, blank=True, help_text='{"code", "reason", "advice"}')
     seconds = models.JSONField(default=dict, blank=True, help_text="Seconds spent in each stage.")
+    receipt = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What became of it all: letters, words, tables, images, recognised, cleaned, withheld, attachments, "
+        "left_out, embedded, cached, tokens, cost.",
+    )
+    opened = models.BooleanField(default=False, help_text="Its password was given; a copy without one lies beside it.")
+    trusted_at = models.DateTimeField(null=True, blank=True)
+    trusted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The editor who let answers use what was found hidden in it, or speaks to a model.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
@@ -217,12 +238,16 @@ class Document(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["collection", "sha256"],
+                fields=["collection", "sha256", "parent"],
                 condition=Q(deleted_at=None, superseded_at=None),
+                nulls_distinct=False,
                 name="one_document_a_content",
             )
         ]
-        indexes = [models.Index(fields=["state", "lease_until"], name="document_waiting")]
+        indexes = [
+            models.Index(fields=["state", "lease_until"], name="document_waiting"),
+            models.Index(fields=["owner", "-served_at"], name="document_turn"),
+        ]
 
     can_edit = False  # Set where a page is made for somebody.
     before = 0  # Likewise: how many documents are read before this one.
@@ -287,9 +312,39 @@ class Document(models.Model):
     def pages_live(self) -> models.QuerySet[Page]:
         return self.pages.filter(generation=self.generation)
 
+    def versions(self) -> DocumentQuerySet:
+        """Every document that is, or was, this one: of its name, at its place."""
+        return Document.objects.filter(collection=self.collection_id, name=self.name, parent=self.parent_id)
+
 
 class LeaseLost(Exception):
     """The document was canceled, deleted or taken by another worker: whoever works on it must leave it alone."""
+
+
+class Attempt(models.Model):
+    """One beginning of the work on a document, and how it ended: the history that a person asks for."""
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELED = "canceled", "Cancelled"
+        INTERRUPTED = "interrupted", "Interrupted"
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField(help_text="From 1, through the whole life of the document.")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    stage = models.CharField(max_length=12, choices=State, default=State.QUEUED, help_text="How far it came.")
+    outcome = models.CharField(max_length=12, choices=Outcome, blank=True, help_text="Empty: it goes on.")
+    reason = models.CharField(max_length=500, blank=True)
+    worker = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["document", "number"], name="one_attempt_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.document}, attempt {self.number}"
 
 
 class Page(models.Model):
@@ -301,6 +356,19 @@ class Page(models.Model):
     label = models.CharField(max_length=40, blank=True, help_text='What is printed on it, such as "iv".')
     text = models.TextField(blank=True)
     headings = models.JSONField(default=list, help_text="[[offset, level, title], ...] in the order of the text.")
+    tables = models.JSONField(
+        default=list, help_text="[{rows: [[[start, end], ...], ...], header_rows, name, numbers, first_column}, ...]"
+    )
+    runs = models.JSONField(default=list, help_text="[[start, index, length, step], ...] where PDFium's order is another.")
+    boxes = models.JSONField(default=list, help_text="[[start, end, left, top, width, height], ...] of words in images.")
+    findings = models.JSONField(
+        default=list, help_text="[[start, end, kind, reason], ...]: what no reader sees, or speaks to a model."
+    )
+    warning = models.CharField(max_length=40, blank=True)
+    receipt = models.JSONField(
+        default=dict,
+        help_text="letters, words, tables, images, language, recognised, confidence, cleaned, unreadable, withheld, seconds",
+    )
 
     class Meta:
         ordering = ["number"]
@@ -313,6 +381,20 @@ class Page(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("page", args=[self.document_id, self.number])
+
+    def shown_text(self, start: int, end: int) -> str:
+        """A stretch of the text with what was found hidden or speaking to a model blanked out, letter for letter.
+
+        An editor who has looked at the findings may let answers use them.
+        """
+        text = self.text[start:end]
+        if not self.findings or self.document.trusted_at:
+            return text
+        for first, after, *_ in self.findings:
+            first, after = max(first, start) - start, min(after, end) - start
+            if first < after:
+                text = text[:first] + " " * (after - first) + text[after:]
+        return text
 
 
 def page_url(
@@ -342,6 +424,10 @@ class Chunk(models.Model):
     section = models.CharField(
         max_length=500, blank=True, help_text="The headings above it, outermost first, joined by ' > '."
     )
+    header_start = models.PositiveIntegerField(default=0, help_text="The table's header that stands above it …")
+    header_end = models.PositiveIntegerField(default=0, help_text="… in the page's text; 0 and 0: none.")
+    tokens = models.PositiveIntegerField(default=0)
+    is_searched = models.BooleanField(default=True, help_text="Whether the index holds it.")
 
     class Meta:
         ordering = ["ordinal"]
@@ -355,7 +441,13 @@ class Chunk(models.Model):
 
     @property
     def text(self) -> str:
-        return self.page.text[self.start : self.end]
+        """What an answer may use: withheld words are blanks, so that every offset holds."""
+        return self.page.shown_text(self.start, self.end)
+
+    @property
+    def header(self) -> str:
+        """The header row of the table that this chunk is a later part of; "" elsewhere."""
+        return self.page.shown_text(self.header_start, self.header_end)
 
 
 class EmbeddingCache(models.Model):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import docx
@@ -16,7 +17,7 @@ from docx.oxml.parser import parse_xml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from documents.extraction import ExtractedDocument, ExtractedPage, ExtractionError, extract, kind_of
+from documents.extraction import ExtractedDocument, ExtractedPage, ExtractionError, Order, extract, kind_of
 from documents.extraction.docx import docx_draft
 from documents.extraction.drafts import SECTION_MOST, Draft, clean, split
 from documents.extraction.html import html_draft
@@ -39,8 +40,11 @@ def saved(tmp_path: Path, data: bytes, name: str = "file") -> Path:
 
 def extracted(path: Path, kind: str, **limits) -> tuple[ExtractedDocument, list[ExtractedPage]]:
     limits = {"memory_bytes": 2 * GIB, "seconds": 30, "pages_max": 1_000} | limits
-    items = list(extract(path, kind, **limits))
-    return items[-1], [item for item in items if isinstance(item, ExtractedPage)]
+    order = Order(path, limits.pop("pages_max"))
+    items = list(extract(order, kind, **limits))
+    pages = [item for item in items if isinstance(item, ExtractedPage)]
+    sentences = page_sentences((number, page.warning) for number, page in enumerate(pages, 1) if page.warning)
+    return replace(items[-1], warnings=items[-1].warnings + sentences), pages
 
 
 def refusal(path: Path, kind: str = "pdf", **limits) -> ExtractionError:
@@ -146,7 +150,7 @@ def test_real_files_are_what_they_are(name, kind):
 # PDF ---------------------------------------------------------------------------------------------------------------
 def test_the_document_comes_first_and_once_more_complete_at_the_end(tmp_path):
     path = saved(tmp_path, pdfs.pdf(line(b"one"), line(b"two")))
-    first, one, two, last = extract(path, "pdf", memory_bytes=GIB, seconds=30, pages_max=9)
+    first, one, two, last = extract(Order(path, 9), "pdf", memory_bytes=GIB, seconds=30)
     assert (first.page_count, one.text, two.text, last.page_count) == (2, "one", "two", 2)
 
 
@@ -306,14 +310,14 @@ def test_reading_stops_when_its_time_is_over(tmp_path):
 
 
 def test_time_the_caller_spends_between_pages_does_not_count(tmp_path):
-    pages = extract(saved(tmp_path, pdfs.pdf(*[line(b"page")] * 3)), "pdf", memory_bytes=GIB, seconds=2, pages_max=9)
+    pages = extract(Order(saved(tmp_path, pdfs.pdf(*[line(b"page")] * 3)), 9), "pdf", memory_bytes=GIB, seconds=2)
     next(pages)
     time.sleep(2.1)
     assert len(list(pages)) == 4
 
 
 def test_closing_the_generator_ends_the_child(tmp_path):
-    pages = extract(saved(tmp_path, b"text " * 2_000_000), "text", memory_bytes=2 * GIB, seconds=30, pages_max=9_999)
+    pages = extract(Order(saved(tmp_path, b"text " * 2_000_000), 9_999), "text", memory_bytes=2 * GIB, seconds=30)
     next(pages)
     [child] = children()
     pages.close()
@@ -323,8 +327,8 @@ def test_closing_the_generator_ends_the_child(tmp_path):
 def test_the_child_dies_with_a_killed_parent(tmp_path):
     path = saved(tmp_path, b"text " * 2_000_000)
     script = (
-        "from pathlib import Path; from documents.extraction import extract; import os, time\n"
-        f"pages = extract(Path({str(path)!r}), 'text', memory_bytes=2**31, seconds=30, pages_max=9999); next(pages)\n"
+        "from pathlib import Path; from documents.extraction import Order, extract; import os, time\n"
+        f"pages = extract(Order(Path({str(path)!r}), 9999), 'text', memory_bytes=2**31, seconds=30); next(pages)\n"
         "print(Path(f'/proc/self/task/{os.getpid()}/children').read_text(), flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
@@ -346,7 +350,7 @@ def is_running(pid: int) -> bool:
 
 def test_the_child_is_given_none_of_our_secrets(tmp_path, monkeypatch):
     monkeypatch.setenv("DJANGO_SECRET_KEY", "do-not-tell")
-    pages = extract(saved(tmp_path, b"text " * 2_000_000), "text", memory_bytes=2 * GIB, seconds=30, pages_max=9_999)
+    pages = extract(Order(saved(tmp_path, b"text " * 2_000_000), 9_999), "text", memory_bytes=2 * GIB, seconds=30)
     next(pages)
     environment = Path(f"/proc/{children()[0]}/environ").read_bytes()
     pages.close()
@@ -359,7 +363,7 @@ def children() -> list[int]:
 
 
 def test_a_child_that_is_killed_is_reported_in_words(tmp_path):
-    pages = extract(saved(tmp_path, b"text " * 4_000_000), "text", memory_bytes=2 * GIB, seconds=30, pages_max=99_999)
+    pages = extract(Order(saved(tmp_path, b"text " * 4_000_000), 99_999), "text", memory_bytes=2 * GIB, seconds=30)
     next(pages)
     os.killpg(children()[0], 6)
     with pytest.raises(ExtractionError) as caught:

@@ -13,7 +13,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from documents.extraction import ExtractedPage, extract
+from documents.extraction import ExtractedPage, Order, extract
 from documents.rendering import Rect, RenderingError, page_image, page_size, rectangles
 from documents.rendering.__main__ import by_line
 from tests import pdfs
@@ -87,7 +87,7 @@ def test_spans_outside_the_text_have_no_rectangles(tmp_path):
 def test_under_the_rectangles_of_a_real_page_stand_the_words_of_the_span(path):
     pages = [
         page
-        for page in extract(path, "pdf", memory_bytes=2**31, seconds=60, pages_max=200)
+        for page in extract(Order(path, 200), "pdf", memory_bytes=2**31, seconds=60)
         if isinstance(page, ExtractedPage)
     ]
     number = next(number for number in (2, 1, 3) if len(pages[number - 1].text.split()) > 40)

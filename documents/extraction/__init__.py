@@ -6,6 +6,6 @@ does the reading.
 
 from documents.extraction.child import extract
 from documents.extraction.kinds import kind_of
-from documents.extraction.pages import ExtractedDocument, ExtractedPage, ExtractionError
+from documents.extraction.pages import ExtractedDocument, ExtractedFile, ExtractedPage, ExtractionError, Order
 
-__all__ = ["ExtractedDocument", "ExtractedPage", "ExtractionError", "extract", "kind_of"]
+__all__ = ["ExtractedDocument", "ExtractedFile", "ExtractedPage", "ExtractionError", "Order", "extract", "kind_of"]

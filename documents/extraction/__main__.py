@@ -5,33 +5,40 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from documents.extraction.limits import confine, die_with_parent
-from documents.extraction.pages import ExtractedDocument, ExtractedPage, ExtractionError, page_sentences
+from documents.extraction.pages import ExtractedDocument, ExtractedFile, ExtractedPage, ExtractionError, Order
 
 
-def read(path: Path, kind: str, pages_max: int, password: str) -> Iterator[ExtractedDocument | ExtractedPage]:
-    """The document, its pages, and the document again with everything that was noticed on the way."""
+Found = ExtractedDocument | ExtractedPage | ExtractedFile
+NAMES: dict[type, str] = {ExtractedDocument: "document", ExtractedPage: "page", ExtractedFile: "file"}
+
+
+def read(kind: str, order: Order) -> Iterator[Found]:
+    """What the format's reader finds, each page with the time it took, and the document once more at the end."""
     reader = import_module(f"documents.extraction.{kind}")
-    document, count, warnings, has_text = ExtractedDocument(), 0, [], False
-    for item in reader.read(path, pages_max=pages_max, password=password):
-        yield item
+    document, count, began = ExtractedDocument(), order.skip, time.perf_counter()
+    for item in reader.read(order):
         if isinstance(item, ExtractedDocument):
             document = item
-            continue
-        count += 1
-        has_text = has_text or bool(item.text.strip())
-        if item.warning:
-            warnings.append((count, item.warning))
-    sentences = document.warnings + page_sentences(warnings)
-    if not has_text and not sentences:
-        sentences = ["No text was found in the file."]
-    yield replace(document, page_count=count, warnings=sentences)
+        elif isinstance(item, ExtractedPage):
+            count += 1
+            item.seconds = round(time.perf_counter() - began, 4)
+        yield item
+        began = time.perf_counter()
+    yield replace(document, page_count=count)
+
+
+def given_order(fields: dict[str, Any]) -> Order:
+    folder, languages = fields["folder"], tuple(fields["languages"])
+    paths = {"path": Path(fields["path"]), "folder": Path(folder) if folder else None}
+    return Order(**{**fields, **paths, "languages": languages})
 
 
 def main(orders: IO[str], answers: IO[str]) -> None:
@@ -40,12 +47,12 @@ def main(orders: IO[str], answers: IO[str]) -> None:
     confine(order["memory_bytes"], order["cpu_seconds"])
 
     def answer(name: str, fields: dict[str, object]) -> None:
-        answers.write(json.dumps({name: fields}) + "\n")
+        answers.write(json.dumps({name: fields}, default=str) + "\n")
         answers.flush()
 
     try:
-        for item in read(Path(order["path"]), order["kind"], order["pages_max"], order["password"]):
-            answer("document" if isinstance(item, ExtractedDocument) else "page", asdict(item))
+        for item in read(order["kind"], given_order(order["order"])):
+            answer(NAMES[type(item)], asdict(item))
         answer("end", {})
     except ExtractionError as exc:
         answer("error", {"code": exc.code, "reason": exc.reason, "advice": exc.advice})

@@ -11,42 +11,79 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from documents.extraction.limits import ROOT, bare_environment
-from documents.extraction.pages import ExtractedDocument, ExtractedPage, ExtractionError, damaged
+from documents.extraction.pages import (
+    ExtractedDocument,
+    ExtractedFile,
+    ExtractedPage,
+    ExtractionError,
+    Order,
+    Table,
+    damaged,
+)
 
 logger = logging.getLogger(__name__)
 
 RECORD_MOST = 64 * 2**20  # bytes
+RECOGNITION_SECONDS = 20  # a page
 _ADVICE = "Split it into smaller files, or ask an administrator to raise the limit."
 
 
+Found = ExtractedDocument | ExtractedPage | ExtractedFile
+
+
 def extract(
-    path: Path, kind: str, *, memory_bytes: int, seconds: float, pages_max: int, password: str = ""
-) -> Iterator[ExtractedDocument | ExtractedPage]:
+    order: Order, kind: str, *, memory_bytes: int, seconds: float, heed: Callable[[], None] = lambda: None
+) -> Iterator[Found]:
     """Yield the document, then its pages in order while they are read, then the document again, now complete.
 
-    The first ExtractedDocument says what is known beforehand; the last has the pages counted and all warnings.
-    `seconds` is what the reading may take, not counting the time its caller spends between pages. The child dies
-    with the generator and with this process. Raises ExtractionError.
+    The first ExtractedDocument says what is known beforehand; the last has the pages counted and what was noticed of
+    the whole file. Files found inside come between. `seconds` is what the reading may take, not counting the time its
+    caller spends between pages; a page that had to be recognised brings some of its own. `heed` is called every second
+    and at every page: what it raises ends the reading. The child dies with the generator and with this process.
+    Raises ExtractionError.
     """
-    order = {"path": str(path.resolve()), "kind": kind, "pages_max": pages_max, "password": password}
     limits = {"memory_bytes": memory_bytes, "cpu_seconds": int(seconds) + 1, "parent": os.getpid()}
+    wanted = asdict(replace(order, path=order.path.resolve()))
     with tempfile.TemporaryFile() as complaints, _started(complaints) as child:
         try:
-            _send(child, order | limits)
-            for line in _lines(child, seconds):
+            _send(child, {"order": wanted, "kind": kind} | limits)
+            patience = _Patience(seconds, heed)
+            for line in _lines(child, patience):
                 record = _understood(line)
                 if record is None:  # The end.
                     return
+                if isinstance(record, ExtractedPage) and record.recognised:
+                    patience.seconds += RECOGNITION_SECONDS
                 yield record
             raise _verdict(child, complaints)
         finally:
             _kill(child)
+
+
+@dataclass
+class _Patience:
+    """How long a child may still be waited for, and who may break the waiting off."""
+
+    seconds: float
+    heed: Callable[[], None]
+
+    def wait(self, selector: selectors.BaseSelector) -> bool:
+        """Whether something came before the time was up."""
+        while self.seconds > 0:
+            self.heed()
+            began = time.monotonic()
+            ready = selector.select(min(1.0, self.seconds))
+            self.seconds -= time.monotonic() - began
+            if ready:
+                return True
+        return False
 
 
 def _started(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -64,23 +101,20 @@ def _started(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
 def _send(child: subprocess.Popen[bytes], order: dict[str, object]) -> None:
     assert child.stdin
     try:
-        child.stdin.write(json.dumps(order).encode())
+        child.stdin.write(json.dumps(order, default=str).encode())
         child.stdin.close()
     except BrokenPipeError:
         pass  # It died at once; what it left behind says why.
 
 
-def _lines(child: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
-    """The child's lines as they come, waiting no longer than `seconds` in all."""
+def _lines(child: subprocess.Popen[bytes], patience: _Patience) -> Iterator[bytes]:
+    """The child's lines as they come."""
     assert child.stdout
     buffer = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
-            began = time.monotonic()
-            ready = selector.select(max(0, seconds))
-            seconds -= time.monotonic() - began
-            if not ready:
+            if not patience.wait(selector):
                 raise _too_slow()
             piece = os.read(child.stdout.fileno(), 1 << 18)
             if not piece:
@@ -94,15 +128,17 @@ def _lines(child: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
                 raise ExtractionError("too_large", "A page of the file is too large.", _ADVICE)
 
 
-def _understood(line: bytes) -> ExtractedDocument | ExtractedPage | None:
+def _understood(line: bytes) -> Found | None:
     try:
         ((name, fields),) = json.loads(line).items()
         match name:
             case "document":
+                fields["attachments"] = [(each, size) for each, size in fields["attachments"]]
                 return ExtractedDocument(**fields)
             case "page":
-                headings = [(offset, level, title) for offset, level, title in fields.pop("headings")]
-                return ExtractedPage(**fields, headings=headings)
+                return _page(fields)
+            case "file":
+                return ExtractedFile(fields["name"], Path(fields["path"]))
             case "error":
                 raise ExtractionError(**fields)
             case "end":
@@ -110,6 +146,17 @@ def _understood(line: bytes) -> ExtractedDocument | ExtractedPage | None:
     except (ValueError, TypeError, AttributeError, KeyError) as exc:
         raise damaged() from exc
     raise damaged()
+
+
+def _page(fields: dict[str, Any]) -> ExtractedPage:
+    """JSON knows lists alone, so what was a tuple becomes one again."""
+    for name in ("headings", "runs", "boxes", "hidden"):
+        fields[name] = [tuple(row) for row in fields[name]]
+    tables = [
+        Table(**{**table, "rows": [[(start, end) for start, end in row] for row in table["rows"]]})
+        for table in fields.pop("tables")
+    ]
+    return ExtractedPage(**fields, tables=tables)
 
 
 def _verdict(child: subprocess.Popen[bytes], complaints: IO[bytes]) -> ExtractionError:

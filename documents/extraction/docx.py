@@ -16,7 +16,7 @@ from docx.oxml.parser import parse_xml
 
 from documents.extraction.drafts import Draft, Writer, in_pages
 from documents.extraction.kinds import DAMAGE, check_archive
-from documents.extraction.pages import ExtractedDocument, ExtractedPage, damaged, good_title
+from documents.extraction.pages import ExtractedDocument, ExtractedPage, Order, damaged, good_title
 
 _HEADING = re.compile(
     r"(?:heading|überschrift|titre|título|titolo|kop|rubrik|overskrift|otsikko|nagłówek|nadpis|заголовок"
@@ -48,8 +48,8 @@ UNSEEN = {
 }
 
 
-def read(path: Path, *, pages_max: int, password: str = "") -> Iterator[ExtractedDocument | ExtractedPage]:
-    yield from in_pages(docx_draft(path), pages_max)
+def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
+    yield from in_pages(docx_draft(order.path), order)
 
 
 def docx_draft(path: Path) -> Draft:

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from documents.extraction.pages import CUT, ExtractedDocument, ExtractedPage
+from documents.extraction.pages import CUT, ExtractedDocument, ExtractedPage, Order
 
 SECTION_MOST = 3_000  # characters
 SECTION_LEAST = 1_000  # a heading before this does not end a section
@@ -80,22 +80,23 @@ class Writer:
         self._length += len(text)
 
 
-def in_pages(draft: Draft, pages_max: int) -> Iterator[ExtractedDocument | ExtractedPage]:
-    """The draft as a document and its pages. The pages put together are the text, unless it was cut at `pages_max`."""
+def in_pages(draft: Draft, order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
+    """The draft as a document and its pages. The pages put together are the text, unless it was cut at `order.pages_max`."""
     spans = list(split(draft))
     warnings = list(draft.warnings)
-    if len(spans) > pages_max:
-        warnings.append(CUT.format(pages_max))
-        del spans[pages_max:]
+    if len(spans) > order.pages_max:
+        warnings.append(CUT.format(order.pages_max))
+        del spans[order.pages_max :]
     yield ExtractedDocument(draft.title[:300], len(spans), warnings)
     later = iter([*draft.headings, (len(draft.text) + 1, 0, "")])
     heading = next(later)
-    for start, end in spans:
+    for number, (start, end) in enumerate(spans, 1):
         headings = []
         while heading[0] < end:
             headings.append((heading[0] - start, heading[1], heading[2]))
             heading = next(later)
-        yield ExtractedPage(draft.text[start:end], headings=headings)
+        if number > order.skip:
+            yield ExtractedPage(draft.text[start:end], headings=headings)
 
 
 def split(draft: Draft) -> Iterator[tuple[int, int]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.extraction.drafts import Draft, Writer, clean, in_pages
-from documents.extraction.pages import ExtractedDocument, ExtractedPage
+from documents.extraction.pages import ExtractedDocument, ExtractedPage, Order
 from documents.extraction.text import decode
 
 UNSEEN = {
@@ -49,11 +48,11 @@ _LATIN = {"iso-8859-1", "latin-1", "latin1", "us-ascii", "ascii"}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
-def read(path: Path, *, pages_max: int, password: str = "") -> Iterator[ExtractedDocument | ExtractedPage]:
-    text, warnings = decode(data := path.read_bytes(), declared_charset(data))
+def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
+    text, warnings = decode(data := order.path.read_bytes(), declared_charset(data))
     draft = html_draft(text)
     draft.warnings = warnings
-    yield from in_pages(draft, pages_max)
+    yield from in_pages(draft, order)
 
 
 def declared_charset(data: bytes) -> str:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
-from pathlib import Path
 
 from markdown_it import MarkdownIt
 
 from documents.extraction.drafts import Draft, clean, in_pages
-from documents.extraction.pages import ExtractedDocument, ExtractedPage
+from documents.extraction.pages import ExtractedDocument, ExtractedPage, Order
 from documents.extraction.text import decode
 
 FRONT_MATTER = "---\n"
 
 
-def read(path: Path, *, pages_max: int, password: str = "") -> Iterator[ExtractedDocument | ExtractedPage]:
-    text, warnings = decode(path.read_bytes())
-    yield from in_pages(markdown_draft(clean(text), warnings), pages_max)
+def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
+    text, warnings = decode(order.path.read_bytes())
+    yield from in_pages(markdown_draft(clean(text), warnings), order)
 
 
 def markdown_draft(text: str, warnings: list[str]) -> Draft:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CUT = "The file was cut at {:,} pages."
 # What a page's warning says of a document, of one page and of several.
@@ -13,6 +14,14 @@ SENTENCES = {
     "no text layer": (
         "Page {} has no text layer, so nothing on it can be found.",
         "Pages {} have no text layer, so nothing on them can be found.",
+    ),
+    "no recognition": (
+        "Page {} is an image in which no words were recognised.",
+        "Pages {} are images in which no words were recognised.",
+    ),
+    "unsure": (
+        "Page {} was recognised from an image, with many doubtful words.",
+        "Pages {} were recognised from images, with many doubtful words.",
     ),
     "could not be read": ("Page {} could not be read.", "Pages {} could not be read."),
     "no layout": (
@@ -30,23 +39,78 @@ _JUNK_TITLE = re.compile(
 )
 
 
+Span = tuple[int, int]  # offsets into a page's text
+Box = tuple[float, float, float, float]  # left, top, width, height; points, from the top left of the page as shown
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be read, and how. A reader begins after the first `skip` pages: those are stored already."""
+
+    path: Path
+    pages_max: int
+    password: str = ""
+    skip: int = 0
+    folder: Path | None = None  # where files found inside this one are put, and a copy that needs no password
+    languages: tuple[str, ...] = ()  # for text recognition, as ISO 639-1, when the text itself does not tell
+
+
+@dataclass
+class Table:
+    """A table in a page's text: its cells as spans, row by row. An empty cell is an empty span where it would stand.
+
+    The text has one line a row, cells parted by " | ", so that a line is a row to whoever cuts or reads the text.
+    """
+
+    rows: list[list[Span]]
+    header_rows: int = 1  # how many rows at the top name the columns; 0: none
+    name: str = ""  # the caption, or the sheet
+    numbers: list[int] = field(default_factory=list)  # the sheet's own number of each row, from 1; [] elsewhere
+    first_column: int = 1  # of a sheet: 1 is A
+
+
 @dataclass
 class ExtractedPage:
-    """One page. `text` is what every later offset points into, so for PDF it has one character for each of PDFium's."""
+    """One page. `text` is what every later offset points into.
+
+    For PDF it has one character for each of PDFium's, in PDFium's order unless `runs` says otherwise; what stands
+    behind those, and every letter that was recognised on an image, has its place in `boxes`.
+    """
 
     text: str
     label: str = ""  # what is printed on it, such as "iv"
     headings: list[tuple[int, int, str]] = field(default_factory=list)  # (offset, level from 1, title)
     warning: str = ""  # a key of SENTENCES; "" when all is well
+    tables: list[Table] = field(default_factory=list)
+    # (start, index, length, step): text[start + i] is PDFium's character index + i * step; [] means that all is in order.
+    runs: list[tuple[int, int, int, int]] = field(default_factory=list)
+    boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)  # (start, end, *Box)
+    hidden: list[tuple[int, int, str]] = field(default_factory=list)  # (start, end, why no reader sees it)
+    images: int = 0  # pictures, which have no words for a search
+    recognised: str = ""  # the languages of text recognition, as "eng" or "deu+eng"; "" when the text was there
+    confidence: float = 0.0  # of text recognition, 0 to 100, the mean of its words
+    cleaned: int = 0  # characters taken out or replaced because no database or reader bears them
+    seconds: float = 0.0  # it took to read
+
+
+@dataclass
+class ExtractedFile:
+    """A file found inside another, such as a mail's attachment: a document of its own. It lies in Order.folder."""
+
+    name: str
+    path: Path
 
 
 @dataclass
 class ExtractedDocument:
-    """What is known of the whole file beside its pages."""
+    """What is known of the whole file beside its pages. Comes first, and again last when more was found."""
 
     title: str = ""
     page_count: int = 0
     warnings: list[str] = field(default_factory=list)  # plain sentences
+    attachments: list[tuple[str, int]] = field(default_factory=list)  # (name, bytes) of files inside that are not read
+    left_out: dict[str, int] = field(default_factory=dict)  # what a reader does not see either, such as "hidden sheets"
+    opened: bool = False  # Order.folder / "opened" holds a copy that needs no password; offsets are the same in it
 
 
 class ExtractionError(Exception):

@@ -16,6 +16,7 @@ from documents.extraction.pages import (
     ExtractedDocument,
     ExtractedPage,
     ExtractionError,
+    Order,
     damaged,
     good_title,
     needs_password,
@@ -41,20 +42,20 @@ _SPECIAL = re.compile("[\U00010000-\U0010ffff]")
 FILLER = "\u2060"
 
 
-def read(path: Path, *, pages_max: int, password: str = "") -> Iterator[ExtractedDocument | ExtractedPage]:
+def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     try:
-        pdf = open_pdf(path, password)
+        pdf = open_pdf(order.path, order.password)
     except pdfium.PdfiumError:
-        yield from _read_without_pdfium(path, pages_max, password)
+        yield from _read_without_pdfium(order)
         return
     claimed = len(pdf)
-    document = ExtractedDocument(good_title(pdf.get_metadata_value("Title")), min(claimed, pages_max))
+    document = ExtractedDocument(good_title(pdf.get_metadata_value("Title")), min(claimed, order.pages_max))
     yield document
-    found = yield from _pages(pdf, path, document.page_count, password)
+    found = yield from _pages(pdf, order, document.page_count)
     if not found:
         raise damaged("No page of the file could be read; it seems to be damaged.")
-    if found == pages_max < claimed:
-        document.warnings.append(CUT.format(pages_max))
+    if found == order.pages_max < claimed:
+        document.warnings.append(CUT.format(order.pages_max))
 
 
 def open_pdf(path: Path, password: str = "") -> pdfium.PdfDocument:
@@ -98,18 +99,18 @@ def _by_index(textpage: pdfium.PdfTextPage, count: int) -> Iterator[str]:
             yield chr(code) if 0 < code <= 0x10FFFF else "\ufffe"
 
 
-def _pages(pdf: pdfium.PdfDocument, path: Path, count: int, password: str) -> Generator[ExtractedPage, None, int]:
+def _pages(pdf: pdfium.PdfDocument, order: Order, count: int) -> Generator[ExtractedPage, None, int]:
     """Yield the pages and return how many there really were."""
     entries = outline(pdf)
     typography = None if entries else Typography.of(pdf)
     fallback = None
     bad = 0  # one after another
-    for number in range(count):
+    for number in range(order.skip, count):
         try:
             page = _page(pdf, number, entries.get(number, []), typography)
             bad = 0
         except pdfium.PdfiumError:
-            fallback = fallback or Fallback(path, password)
+            fallback = fallback or Fallback(order.path, order.password)
             bad += 1
             if bad > BAD_PAGES_MOST if fallback.count is None else number >= fallback.count:
                 return number  # The file claims more pages than it has.
@@ -147,16 +148,16 @@ def _cover(page: pdfium.PdfPage) -> float:
     return covered / area if area > 0 else 0.0
 
 
-def _read_without_pdfium(path: Path, pages_max: int, password: str) -> Iterator[ExtractedDocument | ExtractedPage]:
-    fallback = Fallback(path, password)
+def _read_without_pdfium(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
+    fallback = Fallback(order.path, order.password)
     if not fallback.count:
         raise damaged()
-    warnings = [CUT.format(pages_max)] if fallback.count > pages_max else []
-    pages = [fallback.page(number) for number in range(min(fallback.count, pages_max))]
+    warnings = [CUT.format(order.pages_max)] if fallback.count > order.pages_max else []
+    pages = [fallback.page(number) for number in range(min(fallback.count, order.pages_max))]
     if not any(page.text.strip() for page in pages):
         raise damaged()
     yield ExtractedDocument("", len(pages), warnings)
-    yield from pages
+    yield from pages[order.skip :]
 
 
 class Fallback:

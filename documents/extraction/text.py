@@ -5,10 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from documents.extraction.drafts import Draft, clean, in_pages
-from documents.extraction.pages import ExtractedDocument, ExtractedPage
+from documents.extraction.pages import ExtractedDocument, ExtractedPage, Order
 
 DETECTOR_BYTES = 200_000
 _MARKS = [
@@ -20,9 +19,9 @@ _MARKS = [
 ]
 
 
-def read(path: Path, *, pages_max: int, password: str = "") -> Iterator[ExtractedDocument | ExtractedPage]:
-    text, warnings = decode(path.read_bytes())
-    yield from in_pages(plain_draft(text, warnings), pages_max)
+def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
+    text, warnings = decode(order.path.read_bytes())
+    yield from in_pages(plain_draft(text, warnings), order)
 
 
 def plain_draft(text: str, warnings: list[str]) -> Draft:
