@@ -2,6 +2,9 @@ FROM python:3.12-slim
 
 ENV MALLOC_ARENA_MAX=2 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
+# Text recognition for scans; further languages are packages of the same name, as tesseract-ocr-deu.
+RUN apt-get update && apt-get install --yes --no-install-recommends tesseract-ocr && rm -rf /var/lib/apt/lists/*
+
 # A folder of its own user's, so that a fresh volume mounted there takes over the owner.
 RUN useradd --uid 10001 --create-home lectern && install -d -o lectern -g lectern -m 700 /data
 WORKDIR /app

@@ -1,6 +1,6 @@
 # Lectern: `make run` on a fresh machine with Python 3.11 or later. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock
+.PHONY: help run test test-faults check bench lock
 
 BIN := .venv/bin
 # Trust what the machine trusts: its proxy may have a certificate of its own.
@@ -13,6 +13,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.to
 help:
 	@echo "make run    start Lectern on this machine"
 	@echo "make test   run the tests"
+	@echo "make test-faults  kill and starve it, and see that nothing is lost"
 	@echo "make check  format, lint, types, layers, migrations"
 	@echo "make bench  measure search and answers"
 	@echo "make lock   resolve the dependencies anew"
@@ -25,6 +26,9 @@ run:
 test: $(BIN)/.tests
 	@$(BIN)/python -m pytest
 
+test-faults: $(BIN)/.tests
+	@$(BIN)/python -m pytest -m faults
+
 check: $(BIN)/.tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -32,12 +36,13 @@ check: $(BIN)/.tests
 	@$(BIN)/python -m pytest tests/test_layers.py
 	@$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-bench: $(BIN)/.tests
+bench: $(BIN)/.benches
 	@$(BIN)/python -m tests.bench
 
 lock: $(BIN)/.python
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --group dev --group bench --output-file requirements-bench.lock
 
 $(BIN)/.runs: requirements.lock | $(BIN)/.python
 	@echo "Installing what Lectern needs …"
@@ -49,6 +54,12 @@ $(BIN)/.tests: requirements-dev.lock | $(BIN)/.python
 	@echo "Installing what Lectern and its tests need …"
 	@$(SYNC) requirements-dev.lock
 	@touch $@
+
+# It holds what the tests need too.
+$(BIN)/.benches: requirements-bench.lock | $(BIN)/.python
+	@echo "Installing what the measurements compare with …"
+	@$(SYNC) requirements-bench.lock
+	@touch $(BIN)/.tests $@
 
 $(BIN)/.python:
 	@for python in $(PYTHONS); do \

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
 from uuid import UUID
@@ -100,7 +100,7 @@ class Extractive:
         if not candidates or not asked:
             return []
         rarity = _rarity(asked, candidates)
-        wholes = [_terms(f"{passage.document_title}\n{passage.section}\n{passage.text}") for passage in passages]
+        wholes = [_terms(_whole(passage)) for passage in passages]
         held = [_share(asked, whole, rarity) for whole in wholes]
         named = _shares_named(question, passages, wholes)
         said = [_share(asked, each.terms | each.leans_on, rarity) for each in candidates]
@@ -141,13 +141,29 @@ def _terms(text: str) -> frozenset[str]:
     return frozenset(content_stems(spelled(text)))
 
 
+def _whole(passage: Passage) -> str:
+    return "\n".join((passage.document_title, passage.section, passage.header, passage.text))
+
+
+def _statements(passage: Passage) -> list[Statement]:
+    """What can be quoted from a passage. The rows it begins with are led by the header that stands further up.
+
+    Of a header of several rows it is the last, which has a name for each column.
+    """
+    if not passage.header.strip():
+        return statements(passage.text, is_beginning=passage.start == 0)
+    above = f"{passage.header.rstrip().splitlines()[-1]}\n\n"
+    found = statements(above + passage.text)
+    return [replace(each, start=each.start - len(above)) for each in found if each.start >= len(above)]
+
+
 def _candidates(passages: Sequence[Passage], letters_most: int) -> list[Candidate]:
     """What can be quoted from the passages, in their order; where two overlap, once."""
     found: list[Candidate] = []
     seen = set()
     for number, passage in enumerate(passages, 1):
         before: frozenset[str] = frozenset()
-        for statement in statements(passage.text, is_beginning=passage.start == 0):
+        for statement in _statements(passage):
             terms = _terms(f"{statement.lead} {statement.text}")
             place = passage.document_id, passage.page_number, passage.start + statement.start, statement.kind
             is_short = len(statement.lead + statement.text) <= letters_most
@@ -248,8 +264,11 @@ def _shape(candidate: Candidate) -> Kind:
 
 def _table(header: str, rows: list[str], number: int) -> str:
     """Rows under their header; a header shorter than a row is filled up, or the row would be cut off."""
-    cells = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in (header, *rows)]
-    width = max(map(len, cells))
+    split = [[cell.strip() for cell in row.strip().split("|")] for row in (header, *rows)]
+    bare = [row[1:-1] if len(row) > 2 and not row[0] and not row[-1] else row for row in split]
+    width = max(map(len, bare))
+    # A bar on either side is Markdown's, unless a cell would be missing: then the cells there are empty.
+    cells = [whole if len(whole) == width else row for whole, row in zip(split, bare, strict=True)]
     lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in cells]
     marked = [f"{line.removesuffix(' |')} [{number}] |" for line in lines[1:]]
     return "\n".join([lines[0], "|" + "---|" * width, *marked])

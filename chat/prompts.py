@@ -99,7 +99,8 @@ def _block(number: int, passage: Passage, fence: str) -> str:
     place = f"{passage.document_title}, page {passage.page_label or passage.page_number}"
     if passage.section:
         place += f", {passage.section}"
-    return f"{fence} passage [{number}] from {_defused(place, fence)}\n{_defused(passage.text, fence)}"
+    lines = (f"{fence} passage [{number}] from {_defused(place, fence)}", _defused(passage.header, fence))
+    return "\n".join([*filter(None, lines), _defused(passage.text, fence)])
 
 
 def _defused(text: str, fence: str) -> str:

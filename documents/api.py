@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Field, File, Form, Query, Router, Schema, Status
@@ -10,10 +10,11 @@ from ninja.files import UploadedFile
 
 from documents import intake
 from documents.indexes import owned_collection
-from documents.models import Collection, Document
+from documents.models import Collection, Document, State
 from documents.retrieval import retrieve
 from project.accounts import SignedInRequest
 from project.api import ApiError, reading, writing
+from project.workers import why_nobody_works
 
 router = Router(tags=["documents"])
 
@@ -42,8 +43,35 @@ class DocumentOut(Schema):
     warnings: list[str]
     error: ErrorOut | None
     seconds: dict[str, float]
+    receipt: dict[str, Any] = Field(description="What became of it all, added up over its pages.")
+    waits_for: str = Field(description="A sentence when it waits for something other than its turn.")
+    parent: UUID | None = Field(description="The document that it was attached to.")
     created_at: str
     duplicate: bool = False
+
+
+class AttemptOut(Schema):
+    number: int
+    began_at: str
+    ended_at: str | None
+    stage: str
+    outcome: str = Field(description='done, failed, canceled or interrupted; "" while it goes on.')
+    reason: str
+
+
+class PageOut(Schema):
+    page: int
+    label: str
+    warning: str
+    receipt: dict[str, Any] = Field(
+        description="letters, words, tables, images, language, recognised, confidence, cleaned, unreadable, withheld, "
+        "seconds."
+    )
+
+
+class WholeDocumentOut(DocumentOut):
+    page_receipts: list[PageOut] = Field(description="Empty while it is under way.")
+    attempts: list[AttemptOut]
 
 
 def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
@@ -63,9 +91,33 @@ def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
         warnings=document.warnings,
         error=ErrorOut(**document.error) if document.error else None,
         seconds=document.seconds,
+        receipt=document.receipt,
+        waits_for=document.waits_for or (why_nobody_works() if document.state == State.QUEUED else ""),
+        parent=document.parent_id,
         created_at=document.created_at.isoformat(),
         duplicate=duplicate,
     )
+
+
+def whole(document: Document) -> WholeDocumentOut:
+    # Whoever asks every second how far it is does not want a thousand pages each time.
+    live = document.pages_live().none() if document.is_under_way else document.pages_live()
+    pages = live.only("number", "label", "warning", "receipt")
+    attempts = [
+        AttemptOut(
+            number=attempt.number,
+            began_at=attempt.began_at.isoformat(),
+            ended_at=attempt.ended_at.isoformat() if attempt.ended_at else None,
+            stage=attempt.stage if attempt.outcome else document.state,
+            outcome=attempt.outcome,
+            reason=attempt.reason,
+        )
+        for attempt in document.attempts.all()
+    ]
+    receipts = [
+        PageOut(page=page.number, label=page.label, warning=page.warning, receipt=page.receipt) for page in pages
+    ]
+    return WholeDocumentOut(**row(document).dict(), page_receipts=receipts, attempts=attempts)
 
 
 @router.post("/documents", response={201: DocumentOut, 200: DocumentOut}, auth=writing)
@@ -75,7 +127,7 @@ def upload(request: SignedInRequest, file: File[UploadedFile], collection: Form[
     try:
         document, is_new = intake.accept(file.chunks(), file.name or "", request.user, target)
     except intake.UploadRefused as exc:
-        raise ApiError(exc.status, exc.code, exc.reason, exc.advice) from exc
+        raise ApiError(exc.status, exc.code, exc.reason, exc.advice, retry_after=exc.retry_after) from exc
     return Status(201 if is_new else 200, row(document, duplicate=not is_new))
 
 
@@ -93,9 +145,10 @@ def documents(
     return [row(document) for document in rows[offset : offset + limit]]
 
 
-@router.get("/documents/{uuid:pk}", response=DocumentOut, auth=reading)
+@router.get("/documents/{uuid:pk}", response=WholeDocumentOut, auth=reading)
 def document(request: SignedInRequest, pk: UUID):
-    return row(_find(Document.objects.for_user(request.user), pk))
+    """A document with its receipt: what became of every page, and how each attempt to read it ended."""
+    return whole(_find(Document.objects.for_user(request.user), pk))
 
 
 @router.delete("/documents/{uuid:pk}", response={204: None}, auth=writing)

@@ -4,32 +4,75 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 
-from documents.embeddings import LOCAL_DIMENSIONS, local_model_name
+from documents.embeddings import (
+    LOCAL_DIMENSIONS,
+    LOCAL_MODEL,
+    EmbeddingUnavailable,
+    embed_query,
+    embedder,
+    model_name,
+)
 from documents.models import Collection, Index, IndexVersion
 
 PRIVATE = "Private"
+DIMENSIONS_MOST = 4_000  # that can be searched through a graph
 
 
 def default_index() -> Index:
-    """The first index; made, with a first live version, when there is none. Two that start together make one."""
+    """The first index; made when there is none, with its first version unless a service must be asked for that.
+
+    No page waits for the service: live_version() asks it, when the first document is read.
+    """
     index = Index.objects.order_by("pk").first() or Index.objects.get_or_create(name="main")[0]
-    if index.live_id:
-        return index
-    version, _ = IndexVersion.objects.get_or_create(
-        index=index,
-        number=1,
-        defaults={
-            "embedding_model": local_model_name(),
-            "dimensions": LOCAL_DIMENSIONS,
-            "chunk_tokens": settings.CHUNK_TOKENS,
-            "chunk_overlap": settings.CHUNK_OVERLAP,
-        },
-    )
-    version.backend.create()
-    Index.objects.filter(pk=index.pk, live=None).update(live=version)
-    index.refresh_from_db()
+    if index.live_id is None and _dimensions():
+        live_version(index)
     return index
+
+
+def live_version(index: Index) -> IndexVersion:
+    """The version that is searched, made now if this index has none yet. Two that come together make one.
+
+    Raises EmbeddingError when only the embedding service knows how long its vectors are, and does not tell.
+    """
+    if index.live is not None:
+        return index.live
+    model, dimensions = model_name(), _dimensions() or _dimensions_told()
+    with transaction.atomic():
+        held = Index.objects.select_for_update().get(pk=index.pk)
+        if held.live is None:
+            held.live, _ = IndexVersion.objects.get_or_create(
+                index=held,
+                number=1,
+                defaults={
+                    "embedding_model": model,
+                    "dimensions": dimensions,
+                    "chunk_tokens": settings.CHUNK_TOKENS,
+                    "chunk_overlap": settings.CHUNK_OVERLAP,
+                },
+            )
+            held.live.backend.create()
+            held.save(update_fields=["live"])
+    index.live = held.live
+    return held.live
+
+
+def _dimensions() -> int:
+    """How many numbers a vector of a new index has; 0: nobody here knows."""
+    model = model_name()
+    return LOCAL_DIMENSIONS if model in ("", LOCAL_MODEL) else embedder(model).dimensions
+
+
+def _dimensions_told() -> int:
+    """As many as the service's vector of one word has."""
+    length = len(embed_query(model_name(), "length"))
+    if length > DIMENSIONS_MOST:
+        came = (
+            f"The embedding service returns vectors of {length:,} numbers; an index holds {DIMENSIONS_MOST:,} at most."
+        )
+        raise EmbeddingUnavailable(f"{came} LECTERN_EMBEDDING_DIMENSIONS can ask for fewer.", "embedding_length")
+    return length
 
 
 def private_collection(user: User) -> Collection:

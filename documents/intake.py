@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import os
@@ -11,40 +10,59 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
+from documents import passwords
 from documents.extraction import ExtractionError, kind_of
-from documents.models import UNDER_WAY, Collection, Document, State, display_name
-from documents.tasks import clean_up, ingest_document, send
+from documents.models import UNDER_WAY, Attempt, Collection, Document, State, display_name
+from documents.queue import send
+from project.local import has_no_room
 
 log = logging.getLogger(__name__)
+
+QUEUE_PATIENCE_S = 20  # after which it is worth sending again
 
 
 class UploadRefused(Exception):
     """We do not take this file; `status` is for HTTP, the rest for a person."""
 
-    def __init__(self, status: int, code: str, reason: str, advice: str) -> None:
+    def __init__(self, status: int, code: str, reason: str, advice: str, retry_after: int | None = None) -> None:
         super().__init__(f"{reason} {advice}")
-        self.status, self.code, self.reason, self.advice = status, code, reason, advice
+        self.status, self.code, self.reason, self.advice, self.retry_after = status, code, reason, advice, retry_after
 
 
-def accept(pieces: Iterable[bytes], name: str, user: User, collection: Collection) -> tuple[Document, bool]:
+def accept(
+    pieces: Iterable[bytes], name: str, user: User, collection: Collection, *, parent: Document | None = None
+) -> tuple[Document, bool]:
     """Store an upload and send it to be read; the second value is False when we have these bytes already.
 
     A file that failed or was canceled is tried again when it comes again. A file of the same name with
-    other bytes becomes the next version of it.
+    other bytes becomes the next version of it. With `parent` it is a file that was attached to that document.
     """
+    if parent is None:  # A mail that was taken in is taken in with what is attached to it.
+        _check_queue(user)
     document_id = uuid.uuid4()
     path = Document(id=document_id).path
     try:
         size, sha256 = _store(pieces, path)
         _check_quota(user, size)
         kind = kind_of(path, name)
-        return _record(document_id, path, display_name(name), kind, size, sha256, user, collection)
+        document = Document(
+            id=document_id,
+            collection=collection,
+            owner=user,
+            name=display_name(name),
+            kind=kind,
+            size=size,
+            sha256=sha256,
+            parent=parent,
+        )
+        return _record(document)
     except ExtractionError as exc:
         path.unlink(missing_ok=True)
         log.info("upload_rejected user=%s code=%s", user.pk, exc.code)
@@ -72,7 +90,7 @@ def _store(pieces: Iterable[bytes], path: Path) -> tuple[int, str]:
             target.flush()
             os.fsync(target.fileno())
     except OSError as exc:
-        if exc.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if not has_no_room(exc):
             raise
         raise UploadRefused(
             507, "disk_full", "There is no room left to store the file.", "Tell your administrator: the disk is full."
@@ -82,44 +100,47 @@ def _store(pieces: Iterable[bytes], path: Path) -> tuple[int, str]:
     return size, sha256.hexdigest()
 
 
+def _check_queue(user: User) -> None:
+    """More is not taken in than can be worked off in good time: whoever sends it can wait better than a queue can."""
+    mine = Count("pk", filter=Q(owner=user))
+    waiting = Document.objects.under_way().aggregate(all=Count("pk"), mine=mine)
+    if waiting["mine"] >= settings.QUEUE_MAX_EACH:
+        reason = f"{waiting['mine']:,} of your files are waiting to be read, which is as many as may wait."
+    elif waiting["all"] >= settings.QUEUE_MAX:
+        reason = f"{waiting['all']:,} files are waiting to be read, which is as many as may wait."
+    else:
+        return
+    raise UploadRefused(429, "queue_full", reason, "Send it again when some of them are done.", QUEUE_PATIENCE_S)
+
+
 def _check_quota(user: User, size: int) -> None:
-    used = Document.objects.filter(owner=user, deleted_at=None).aggregate(bytes=Sum("size"))["bytes"] or 0
-    if used + size > settings.QUOTA_BYTES:
-        limit = settings.QUOTA_BYTES // 1_000_000
-        raise UploadRefused(413, "quota", f"Your {limit} MB are used up.", "Delete documents you no longer need.")
-
-
-def _record(
-    document_id: uuid.UUID,
-    path: Path,
-    name: str,
-    kind: str,
-    size: int,
-    sha256: str,
-    user: User,
-    collection: Collection,
-) -> tuple[Document, bool]:
-    """One row, whatever comes at the same moment: the database decides who was first."""
-    document = Document(
-        id=document_id,
-        collection=collection,
-        owner=user,
-        name=name,
-        kind=kind,
-        size=size,
-        sha256=sha256,
+    used = Document.objects.filter(owner=user, deleted_at=None).aggregate(
+        bytes=Sum("size"), files=Count("pk"), pages=Sum("page_count")
     )
+    advice = "Delete documents you no longer need."
+    if (used["bytes"] or 0) + size > settings.QUOTA_BYTES:
+        limit = settings.QUOTA_BYTES // 1_000_000
+        raise UploadRefused(413, "quota", f"Your {limit} MB are used up.", advice)
+    if used["files"] >= settings.QUOTA_FILES:
+        raise UploadRefused(413, "quota", f"You have {used['files']:,} documents, which is the limit.", advice)
+    if (used["pages"] or 0) >= settings.QUOTA_PAGES:
+        raise UploadRefused(413, "quota", f"Your documents have {used['pages']:,} pages, which is the limit.", advice)
+
+
+def _record(document: Document) -> tuple[Document, bool]:
+    """One row, whatever comes at the same moment: the database decides who was first."""
     try:
         with transaction.atomic():
             _number(document)
             document.save(force_insert=True)
-            transaction.on_commit(partial(send, ingest_document, str(document.pk)))
+            transaction.on_commit(partial(send, "ingest"))
     except IntegrityError:
-        known = collection.documents.current().filter(sha256=sha256, deleted_at=None).first()
+        same = document.collection.documents.current().filter(sha256=document.sha256, parent=document.parent_id)
+        known = same.filter(deleted_at=None).first()
         if known is None:
             raise
-        path.unlink(missing_ok=True)
-        if known.state in {State.FAILED, State.CANCELED}:
+        document.path.unlink(missing_ok=True)
+        if known.state in {State.FAILED, State.CANCELED} and document.parent is None:
             retry(known)
         return known, False
     return document, True
@@ -130,31 +151,116 @@ def _number(document: Document) -> None:
     same = Collection.objects.select_for_update(of=("self",)).filter(pk=document.collection_id)
     if not same.exists():
         raise UploadRefused(404, "not_found", "This collection is gone.", "Choose another one.")
-    rows = Document.objects.filter(collection=document.collection_id, name=document.name, deleted_at=None)
-    document.replaces = rows.order_by("-version").first()
+    document.replaces = document.versions().filter(deleted_at=None).order_by("-version").first()
     document.version = document.replaces.version + 1 if document.replaces else 1
 
 
 def retry(document: Document) -> None:
     """Read the file again from the start; vectors that were paid for are still known."""
     ended = Document.objects.filter(pk=document.pk, deleted_at=None, superseded_at=None).exclude(state__in=UNDER_WAY)
-    if ended.update(state=State.QUEUED, attempt=0, error=None, lease_until=None, not_before=None, done=0, total=0):
-        transaction.on_commit(partial(send, ingest_document, str(document.pk)))
+    if ended.update(
+        state=State.QUEUED,
+        attempt=0,
+        error=None,
+        lease_until=None,
+        not_before=None,
+        waits_for="",
+        done=0,
+        total=0,
+        finished_at=None,
+    ):
+        transaction.on_commit(partial(send, "ingest"))
     document.refresh_from_db()
 
 
 def cancel(document: Document) -> None:
-    """Stop the work on a document; whoever works on it notices at its next step."""
-    Document.objects.under_way().filter(pk=document.pk).update(state=State.CANCELED, lease_until=None, lease_token=None)
+    """Stop the work on a document; whoever works on it notices within seconds."""
+    with transaction.atomic():
+        row = Document.objects.under_way().select_for_update(of=("self",)).filter(pk=document.pk).first()
+        if row is not None:
+            row.end_attempt(Attempt.Outcome.CANCELED)
+            Document.objects.filter(pk=row.pk).update(
+                state=State.CANCELED,
+                generation=Document.LIVE_BEFORE,
+                lease_until=None,
+                lease_token=None,
+                waits_for="",
+                finished_at=timezone.now(),
+            )
+            transaction.on_commit(partial(send, "clean_up", str(row.pk)))
     document.refresh_from_db()
 
 
+def give_password(document: Document, password: str) -> None:
+    """Read a file again with its password, which is used once and not kept. Raises UploadRefused."""
+    try:
+        passwords.keep(document.pk, password)
+    except redis.RedisError as exc:
+        raise UploadRefused(
+            503, "queue_gone", "The queue does not answer.", "Give the password again in a minute.", QUEUE_PATIENCE_S
+        ) from exc
+    retry(document)
+
+
+def trust(document: Document, user: User) -> None:
+    """Let answers use what was found hidden in a document, or speaking to a model: an editor has looked at it."""
+    Document.objects.filter(pk=document.pk).update(trusted_at=timezone.now(), trusted_by=user)
+    retry(document)
+
+
+def distrust(document: Document) -> None:
+    """Keep the findings out of answers again."""
+    Document.objects.filter(pk=document.pk).update(trusted_at=None, trusted_by=None)
+    retry(document)
+
+
+def move(document: Document, collection: Collection) -> None:
+    """Put a document, with its versions and what was attached to it, into another collection. Raises UploadRefused.
+
+    From that moment on the members of the other collection read it, and no longer those of this one.
+    """
+    if document.collection_id == collection.pk:
+        return
+    if document.parent_id:
+        reason = f"“{document.name}” is attached to “{document.parent}”."  # type: ignore[str-bytes-safe]
+        raise UploadRefused(409, "attached", reason, "Move that document; what is attached goes along.")
+    if document.collection.index_id != collection.index_id:
+        reason = "The other collection lives in another index."
+        raise UploadRefused(409, "other_index", reason, "Download the file and upload it there.")
+    moved = document.versions().filter(deleted_at=None)
+    try:
+        with transaction.atomic():
+            Collection.objects.select_for_update(of=("self",)).get(pk=collection.pk)
+            if collection.documents.filter(name=document.name, parent=None, deleted_at=None).exists():
+                raise _name_taken(document, collection)
+            Document.objects.filter(pk__in=_with_attached(moved)).update(collection=collection)
+    except IntegrityError as exc:
+        raise _name_taken(document, collection) from exc
+    document.refresh_from_db()
+
+
+def _name_taken(document: Document, collection: Collection) -> UploadRefused:
+    reason = f"“{collection}” has a document of this name or content already."
+    return UploadRefused(409, "taken", f"“{document.name}” was not moved. {reason}", "Delete one of the two first.")
+
+
 def delete(document: Document) -> None:
-    """Gone from every list and every search with this call, earlier versions too; files and text follow."""
-    versions = Document.objects.filter(
-        collection=document.collection, name=document.name, version__lte=document.version, deleted_at=None
-    )
-    gone = [str(pk) for pk in versions.values_list("pk", flat=True)]
-    versions.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
-    for pk in gone:
-        transaction.on_commit(partial(send, clean_up, pk))
+    """Gone from every list and every search with this call, with its earlier versions and what was attached to them;
+    files and text follow."""
+    versions = document.versions().filter(version__lte=document.version, deleted_at=None)
+    with transaction.atomic():
+        rows = Document.objects.filter(pk__in=_with_attached(versions), deleted_at=None)
+        gone = [str(pk) for pk in rows.values_list("pk", flat=True)]
+        rows.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
+        for pk in gone:
+            transaction.on_commit(partial(send, "clean_up", pk))
+
+
+def _with_attached(rows: QuerySet[Document]) -> set[uuid.UUID]:
+    """The ids of these documents, and of all that was attached to them, or to that."""
+    found: set[uuid.UUID] = set()
+    level = set(rows.values_list("pk", flat=True))
+    while level - found:
+        found |= level
+        level = set(Document.objects.filter(parent__in=level).values_list("pk", flat=True))
+    return found

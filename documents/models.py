@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import unicodedata
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -141,6 +144,7 @@ class State(models.TextChoices):
     CANCELED = "canceled", "Cancelled"
 
 
+CANDIDATES = 20  # looked at in one go, since other workers choose at the same moment
 UNDER_WAY = (State.QUEUED, State.EXTRACTING, State.CHUNKING, State.EMBEDDING, State.INDEXING)
 FINDABLE = (State.READY, State.WARNING)
 
@@ -161,13 +165,37 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         return self.filter(state__in=UNDER_WAY, deleted_at=None)
 
     def waiting(self) -> DocumentQuerySet:
-        """Under way, and nobody is at work on it: never begun, or its worker died."""
+        """Under way, and nobody is at work on it: never begun, laid aside for others, or its worker died."""
         now = timezone.now()
         return (
             self.under_way()
             .filter(Q(lease_until=None) | Q(lease_until__lt=now))
             .filter(Q(not_before=None) | Q(not_before__lte=now))
         )
+
+    def in_turn(self) -> DocumentQuerySet:
+        """What waits, in the order it is served: people take turns, and each one's short files go before the long.
+
+        First comes whoever has fewest files in work, then whoever was served longest ago. Of one person's files those
+        that had no turn yet go first, the smallest before the others.
+        """
+        others = Document.objects.filter(owner=models.OuterRef("owner")).order_by()
+        in_work = others.filter(lease_until__gt=timezone.now()).values("owner").annotate(n=models.Count("pk"))
+        last_turn = others.exclude(served_at=None).order_by("-served_at").values("served_at")[:1]
+        rows = self.waiting().annotate(
+            in_work=Coalesce(models.Subquery(in_work.values("n")), 0), last_turn=models.Subquery(last_turn)
+        )
+        return rows.order_by(
+            "in_work",
+            models.F("last_turn").asc(nulls_first=True),
+            models.F("served_at").asc(nulls_first=True),
+            "size",
+            "created_at",
+        )
+
+    def claim_next(self) -> Document | None:
+        """Take the document whose turn it is; None when nothing waits that somebody else did not take first."""
+        return next((document for document in self.in_turn()[:CANDIDATES] if document.claim()), None)
 
 
 class Document(models.Model):
@@ -203,7 +231,9 @@ class Document(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
-    waits_for = models.CharField(max_length=300, blank=True, help_text="A sentence: what it waits for, if not its turn.")
+    waits_for = models.CharField(
+        max_length=300, blank=True, help_text="A sentence: what it waits for, if not its turn."
+    )
     served_at = models.DateTimeField(null=True, blank=True, help_text="When a worker last let go of it.")
     page_count = models.PositiveIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
@@ -231,6 +261,13 @@ class Document(models.Model):
     superseded_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
     cleaned_at = models.DateTimeField(null=True, blank=True, help_text="Deleted, and its file and text are gone too.")
+
+    # What is found once the building ends without success: the part of a first version that was live already goes.
+    LIVE_BEFORE = models.Case(
+        models.When(state__in=(State.EMBEDDING, State.INDEXING), generation=models.F("building"), then=0),
+        default=models.F("generation"),
+        output_field=models.PositiveIntegerField(),
+    )
 
     objects = DocumentQuerySet.as_manager()
 
@@ -264,6 +301,16 @@ class Document(models.Model):
         return settings.MEDIA_ROOT / str(self.pk)[:2] / str(self.pk)
 
     @property
+    def opened_path(self) -> Path:
+        """Where the copy lies that needs no password, if one was given."""
+        return self.path.with_suffix(".opened")
+
+    @property
+    def readable_path(self) -> Path:
+        """The file to read and to draw from; the original is for downloading alone."""
+        return self.opened_path if self.opened else self.path
+
+    @property
     def pictures(self) -> Path:
         """Where images of its pages are kept once they are drawn; they go with the document."""
         return settings.DATA_DIR / "cache" / "pages" / str(self.pk)
@@ -280,34 +327,70 @@ class Document(models.Model):
     def display_title(self) -> str:
         return self.title or Path(self.name).stem or self.name
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Under way, but whoever worked on it has not been heard of: it is taken up again by itself."""
+        return self.is_under_way and self.lease_until is not None and self.lease_until < timezone.now()
+
+    @property
+    def is_partly_live(self) -> bool:
+        """Still being embedded, and what is done of it can be found already."""
+        return self.state in {State.EMBEDDING, State.INDEXING} and self.generation == self.building
+
     def claim(self) -> bool:
         """Take the document for ingestion; False if another worker holds it or nothing is left to do.
 
-        The attempt is counted here, before any work, so that a file that kills its worker is not tried for ever.
+        The attempt is counted here, before any work, so that a file that kills its worker is not tried for ever. What
+        was begun goes on where it stopped; what is queued begins anew, beside what is read.
         """
-        token = uuid.uuid4()
-        claimed = (
-            Document.objects.waiting()
-            .filter(pk=self.pk)
-            .update(
-                lease_token=token,
-                lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
-                attempt=models.F("attempt") + 1,
-                building=models.F("building") + 1,
+        now, token = timezone.now(), uuid.uuid4()
+        with transaction.atomic():
+            row = (
+                Document.objects.waiting().select_for_update(of=("self",), skip_locked=True).filter(pk=self.pk).first()
             )
-        )
-        if claimed:
-            self.refresh_from_db()
-            self.lease_token = token  # Not what stands there by now: it may be another worker's.
-        return claimed == 1
+            if row is None:
+                return False
+            is_new = row.state == State.QUEUED
+            if row.lease_until is not None:
+                row.end_attempt(Attempt.Outcome.INTERRUPTED, "Its worker ended in the middle.", at=row.lease_until)
+                is_new_attempt = True
+            else:
+                is_new_attempt = is_new or not row.attempts.filter(outcome="").exists()
+            Document.objects.filter(pk=self.pk).update(
+                lease_token=token,
+                lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+                attempt=row.attempt + 1,
+                building=row.building + is_new,
+                waits_for="",
+                not_before=None,
+            )
+            if is_new_attempt:
+                number = (row.attempts.aggregate(last=models.Max("number"))["last"] or 0) + 1
+                row.attempts.create(number=number, began_at=now, worker=f"{platform.node()} {os.getpid()}"[:120])
+        self.refresh_from_db()
+        self.lease_token = token  # Not what stands there by now: it may be another worker's.
+        return True
 
     def renew(self, **progress) -> None:
         """Write the progress and keep the lease; raises LeaseLost when the document was taken away meanwhile."""
+        self._change_held(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS), **progress)
+
+    def release(self, **changes) -> None:
+        """Lay the document down as it stands, for whoever comes next; raises LeaseLost as `renew` does."""
+        self._change_held(lease_until=None, served_at=timezone.now(), **changes)
+
+    def _change_held(self, **changes) -> None:
         held = Document.objects.under_way().filter(pk=self.pk, lease_token=self.lease_token)
-        if not held.update(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS), **progress):
+        if not held.update(**changes):
             raise LeaseLost(self.pk)
-        for field, value in progress.items():
+        for field, value in changes.items():
             setattr(self, field, value)
+
+    def end_attempt(self, outcome: Attempt.Outcome, reason: str = "", *, at: datetime | None = None) -> None:
+        """Write into the history how the attempt that is open, if one is, ended, and at which stage."""
+        self.attempts.filter(outcome="").update(
+            outcome=outcome, reason=reason[:500], stage=self.state, ended_at=at or timezone.now()
+        )
 
     def pages_live(self) -> models.QuerySet[Page]:
         return self.pages.filter(generation=self.generation)
@@ -359,15 +442,20 @@ class Page(models.Model):
     tables = models.JSONField(
         default=list, help_text="[{rows: [[[start, end], ...], ...], header_rows, name, numbers, first_column}, ...]"
     )
-    runs = models.JSONField(default=list, help_text="[[start, index, length, step], ...] where PDFium's order is another.")
-    boxes = models.JSONField(default=list, help_text="[[start, end, left, top, width, height], ...] of words in images.")
+    runs = models.JSONField(
+        default=list, help_text="[[start, index, length, step], ...] where PDFium's order is another."
+    )
+    boxes = models.JSONField(
+        default=list, help_text="[[start, end, left, top, width, height], ...] of words in images."
+    )
     findings = models.JSONField(
         default=list, help_text="[[start, end, kind, reason], ...]: what no reader sees, or speaks to a model."
     )
     warning = models.CharField(max_length=40, blank=True)
     receipt = models.JSONField(
         default=dict,
-        help_text="letters, words, tables, images, language, recognised, confidence, cleaned, unreadable, withheld, seconds",
+        help_text="letters, words, tables, images, language, recognised, confidence, cleaned, unreadable, withheld, "
+        "seconds",
     )
 
     class Meta:

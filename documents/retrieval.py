@@ -33,6 +33,7 @@ class Passage:
     score: float  # 0..1
     keyword: Leg | None
     vector: Leg | None
+    header: str = ""  # the row that names the columns, where the text is a later part of a table
 
 
 def retrieve(
@@ -100,4 +101,5 @@ def _passage(chunk: Chunk, hit: Hit) -> Passage:
         score=hit.score,
         keyword=hit.keyword,
         vector=hit.vector,
+        header=chunk.header,
     )

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import logging
 
-from celery import Task, shared_task
+from celery import shared_task
+from django.conf import settings
 from django.db import connection
-from kombu.exceptions import OperationalError
 
-from documents.ingestion import ingest, remove_traces
+from documents.consistency import faults
+from documents.ingestion import ingest_next, remove_traces, tidy
 from documents.models import Document
+from documents.queue import send
 from project.celery import app
 
 log = logging.getLogger(__name__)
 
 SWEEP_LOCK = 7_205_759
-
-
-def send(task: Task, *args: str) -> None:
-    """Put work in the queue. When the broker is gone the request still succeeds: the sweep sends it again."""
-    try:
-        task.apply_async(args, retry=False)
-    except OperationalError as exc:
-        log.warning("the queue does not answer, the sweep will send %s%s again: %s", task.name, args, exc)
+MESSAGES_MOST = 100  # that the sweep sends at once; each of them brings the next
 
 
 @shared_task
-def ingest_document(document_id: str) -> None:
-    document = Document.objects.filter(pk=document_id, deleted_at=None).first()
-    if document is not None:  # Deleted while it waited in the queue.
-        ingest(document)
+def ingest() -> None:
+    """Work on the document whose turn it is, and ask for the next turn."""
+    if ingest_next(settings.TURN_SECONDS):
+        send("ingest")
 
 
 @shared_task
 def clean_up(document_id: str) -> None:
-    document = Document.objects.filter(pk=document_id).exclude(deleted_at=None).first()
-    if document is not None:
+    document = Document.objects.filter(pk=document_id).first()
+    if document is None:
+        return
+    if document.deleted_at:
         remove_traces(document)
+    else:
+        tidy(document)
 
 
 @shared_task
@@ -47,16 +46,20 @@ def sweep() -> None:
         if not cursor.fetchone()[0]:
             return
         try:
-            waiting = Document.objects.waiting()
-            if _messages_waiting():
-                waiting = waiting.exclude(lease_until=None)  # The others still have their message in the queue.
-            for pk in waiting.values_list("pk", flat=True)[:1000]:
-                send(ingest_document, str(pk))
+            for _ in range(min(Document.objects.waiting().count(), MESSAGES_MOST) - _messages_waiting()):
+                send("ingest")
             deleted = Document.objects.exclude(deleted_at=None).filter(cleaned_at=None)
             for pk in deleted.values_list("pk", flat=True)[:1000]:
-                send(clean_up, str(pk))
+                send("clean_up", str(pk))
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEP_LOCK])
+
+
+@shared_task
+def check_consistency() -> None:
+    """Every night: what should not be is told to the log; `manage.py check_consistency --repair` mends it."""
+    for fault in faults():
+        log.error("inconsistent %s: %s", fault.kind, fault.what)
 
 
 def _messages_waiting() -> int:

@@ -6,12 +6,14 @@ counts with it. rs-bpe carries the two that matter, and counts the same.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import rs_bpe
 import tiktoken
 
 OLDER, NEWER = "cl100k_base", "o200k_base"
+HALF = re.compile("[\ud800-\udfff]")
 
 
 def count_tokens(text: str, base_model: str = "") -> int:
@@ -37,4 +39,4 @@ def _vocabulary(base_model: str) -> rs_bpe.openai.Tokenizer:
 
 def _encodable(text: str) -> str:
     """Half of a surrogate pair cannot be encoded; it counts as the mark that stands for it."""
-    return text.encode("utf-8", "replace").decode() if any("\ud800" <= letter <= "\udfff" for letter in text) else text
+    return text if text.isascii() or not HALF.search(text) else text.encode("utf-8", "replace").decode()

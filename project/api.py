@@ -24,9 +24,18 @@ api = NinjaAPI(
 class ApiError(Exception):
     """A call we refuse: what is wrong, why, and what to do."""
 
-    def __init__(self, status: int, code: str, reason: str, advice: str = "", param: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        reason: str,
+        advice: str = "",
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(reason)
         self.status, self.code, self.reason, self.advice, self.param = status, code, reason, advice, param
+        self.retry_after = retry_after
 
 
 class KeyAuth:
@@ -72,7 +81,11 @@ def error_body(code: str, reason: str, advice: str = "", param: str | None = Non
 
 @api.exception_handler(ApiError)
 def refused(request: HttpRequest, exc: ApiError) -> HttpResponse:
-    return api.create_response(request, error_body(exc.code, exc.reason, exc.advice, exc.param), status=exc.status)
+    body = error_body(exc.code, exc.reason, exc.advice, exc.param)
+    response = api.create_response(request, body, status=exc.status)
+    if exc.retry_after is not None:
+        response["Retry-After"] = str(exc.retry_after)
+    return response
 
 
 @api.exception_handler(AuthenticationError)

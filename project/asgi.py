@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from project.local import has_no_room
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 Scope = MutableMapping[str, Any]
@@ -22,6 +24,7 @@ ORDINARY_BYTES = 2_500_000
 AROUND_A_FILE_BYTES = 1_000_000  # The form it travels in.
 FILE_ADDRESSES = {"/api/documents", "/v1/files", "/library/upload"}
 PROGRAMS = ("/api/", "/v1/", "/openai/")
+NO_ROOM = "There is no room left to store this. Tell your administrator: the disk is full."
 DRAIN_BYTES = 10_000_000
 DRAIN_SECONDS = 30
 
@@ -43,7 +46,7 @@ class BodyLimit:
         limit = limit_for(scope)
         announced = _header(scope, b"content-length")
         if announced.isdigit() and int(announced) > limit:
-            await _refuse(scope, receive, send, limit)
+            await _refuse(scope, receive, send, 413, "too_large", _too_large(limit), limit)
             return
         received, is_answered = 0, False
 
@@ -60,9 +63,14 @@ class BodyLimit:
             is_answered = True
             await send(message)
 
-        await self.app(scope, counted, noted)
+        try:
+            await self.app(scope, counted, noted)
+        except OSError as exc:
+            if is_answered or not has_no_room(exc):
+                raise
+            await _refuse(scope, receive, send, 507, "disk_full", NO_ROOM, limit)
         if received > limit and not is_answered:
-            await _refuse(scope, receive, send, limit)
+            await _refuse(scope, receive, send, 413, "too_large", _too_large(limit), limit)
 
 
 def limit_for(scope: Scope) -> int:
@@ -76,12 +84,17 @@ def limit_for(scope: Scope) -> int:
     return ORDINARY_BYTES
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-    """Answer 413, and read on for a while: a client that is still sending reads the answer only afterwards."""
+def _too_large(limit: int) -> str:
     size = f"{limit / 1_000_000:g} MB" if limit >= 1_000_000 else f"{limit // 1_000} kB"
-    sentence = f"This is larger than Lectern takes here: at most {size} in one request."
+    return f"This is larger than Lectern takes here: at most {size} in one request."
+
+
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, status: int, code: str, sentence: str, limit: int
+) -> None:
+    """Answer, and read on for a while: a client that is still sending reads the answer only afterwards."""
     is_program = scope["path"].startswith(PROGRAMS)
-    error = {"message": sentence, "code": "too_large", "type": "too_large", "param": None}
+    error = {"message": sentence, "code": code, "type": code, "param": None}
     body = (json.dumps({"error": error}) if is_program else sentence + "\n").encode()
     headers = {
         "content-type": "application/json" if is_program else "text/plain; charset=utf-8",
@@ -92,7 +105,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> Non
         "connection": "close",
     }
     pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 413, "headers": pairs})
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     if _header(scope, b"expect").lower() != b"100-continue":  # Such a client waits, and to read would call the body in.
         await _drain(receive, max(limit, DRAIN_BYTES))

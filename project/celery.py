@@ -4,7 +4,7 @@ import gc
 import os
 
 from celery import Celery
-from celery.signals import beat_embedded_init, celeryd_after_setup, worker_process_init
+from celery.signals import beat_embedded_init, celeryd_after_setup, worker_process_init, worker_ready
 
 from project.local import die_with_parent
 
@@ -27,3 +27,10 @@ def share_what_is_loaded(**_: object) -> None:
 def end_with_the_worker(**_: object) -> None:
     """A killed worker takes its processes along: what they had in hand is sent again, and must not run twice."""
     die_with_parent()
+
+
+@worker_ready.connect
+def show_that_somebody_works(**_: object) -> None:
+    from project.workers import keep_showing  # Needs the settings, which need this module.
+
+    keep_showing()

@@ -1,9 +1,12 @@
 """Every setting of Lectern. A fresh checkout needs none of them: it runs on one machine with no account and no key."""
 
+import re
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from project import local
 from project.environment import choice, fraction, kept_secret, switch, text, whole_number, words
@@ -160,13 +163,18 @@ SESSION_COOKIE_NAME = f"lectern_session_{PORT}" if LOOPBACK_ONLY else "lectern_s
 CSRF_COOKIE_NAME = f"lectern_csrf_{PORT}" if LOOPBACK_ONLY else "lectern_csrf"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_100  # A thousand chosen documents, and the form they come in.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
 # What may be uploaded ----------------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = whole_number("LECTERN_UPLOAD_MAX_MB", 100, least=1) * 1_000_000
 QUOTA_BYTES = whole_number("LECTERN_QUOTA_MB", 20_000, least=1) * 1_000_000
+QUOTA_FILES = whole_number("LECTERN_QUOTA_FILES", 50_000, least=1)
+QUOTA_PAGES = whole_number("LECTERN_QUOTA_PAGES", 2_000_000, least=1)
+QUEUE_MAX = whole_number("LECTERN_QUEUE_MAX", 20_000, least=1)
+QUEUE_MAX_EACH = whole_number("LECTERN_QUEUE_MAX_EACH", 5_000, least=1)
 PAGES_MAX = whole_number("LECTERN_PAGES_MAX", 5_000, least=1)
-EXTRACT_MEMORY_BYTES = whole_number("LECTERN_EXTRACT_MEMORY_MB", 2_048, least=256) * 1_048_576
+EXTRACT_MEMORY_BYTES = whole_number("LECTERN_EXTRACT_MEMORY_MB", 1_024, least=256) * 1_048_576
 EXTRACT_SECONDS = whole_number("LECTERN_EXTRACT_SECONDS", 600, least=5)
 
 # How documents become findable -------------------------------------------------------------------------------------
@@ -176,7 +184,8 @@ FUSION = choice("LECTERN_FUSION", ("convex", "rrf"))
 FUSION_ALPHA = fraction("LECTERN_FUSION_ALPHA", 0.5)
 SEARCH_BACKENDS = {"pgvector": "documents.search.pgvector.PgvectorBackend"}
 INGEST_ATTEMPTS = 3
-LEASE_SECONDS = 60
+LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
+TURN_SECONDS = 5  # after which a document is laid aside if others wait
 
 # Background work ---------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = (
@@ -198,6 +207,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
+    "check-consistency": {"task": "documents.tasks.check_consistency", "schedule": crontab(hour=3, minute=30)},
     "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -210,6 +220,12 @@ AZURE_OPENAI_CHAT_DEPLOYMENT = text("AZURE_OPENAI_CHAT_DEPLOYMENT") or text("AZU
 OPENAI_BASE_URL = text("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
 OPENAI_API_KEY = text("OPENAI_API_KEY")
 OPENAI_CHAT_MODEL = text("OPENAI_CHAT_MODEL")
+AZURE_OPENAI_EMBEDDING_DEPLOYMENT = text("AZURE_OPENAI_EMBEDDING_DEPLOYMENT")
+OPENAI_EMBEDDING_MODEL = text("OPENAI_EMBEDDING_MODEL")
+EMBEDDING_DIMENSIONS = whole_number("LECTERN_EMBEDDING_DIMENSIONS", 0, most=4_000)
+if not re.fullmatch(r"\d+(\.\d+)?", _price := text("LECTERN_EMBEDDING_PRICE", "0")):
+    raise ImproperlyConfigured(f"LECTERN_EMBEDDING_PRICE is {_price!r}: it must be a number, such as 0.02.")
+EMBEDDING_PRICE = float(_price)  # for a million tokens; 0: unknown
 CHAT_CONTEXT_TOKENS = whole_number("LECTERN_CONTEXT_TOKENS", 8_000, least=1_000)
 CHAT_ANSWER_TOKENS = whole_number("LECTERN_ANSWER_TOKENS", 1_000, least=50)
 QUESTION_MAX_LETTERS = 20_000

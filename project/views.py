@@ -17,6 +17,7 @@ from redis import RedisError
 from project import provider
 from project.accounts import redeem
 from project.limits import connection as redis_connection
+from project.local import has_no_room
 
 PROGRAMS = ("/api/", "/v1/", "/openai/")
 
@@ -28,6 +29,7 @@ SENTENCES = {
     413: "This is larger than Lectern takes.",
     429: "Too many requests.",
     500: "Something went wrong here. It has been noted.",
+    507: "There is no room left to store this. Tell your administrator: the disk is full.",
     503: "The database does not answer at the moment. Nothing is lost; try again in a few seconds.",
 }
 
@@ -74,6 +76,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """A fault of ours, or a service of ours that is gone: the second comes back by itself."""
     fault = sys.exc_info()[1]
+    if has_no_room(fault):
+        return refuse(request, 507, "disk_full")
     if not isinstance(fault, OperationalError | InterfaceError | PoolTimeout | RedisError):
         return refuse(request, 500, "server_error")
     response = refuse(request, 503, "unavailable")

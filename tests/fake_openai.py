@@ -1,22 +1,34 @@
 """A model service at the wire: checks every request against the published schemas and answers as it is told.
 
-`tests/specs/chat-completions.json` holds the request schemas of OpenAI's API, of Azure's v1 and of Azure's last dated
-version, cut out of the vendors' OpenAPI descriptions (MIT licence).
+`tests/specs` holds the request schemas of OpenAI's API, of Azure's v1 and of Azure's last dated version, for chat
+completions and for embeddings, cut out of the vendors' OpenAPI descriptions (MIT licence).
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import threading
 import time
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
+import numpy as np
 
-SPECS = json.loads((Path(__file__).parent / "specs" / "chat-completions.json").read_text())
+from documents.tokens import count_tokens
+
+SPECS = {
+    f"/{name.replace('-', '/')}": json.loads((Path(__file__).parent / "specs" / f"{name}.json").read_text())
+    for name in ("chat-completions", "embeddings")
+}
+INPUT_TOKENS, REQUEST_TOKENS = 8_192, 300_000  # what OpenAI and Azure take of texts to embed
 
 
 @dataclass
@@ -32,11 +44,36 @@ class Reply:
     cut: bool = False  # The connection ends in the middle.
 
 
-class FakeOpenAI:
-    """Start with `with FakeOpenAI() as service:`; what came in is in `service.requests`."""
+@dataclass
+class Vectors:
+    """What the service says next to texts that want vectors.
 
-    def __init__(self) -> None:
+    `mend` may spoil the rows or the whole answer; `body` stands in its place.
+    """
+
+    status: int = 200
+    error: dict | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int = 0  # of each vector; 0: as asked, or as the service always does
+    mend: Callable[[dict], object] = lambda answer: None
+    body: bytes | None = None
+    pause_s: float = 0.0  # before it answers
+    drip_s: float = 0.0  # between two pieces of the answer
+    cut: bool = False  # The connection ends in the middle.
+
+
+class FakeOpenAI:
+    """Start with `with FakeOpenAI() as service:`; what came in is in `service.requests`.
+
+    Without a word of what to say it answers well: "It is so. [1]", and vectors of `length` numbers, alike where texts
+    share words.
+    """
+
+    def __init__(self, length: int = 64, window: int = INPUT_TOKENS) -> None:
+        self.length = length
+        self.window = window  # Tokens of a text that the model takes; a longer one is refused, but is no fault.
         self.replies: list[Reply] = []
+        self.vectors: list[Vectors] = []
         self.requests: list[dict] = []
         self.faults: list[str] = []
         self.closed_early = threading.Event()
@@ -45,7 +82,7 @@ class FakeOpenAI:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> FakeOpenAI:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -54,23 +91,25 @@ class FakeOpenAI:
 
     def check(self, path: str, query: dict, headers: dict, body: dict) -> tuple[int, dict] | None:
         """What the real service would refuse."""
-        if path.startswith("/openai/deployments/"):
-            spec = SPECS["azure-2024-10-21"]
-            if query.get("api-version") != ["2024-10-21"]:
-                return 404, {"code": "404", "message": "Resource not found"}
-        else:
-            spec = SPECS["azure-v1" if path.startswith("/openai/v1/") else "openai-v1"]
-        if not path.endswith("/chat/completions"):
+        ways = next((specs for ending, specs in SPECS.items() if path.endswith(ending)), None)
+        is_dated = path.startswith("/openai/deployments/")
+        if ways is None or (is_dated and query.get("api-version") != ["2024-10-21"]):
             return 404, {"code": "404", "message": "Resource not found"}
+        way = "azure-2024-10-21" if is_dated else "azure-v1" if path.startswith("/openai/v1/") else "openai-v1"
+        spec = ways[way]
         if headers.get("authorization") != "Bearer secret" and headers.get("api-key") != "secret":
             return 401, {"code": "401", "message": "Access denied"}
         schema = {"$ref": f"#/components/schemas/{spec['request']}", "components": spec["components"]}
         faults = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(body)]
         known = _properties(spec["components"]["schemas"], spec["request"]) | {"model"}
         faults += [f"unknown argument {name}" for name in body.keys() - known]
+        if path.endswith("/embeddings") and not faults:
+            faults += _beyond_limits(body)
         if faults:
             self.faults += faults
             return 400, {"code": "invalid_request_error", "message": faults[0]}
+        if path.endswith("/embeddings") and max(map(count_tokens, _texts(body))) > self.window:
+            return 400, {"code": None, "message": f"This model's maximum context length is {self.window} tokens."}
         return None
 
     def _handler(service) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - the handler needs its own self
@@ -86,18 +125,27 @@ class FakeOpenAI:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 service.requests.append({"path": self.path, "headers": headers, "body": body})
                 refused = service.check(parts.path, parse_qs(parts.query), headers, body)
-                reply = service.replies.pop(0) if service.replies else Reply()
+                reply: Reply | Vectors
+                if parts.path.endswith("/embeddings"):
+                    reply = service.vectors.pop(0) if service.vectors else Vectors()
+                else:
+                    reply = service.replies.pop(0) if service.replies else Reply()
                 if refused:
                     reply = Reply(status=refused[0], error=refused[1])
-                if reply.status != 200:
-                    return self.refuse(reply)
                 try:
-                    self.stream(reply, body)
+                    if isinstance(reply, Vectors):
+                        time.sleep(reply.pause_s)
+                    if reply.status != 200:
+                        self.refuse(reply)
+                    elif isinstance(reply, Vectors):
+                        self.embed(reply, body)
+                    else:
+                        self.stream(reply, body)
                 except (BrokenPipeError, ConnectionResetError):
                     service.closed_early.set()
-                return None
+                return
 
-            def refuse(self, reply: Reply) -> None:
+            def refuse(self, reply: Reply | Vectors) -> None:
                 content = json.dumps({"error": reply.error or {"code": str(reply.status), "message": "no"}}).encode()
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
@@ -106,6 +154,25 @@ class FakeOpenAI:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def embed(self, reply: Vectors, body: dict) -> None:
+                answer = _embedded(body, reply.length or body.get("dimensions") or service.length)
+                reply.mend(answer)
+                content = json.dumps(answer).encode() if reply.body is None else reply.body
+                self.send_response(200)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                if reply.cut:
+                    self.close_connection = True
+                    content = content[: len(content) // 2]
+                step = len(content) // 100 + 1 if reply.drip_s else len(content) + 1
+                for start in range(0, len(content), step):
+                    self.wfile.write(content[start : start + step])
+                    self.wfile.flush()
+                    time.sleep(reply.drip_s)
 
             def stream(self, reply: Reply, body: dict) -> None:
                 self.send_response(200)
@@ -133,6 +200,42 @@ class FakeOpenAI:
                 self.wfile.flush()
 
         return Handler
+
+
+def vector(text: str, length: int) -> np.ndarray:
+    """The same for the same text, nearer to each other the more words two texts share; single precision."""
+    words = re.findall(r"\w+", text.lower()) or ["\0"]
+    whole = np.sum([_of_word(word, length) for word in words], axis=0) + 0.01 * _of_word(f"\0{text}", length)
+    return (whole / np.linalg.norm(whole)).astype("<f4")
+
+
+@lru_cache(maxsize=20_000)
+def _of_word(word: str, length: int) -> np.ndarray:
+    return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(length)
+
+
+def _texts(body: dict) -> list[str]:
+    return [body["input"]] if isinstance(body["input"], str) else body["input"]
+
+
+def _beyond_limits(body: dict) -> list[str]:
+    """What the schemas do not say, and the services hold to all the same."""
+    tokens = [count_tokens(text) for text in _texts(body)]
+    faults = ["input cannot be an empty string"] * (0 in tokens)
+    faults += ["at most 2048 inputs"] * (len(tokens) > 2048)
+    faults += [f"{most} tokens in one input, {INPUT_TOKENS} are the most" for most in tokens if most > INPUT_TOKENS]
+    faults += [f"{sum(tokens)} tokens in one request"] * (sum(tokens) > REQUEST_TOKENS)
+    return faults
+
+
+def _embedded(body: dict, length: int) -> dict:
+    vectors = [vector(text, length) for text in _texts(body)]
+    packed = body.get("encoding_format") == "base64"
+    written = [base64.b64encode(one.tobytes()).decode() if packed else one.tolist() for one in vectors]
+    rows = [{"object": "embedding", "index": place, "embedding": one} for place, one in enumerate(written)]
+    tokens = sum(map(count_tokens, _texts(body)))
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "model": body.get("model", "model"), "data": rows, "usage": usage}
 
 
 def _properties(schemas: dict, name: str) -> set[str]:

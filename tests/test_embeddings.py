@@ -142,8 +142,9 @@ def test_a_model_that_is_not_set_up_is_named():
 def test_a_text_met_again_is_read_back():
     first = embed_cached(LOCAL_MODEL, ["rent", "deposit"])
     EmbeddingCache.objects.filter(model=LOCAL_MODEL).update(vector=np.arange(384, dtype="<f4").tobytes())
-    assert embed_cached(LOCAL_MODEL, ["rent"])[0].tolist() == list(range(384))
-    assert len(first) == 2
+    again = embed_cached(LOCAL_MODEL, ["rent"])
+    assert again.vectors[0].tolist() == list(range(384))
+    assert (len(first.vectors), first.cached, again.cached) == (2, 0, 1)
 
 
 @pytest.mark.django_db
@@ -157,7 +158,7 @@ def test_only_what_is_missing_is_added():
 def test_each_text_gets_its_own_vector_back():
     texts = ["rent", "deposit", "rent", "heating"]
     embed_cached(LOCAL_MODEL, ["heating"])
-    assert np.allclose(np.vstack(embed_cached(LOCAL_MODEL, texts)), embed(*texts), atol=1e-5)
+    assert np.allclose(np.vstack(embed_cached(LOCAL_MODEL, texts).vectors), embed(*texts), atol=1e-5)
 
 
 # What a text is ---------------------------------------------------------------------------------------------------

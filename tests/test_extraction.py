@@ -92,13 +92,12 @@ def packed(names: dict[str, str]) -> bytes:
         (b" \n\n", "empty"),
         (b"MZ\x90\x00", "program"),
         (b"\x89PNG\r\n", "image"),
-        (b"{\\rtf1", "rich text"),
         (bytes(range(256)) * 9, "binary"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old kind"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), "password"),
         (packed({"a.txt": "a"}), "archive"),
-        (packed({"[Content_Types].xml": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}), "xlsx"),
-        (packed({"mimetype": "application/vnd.oasis.opendocument.text"}), "OpenDocument"),
+        (packed({"[Content_Types].xml": "application/vnd.ms-excel.sheet.binary.macroEnabled.main"}), "xlsb"),
+        (packed({"mimetype": "application/vnd.oasis.opendocument.graphics"}), "OpenDocument"),
         (b"PK\x03\x04 and nothing more", "damaged"),
     ],
 )
@@ -140,7 +139,10 @@ def test_a_text_that_speaks_of_pdf_is_a_text(tmp_path):
         ("office/handbook-1p.docx", "docx"),
         ("office/ideas-page.html", "html"),
         ("office/README.md", "markdown"),
-        ("office/stanley-cups.csv", "text"),
+        ("office/stanley-cups.csv", "csv"),
+        ("office/sample-presentation.pptx", "pptx"),
+        ("office/2023-half-year-analyses-by-segment.xlsx", "xlsx"),
+        ("office/fake-email-attachment.eml", "eml"),
     ],
 )
 def test_real_files_are_what_they_are(name, kind):

@@ -91,6 +91,37 @@ def test_a_row_comes_under_the_header_of_its_table():
     )
 
 
+def test_a_later_part_of_a_table_comes_under_the_header_further_up():
+    rows = replace(passage("Own car | 45 pence a mile\nOwn bicycle | 20 pence a mile"), start=900, header="Item | Rate")
+    assert answer("What is the rate for my own bicycle?", rows) == (
+        "| Item | Rate |\n|---|---|\n| Own bicycle | 20 pence a mile [1] |"
+    )
+
+
+def test_a_header_helps_to_find_its_rows():
+    rows = replace(passage("Own car | 45\nOwn bicycle | 20"), start=900, header="Vehicle | Pence for each mile")
+    assert "Own bicycle | 20 [1]" in answer("How many pence are paid for each mile by bicycle?", rows)
+
+
+def test_a_column_keeps_its_name_where_the_first_column_has_none():
+    header = "Statements | \n | Three months | \n | 2023 | 2022"
+    rows = replace(passage("Net income | 20 | 16\nOther income | 3 | 4"), start=900, header=header)
+    given = answer("What was the net income in 2023?", rows)
+    assert given.startswith("|  | 2023 | 2022 |\n|---|---|---|\n| Net income | 20 | 16 [1] |")
+
+
+def test_words_under_a_header_without_bars_are_still_quoted():
+    text = "Supplies shall be restored within twelve hours of a burst. They are then tested."
+    given = answer("When are supplies restored after a burst?", replace(passage(text), start=90, header="Duty Time"))
+    assert given.startswith("Supplies shall be restored within twelve hours of a burst. [1]")
+
+
+def test_withheld_words_are_never_quoted():
+    secret = "Supplies shall be restored after a burst for friends only."
+    given = answer("When are supplies restored after a burst?", passage(SUPPLY + " " * len(secret)))
+    assert "friends" not in given and given.count("restored") == 1
+
+
 def test_an_item_comes_with_the_words_it_hangs_on():
     given = answer("Does the insurance plan cover stolen bicycles?", passage(PLAN))
     assert given.startswith("The insurance plan covers:\n")

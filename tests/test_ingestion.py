@@ -12,11 +12,11 @@ import pytest
 from django.utils import timezone
 
 from documents import intake
-from documents.ingestion import ingest
+from documents.ingestion import ingest, ingest_next
 from documents.models import Chunk, Document, LeaseLost, State
 from documents.retrieval import retrieve
 from documents.tasks import sweep
-from tests.library import FILES, add, covers, upload
+from tests.library import FILES, RENT, add, covers, upload
 
 pytestmark = pytest.mark.django_db
 
@@ -72,22 +72,7 @@ def test_a_file_that_stops_its_worker_is_not_tried_for_ever(alice, settings):
     Document.objects.update(attempt=settings.INGEST_ATTEMPTS)
     ingest(document)
     document.refresh_from_db()
-    assert (document.state, document.error["code"]) == (State.FAILED, "worker_lost")
-
-
-def test_a_long_file_outlives_any_number_of_restarts_that_get_it_further(alice):
-    from documents.ingestion import _embed
-
-    document = upload(alice, LONG, "long.md")
-    version = document.collection.index.live_version
-    texts = [f"Paragraph {number}." for number in range(96)]
-    Document.objects.update(attempt=3)
-    document.claim()
-    _embed(document, version, texts[:64], reached=32)
-    assert document.attempt == 1
-    document.renew(attempt=3)
-    _embed(document, version, texts[:64], reached=64)
-    assert document.attempt == 3
+    assert (document.state, document.error["code"]) == (State.FAILED, "interrupted")
 
 
 def test_a_canceled_document_is_left_alone(alice):
@@ -183,7 +168,8 @@ def test_a_worker_killed_in_the_middle_changes_nothing_in_the_end(alice, bob, wo
     Document.objects.filter(pk=document.pk).update(lease_until=timezone.now())  # Instead of waiting a minute for it.
     ingest(Document.objects.get(pk=document.pk))
     document.refresh_from_db()
-    assert (document.state, document.building) == (State.READY, 2)  # Begun twice: the first was really cut off.
+    outcomes = list(document.attempts.values_list("outcome", flat=True))
+    assert (document.state, outcomes) == (State.READY, ["interrupted", "done"])  # The first was really cut off.
     assert shape(document) == expected
     assert document.collection.index.live_version.backend.count(document.pk, document.generation) == len(expected)
 
@@ -212,3 +198,139 @@ def test_without_an_embedding_model_words_alone_find_it(alice):
     found = retrieve("When is the rent due?", alice)[0]
     assert (document.state, found.document_id) == (State.READY, document.pk)
     assert found.keyword and found.vector is None
+
+
+# Turns ---------------------------------------------------------------------------------------------------------------
+def test_people_take_turns(alice, bob):
+    long = b"word " * 2_000
+    for number in range(3):
+        upload(alice, b"%d " % number + long, f"a{number}.txt")
+    upload(bob, b"9 " + long, "b.txt")
+    served = []
+    while document := Document.objects.claim_next():
+        served.append(document.name)
+        document.release(state=State.READY)
+    assert served == ["a0.txt", "b.txt", "a1.txt", "a2.txt"]
+
+
+def test_who_has_a_file_in_work_waits_for_who_has_none(alice, bob):
+    upload(alice, b"small", "a.txt")
+    upload(alice, b"small too", "a2.txt")
+    assert Document.objects.claim_next().name == "a.txt"
+    upload(bob, b"much larger", "b.txt")
+    assert [document.name for document in Document.objects.in_turn()] == ["b.txt", "a2.txt"]
+
+
+def test_of_one_persons_files_the_small_one_goes_first(alice):
+    upload(alice, b"long " * 500, "long.txt")
+    upload(alice, b"short", "short.txt")
+    assert Document.objects.claim_next().name == "short.txt"
+
+
+def test_a_long_file_is_laid_aside_for_one_that_waits_and_goes_on_where_it_stopped(alice, bob):
+    long = upload(alice, LONG, "long.md")
+    upload(bob)
+    assert ingest_next(0.0) is False  # Alone in its class: bob's is the smaller one, and short.
+    assert Document.objects.get(owner=bob).state == State.READY
+    upload(bob, RENT + b"More.", "more.md")
+    Document.objects.filter(owner=bob).update(served_at=timezone.now() + timedelta(hours=1))
+    assert ingest_next(0.0) is True
+    long.refresh_from_db()
+    assert (long.state, long.lease_until, long.attempt) == (State.EMBEDDING, None, 0)
+    assert 0 < long.done < long.total
+    embedded = long.done
+    Document.objects.exclude(pk=long.pk).update(state=State.READY)
+    assert ingest_next(0.0) is False
+    long.refresh_from_db()
+    assert (long.state, long.receipt["embedded"]) == (State.READY, long.chunk_count)
+    assert long.attempts.count() == 1 and embedded
+    assert covers(long)
+
+
+def test_the_beginning_of_a_first_version_is_found_before_its_end_is_embedded(alice, bob):
+    long = upload(alice, LONG, "long.md")
+    upload(bob)
+    Document.objects.filter(owner=bob).update(served_at=timezone.now() + timedelta(hours=1), size=10**9)
+    Document.objects.filter(owner=bob).update(created_at=timezone.now())
+    assert ingest_next(0.0) is True
+    assert retrieve("valve V-1", alice)[0].document_id == long.pk
+    intake.cancel(Document.objects.get(pk=long.pk))
+    assert retrieve("valve V-1", alice) == []
+
+
+# What became of it ---------------------------------------------------------------------------------------------------
+def test_the_receipt_counts_every_page(alice):
+    document = add(alice, LONG, "long.md")
+    receipt = document.receipt
+    pages = list(document.pages_live())
+    assert receipt["letters"] == sum(len("".join(page.text.split())) for page in pages)
+    assert receipt["pages_with_text"] == len(pages) == document.page_count
+    assert receipt["embedded"] + receipt["cached"] == document.chunk_count
+    assert all(page.receipt["seconds"] >= 0 for page in pages)
+
+
+def test_the_history_tells_how_each_attempt_ended(alice):
+    document = upload(alice, b"%PDF-1.7\n" + b"nonsense " * 50, "broken.pdf")
+    ingest(document)
+    intake.retry(document)
+    ingest(document)
+    assert [(one.number, one.outcome, one.stage) for one in document.attempts.all()] == [
+        (1, "failed", State.EXTRACTING),
+        (2, "failed", State.EXTRACTING),
+    ]
+    assert document.attempts.first().reason.endswith(".")
+
+
+def test_words_that_no_reader_sees_are_neither_searched_nor_answered_from(alice):
+    document = add(alice)
+    page = document.pages_live().get()
+    start = page.text.index("Pets")
+    page.findings = [[start, len(page.text.rstrip()), "hidden", "white on white"]]
+    page.save()
+    chunk = Chunk.objects.filter(document=document).get()
+    assert "Pets" not in chunk.text and "rent is due" in chunk.text
+    assert len(chunk.text) == chunk.end - chunk.start
+    Document.objects.update(trusted_at=timezone.now())
+    assert "Pets" in Chunk.objects.get(pk=chunk.pk).text
+
+
+# Mail ----------------------------------------------------------------------------------------------------------------
+def mail(*attachments: tuple[str, bytes]) -> bytes:
+    from email.message import EmailMessage
+
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "Ada <ada@example.org>", "bob@example.org", "The pump"
+    message.set_content("The pump stands in hall seven.\n")
+    for name, content in attachments:
+        message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
+
+
+def test_what_is_attached_to_a_mail_is_a_document_of_its_own(alice):
+    document = add(alice, mail(("rules.md", RENT)), "pump.eml")
+    [attached] = document.children.all()
+    ingest(attached)
+    assert retrieve("When is the rent due?", alice)[0].document_id == attached.pk
+    assert retrieve("Where does the pump stand?", alice)[0].document_id == document.pk
+
+
+def test_an_attachment_does_not_replace_a_document_of_its_name(alice):
+    mine = add(alice)
+    add(alice, mail(("rules.md", RENT.replace(b"third", b"ninth"))), "pump.eml")
+    for document in Document.objects.under_way():
+        ingest(document)
+    mine.refresh_from_db()
+    assert mine.superseded_at is None
+
+
+def test_a_mail_read_again_takes_nothing_in_twice(alice):
+    document = add(alice, mail(("rules.md", RENT)), "pump.eml")
+    intake.retry(document)
+    ingest(document)
+    assert document.children.count() == 1
+
+
+def test_a_mail_takes_what_is_attached_along_when_it_goes(alice):
+    document = add(alice, mail(("rules.md", RENT)), "pump.eml")
+    intake.delete(document)
+    assert not Document.objects.for_user(alice).exists()

@@ -15,7 +15,7 @@ from PIL import Image
 
 from documents.extraction import ExtractedPage, Order, extract
 from documents.rendering import Rect, RenderingError, page_image, page_size, rectangles
-from documents.rendering.__main__ import by_line
+from documents.rendering.__main__ import by_line, ranges
 from tests import pdfs
 
 FILES = Path(__file__).resolve().parent.parent.parent / "shared" / "eval" / "files"
@@ -80,6 +80,71 @@ def test_columns_are_not_joined():
 
 def test_spans_outside_the_text_have_no_rectangles(tmp_path):
     assert rectangles(saved(tmp_path, pdfs.pdf(LINE)), 1, [(5, 5), (90, 99), (-3, 0)]) == [[], [], []]
+
+
+# Places that are not PDFium's, or not in its order ---------------------------------------------------------------
+
+TWO_LINES = pdfs.text([(50, 500, 20, b"one"), (50, 470, 20, b"two")])  # PDFium's text: one, end of line, two
+BOXES = [(10, 14, 50, 300, 40, 12), (15, 18, 95, 300, 30, 12), (19, 22, 50, 320, 30, 12)]
+
+
+def test_words_of_an_image_are_lit_line_by_line_where_their_boxes_are(tmp_path):
+    path = saved(tmp_path, pdfs.pdf(LINE))
+    assert rectangles(path, 1, [(10, 22)], boxes=BOXES) == [[Rect(50, 300, 75, 12), Rect(50, 320, 30, 12)]]
+
+
+def test_a_part_of_a_word_lights_the_whole_of_it(tmp_path):
+    assert rectangles(saved(tmp_path, pdfs.pdf(LINE)), 1, [(16, 17)], boxes=BOXES) == [[Rect(95, 300, 30, 12)]]
+
+
+def test_a_span_from_the_printed_text_into_the_boxes_is_lit_in_both(tmp_path):
+    path = saved(tmp_path, pdfs.pdf(LINE))
+    [printed] = rectangles(path, 1, [(6, 10)])[0]
+    assert rectangles(path, 1, [(6, 14)], boxes=BOXES) == [[printed, Rect(50, 300, 40, 12)]]
+
+
+def test_behind_the_first_box_no_letter_has_the_place_of_a_printed_one(tmp_path):
+    scanned = [(0, 3, 50, 300, 40, 12), (8, 11, 50, 320, 30, 12)]  # On a page that has a printed text as well.
+    assert rectangles(saved(tmp_path, pdfs.pdf(LINE)), 1, [(3, 8)], boxes=scanned) == [[]]
+
+
+def test_letters_that_nothing_places_are_not_lit(tmp_path):
+    assert rectangles(saved(tmp_path, pdfs.pdf(LINE)), 1, [(11, 40)], boxes=[(40, 44, 1, 1, 9, 9)]) == [[]]
+
+
+def test_a_text_in_another_order_is_lit_where_its_letters_stand(tmp_path):
+    path = saved(tmp_path, pdfs.pdf(TWO_LINES))
+    one, two = rectangles(path, 1, [(0, 3), (5, 8)])
+    assert rectangles(path, 1, [(0, 3), (4, 7)], runs=[(0, 5, 3, 1), (4, 0, 3, 1)]) == [two, one]
+
+
+def test_a_span_over_two_stretches_of_another_order_is_lit_in_both(tmp_path):
+    path = saved(tmp_path, pdfs.pdf(TWO_LINES))
+    one, two = rectangles(path, 1, [(0, 3), (5, 8)])
+    assert rectangles(path, 1, [(0, 7)], runs=[(0, 5, 3, 1), (4, 0, 3, 1)]) == [two + one]
+
+
+def test_letters_that_stand_from_right_to_left_are_lit_from_the_right(tmp_path):
+    path = saved(tmp_path, pdfs.pdf(LINE))
+    [lamp] = rectangles(path, 1, [(6, 10)])
+    assert rectangles(path, 1, [(0, 4)], runs=[(0, 9, 10, -1)]) == [lamp]
+
+
+@pytest.mark.parametrize(
+    ("span", "runs", "expected"),
+    [
+        ((2, 9), [(0, 40, 4, 1), (4, 20, 4, -1)], [(42, 2), (17, 4)]),
+        ((0, 3), [(0, 40, 4, 2)], [(40, 1), (42, 1), (44, 1)]),
+        ((0, 9), [(20, 40, 4, 1)], []),
+        ((0, 4), [(0, 98, 4, 1)], [(98, 2)]),
+        ((0, 4), [(0, 1, 4, -1)], [(0, 2)]),
+        ((0, 4), [(0, 300, 4, 1), (4, -20, 4, 1)], []),
+        ((7, 3), [], []),
+        ((-5, 300), [], [(0, 100)]),
+    ],
+)
+def test_a_span_stands_for_these_of_a_hundred_characters(span, runs, expected):
+    assert list(ranges(*span, 100, runs)) == expected
 
 
 @pytest.mark.skipif(not FILES.is_dir(), reason="the real files are not here")

@@ -79,7 +79,7 @@ def library(folder: Path, owner) -> tuple[Collection, dict[int, str]]:
     texts = [prefixed(chunk.document, chunk) for chunk in chunks]
     version.backend.add(
         Entry(chunk.pk, chunk.document_id, 1, text, chunk.document.language, vector)
-        for chunk, text, vector in zip(chunks, texts, embed_cached(version.embedding_model, texts), strict=True)
+        for chunk, text, vector in zip(chunks, texts, embed_cached(version.embedding_model, texts).vectors, strict=True)
     )
     return collection, paragraphs
 

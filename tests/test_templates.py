@@ -14,8 +14,9 @@ from django.template.loader import get_template, render_to_string
 from django.utils import translation
 from django.utils.safestring import mark_safe
 
-from documents.models import UNDER_WAY
+from documents.models import Document
 from documents.rendering import Rect
+from documents.textview import blocks
 from project.templatetags.icons import ICONS, icon
 
 ROOT = Path(settings.BASE_DIR) / "templates"
@@ -42,7 +43,7 @@ def turn(state: str, **given) -> str:
 def page(**given) -> str:
     document = SimpleNamespace(display_title="Handbook", get_absolute_url="/documents/1", superseded_at=None)
     facts = {"document": document, "page": SimpleNamespace(number=2, label="", text="Supplies"), "page_count": 3}
-    facts |= {"original_url": "/original", "image_url": None, "marks": [], "pieces": []}
+    facts |= {"original_url": "/original", "image_url": None, "marks": [], "blocks": []}
     return render_to_string("documents/_page.html", facts | given)
 
 
@@ -178,17 +179,9 @@ def test_numbers_in_a_drawing_are_never_written_with_a_comma():
 
 
 def test_the_words_of_a_text_stand_as_they_are():
-    passage = [("from ", None, True), ("here", 0, True), (" on", None, True)]
-    html = page(pieces=[("a <b> ", None, False), *passage, (" end", None, False)])
-    shown = '<span class="passage-text">from <mark class="lit" data-mark="0">here</mark> on</span>'
-    assert f"a &lt;b&gt; {shown} end" in html
-
-
-@pytest.mark.parametrize("inside", [(True,), (False,), (True, False), (False, True), (True, False, True)])
-def test_a_passage_is_closed_wherever_it_ends(inside):
-    html = page(pieces=[(str(at), None, is_passage) for at, is_passage in enumerate(inside)])
-    text = html.split('<i class="passage-line"></i>')[1].split("</div>")[0]
-    assert text.count("<span") == text.count("</span>")
+    html = page(blocks=blocks("a <b> from here on end", marks=[(11, 15)], passage=(6, 18)))
+    lit = 'from <mark class="lit" data-mark="0">here</mark> on'
+    assert f'a &lt;b&gt; <span class="passage-text passage-first passage-last">{lit}</span> end' in html
 
 
 def test_the_first_page_has_no_page_before():
@@ -198,10 +191,7 @@ def test_the_first_page_has_no_page_before():
 
 # What is on its way ------------------------------------------------------------------------------------------------
 def coming(*states: str) -> str:
-    documents = [
-        SimpleNamespace(pk=UUID(int=at), name=f"{at}.pdf", state=state, is_under_way=state in UNDER_WAY, size=1200)
-        for at, state in enumerate(states)
-    ]
+    documents = [Document(pk=UUID(int=at), name=f"{at}.pdf", state=state, size=1200) for at, state in enumerate(states)]
     return render_to_string("documents/_coming.html", {"under_way": documents})
 
 
@@ -214,4 +204,4 @@ def test_the_list_is_left_alone_when_nothing_is_under_way():
 
 
 def test_the_list_counts_what_is_under_way():
-    assert 'data-summary="2 under way"' in coming("queued", "failed", "embedding")
+    assert 'data-under-way="2"' in coming("queued", "failed", "embedding")

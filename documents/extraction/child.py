@@ -31,7 +31,7 @@ from documents.extraction.pages import (
 logger = logging.getLogger(__name__)
 
 RECORD_MOST = 64 * 2**20  # bytes
-RECOGNITION_SECONDS = 20  # a page
+RECOGNITION_SECONDS = 60  # a page; as long as its recognition may take
 _ADVICE = "Split it into smaller files, or ask an administrator to raise the limit."
 
 
@@ -49,7 +49,7 @@ def extract(
     and at every page: what it raises ends the reading. The child dies with the generator and with this process.
     Raises ExtractionError.
     """
-    limits = {"memory_bytes": memory_bytes, "cpu_seconds": int(seconds) + 1, "parent": os.getpid()}
+    limits: dict[str, object] = {"memory_bytes": memory_bytes, "cpu_seconds": int(seconds) + 1, "parent": os.getpid()}
     wanted = asdict(replace(order, path=order.path.resolve()))
     with tempfile.TemporaryFile() as complaints, _started(complaints) as child:
         try:
@@ -59,7 +59,7 @@ def extract(
                 record = _understood(line)
                 if record is None:  # The end.
                     return
-                if isinstance(record, ExtractedPage) and record.recognised:
+                if isinstance(record, ExtractedPage) and (record.recognised or record.warning == "no recognition"):
                     patience.seconds += RECOGNITION_SECONDS
                 yield record
             raise _verdict(child, complaints)

@@ -10,9 +10,13 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from documents.extraction.encoding import wide_encoding
 from documents.extraction.pages import ExtractionError, damaged, needs_password
 
-ADVICE = "PDF, Word (docx), HTML, Markdown and plain text can be read."
+ADVICE = (
+    "PDF, Word (docx), PowerPoint (pptx), Excel (xlsx), OpenDocument text (odt), rich text (rtf), mail (eml), "
+    "HTML, Markdown, CSV and plain text can be read."
+)
 SAMPLE = 16_384  # bytes, from the beginning, the middle and the end
 ENTRIES_MOST = 5_000
 DIRECTORY_MOST = 2_000_000  # bytes
@@ -43,7 +47,6 @@ SIGNATURES: list[tuple[bytes, str]] = [
     (b"\xfd7zXZ\x00", "an archive (xz)"),
     (b"\x28\xb5\x2f\xfd", "an archive (zstd)"),
     (b"SQLite format 3", "a database (SQLite)"),
-    (b"{\\rtf", "a rich text file (rtf)"),
     (b"%!PS", "a PostScript file"),
     (b"ID3", "a sound file"),
     (b"OggS", "a sound file"),
@@ -54,28 +57,47 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd", ".mkdn"}
 HTML_ENDINGS = {".html", ".htm", ".xhtml", ".shtml"}
+CSV_ENDINGS = {".csv", ".tsv", ".tab"}
+MAIL_ENDINGS = {".eml", ".mht", ".mhtml"}
+RTF = b"{\\rtf"
 
 _HTML = re.compile(
     rb"\s*(<\?xml[^>]*>\s*)?(<!--(?:[^-]|-(?!->))*-->\s*)*<(!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]*[\s/>])", re.IGNORECASE)
+# A mail begins with lines of headers; these three no other text begins with.
+_HEADERS = re.compile(rb"(?:From [^\r\n]+\r?\n)?(?:[!-9;-~]{1,80}:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*(?:\r?\n|$)){2,}")
+_OF_MAIL = re.compile(rb"^(?:received|return-path|mime-version|message-id|delivered-to):", re.IGNORECASE | re.MULTILINE)
+_FROM = re.compile(rb"^(?:from|date|subject|to|content-type):", re.IGNORECASE | re.MULTILINE)
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\f\r\x1b")
 # What a zip's table of contents says of the formats made of one.
+_READ = [
+    ("wordprocessingml.document.main+xml", "docx"),
+    ("presentationml.presentation.main+xml", "pptx"),
+    ("presentationml.slideshow.main+xml", "pptx"),
+    ("spreadsheetml.sheet.main+xml", "xlsx"),
+]
 _PACKED = [
     ("wordprocessingml.template", "a Word template"),
     ("ms-word", "a Word file with macros"),
-    ("spreadsheetml", "a spreadsheet (xlsx)"),
-    ("ms-excel", "a spreadsheet"),
-    ("presentationml", "a presentation (pptx)"),
-    ("ms-powerpoint", "a presentation"),
+    ("ms-excel.sheet.binary", "a spreadsheet of the binary kind (xlsb)"),
+    ("ms-excel", "a spreadsheet with macros"),
+    ("spreadsheetml", "a spreadsheet template"),
+    ("ms-powerpoint", "a presentation with macros"),
+    ("presentationml", "a presentation template"),
 ]
+_OPEN_DOCUMENTS = {
+    "application/vnd.oasis.opendocument.presentation": "an OpenDocument presentation (odp)",
+    "application/vnd.oasis.opendocument.spreadsheet": "an OpenDocument spreadsheet (ods)",
+    "application/epub+zip": "an e-book (epub)",
+}
 
 
 def kind_of(path: Path, name: str) -> str:
-    """pdf, docx, html, markdown or text; ExtractionError for anything else.
+    """The name of the reader for it, such as pdf, docx or text; ExtractionError for what cannot be read.
 
-    The name decides only what content cannot: markdown or text, and whether a fragment with tags is HTML.
+    The name decides only what content cannot: markdown, csv, mail or text, and whether a fragment with tags is HTML.
     """
     with path.open("rb") as file:
         sample, head = _samples(file)
@@ -85,6 +107,8 @@ def kind_of(path: Path, name: str) -> str:
             return "pdf"
         if head.startswith(b"PK"):
             return _packed_kind(file)
+        if head.startswith(RTF):
+            return "rtf"
         if head.startswith(OLE):
             raise _office_error(file)
     for signature, what in SIGNATURES:
@@ -151,17 +175,26 @@ def _packed_kind(file: IO[bytes]) -> str:
                     return _office_kind(types.read(1_000_000).decode("utf-8", "replace"))
             if "mimetype" in names:
                 with archive.open("mimetype") as types:
-                    what = types.read(100).decode("ascii", "replace")
-                    raise unsupported("an e-book (epub)" if "epub" in what else "an OpenDocument file")
-    except DAMAGE as exc:
+                    return _open_document_kind(archive, types.read(100).decode("ascii", "replace").strip())
+    except (*DAMAGE, KeyError) as exc:
         raise damaged("The file is packed like a Word file or an archive, but it is damaged.") from exc
     raise unsupported("an archive (zip)")
 
 
 def _office_kind(types: str) -> str:
-    if "wordprocessingml.document.main+xml" in types:
-        return "docx"
+    for mark, kind in _READ:
+        if mark in types:
+            return kind
     raise unsupported(next((what for mark, what in _PACKED if mark in types), "an archive (zip)"))
+
+
+def _open_document_kind(archive: zipfile.ZipFile, what: str) -> str:
+    if what != "application/vnd.oasis.opendocument.text":
+        raise unsupported(_OPEN_DOCUMENTS.get(what, "an OpenDocument file"))
+    with archive.open("META-INF/manifest.xml") as manifest:
+        if b"encryption-data" in manifest.read(1_000_000):
+            raise needs_password()
+    return "odt"
 
 
 def _office_error(file: IO[bytes]) -> ExtractionError:
@@ -175,9 +208,20 @@ def _office_error(file: IO[bytes]) -> ExtractionError:
 def _text_kind(head: bytes, sample: bytes, ending: str) -> str:
     if not head.startswith(BYTE_ORDER_MARKS):
         controls = len(sample) - len(sample.translate(None, _CONTROLS))
-        if controls > max(1, CONTROLS_MOST * len(sample)):
+        if controls > max(1, CONTROLS_MOST * len(sample)) and not wide_encoding(sample):
             raise unsupported("a binary file")
     plain = sample.replace(b"\x00", b"").removeprefix(BYTE_ORDER_MARKS[0]).lstrip(b"\xff\xfe")
     if _HTML.match(plain) or (ending in HTML_ENDINGS and _TAG.search(plain)):
         return "html"
+    if _is_mail(plain, ending):
+        return "eml"
+    if ending in CSV_ENDINGS:
+        return "csv"
     return "markdown" if ending in MARKDOWN_ENDINGS else "text"
+
+
+def _is_mail(text: bytes, ending: str) -> bool:
+    headers = _HEADERS.match(text[:SAMPLE])
+    if not headers or not _FROM.search(headers[0]):
+        return False
+    return ending in MAIL_ENDINGS or len(set(map(bytes.lower, _OF_MAIL.findall(headers[0])))) >= 2

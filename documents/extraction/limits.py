@@ -21,7 +21,7 @@ class OutOfTime(BaseException):
 
 def bare_environment() -> dict[str, str]:
     """The environment of a child: what Python needs to start, and none of our secrets."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TESSDATA_PREFIX") if name in os.environ}
     return {**kept, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"}
 
 

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import mmap
 import re
+import zlib
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from documents.extraction import pdf_extras
 from documents.extraction.limits import OutOfTime, within
 from documents.extraction.pages import (
     CUT,
+    Box,
     ExtractedDocument,
     ExtractedPage,
     ExtractionError,
     Order,
+    Table,
     damaged,
-    good_title,
     needs_password,
 )
-from documents.extraction.pdf_headings import Heading, Typography, outline, place
+from documents.extraction.pdf_headings import SAMPLE_PAGES, Typography, outline, place
+from documents.extraction.pdf_hidden import hidden, pictures
+from documents.extraction.pdf_objects import Area, Letters, Painted
+from documents.extraction.pdf_order import RIGHT_TO_LEFT, Flow, may_have_columns, part_columns, turn_lines
+from documents.extraction.pdf_tables import grids, tables
 
 if TYPE_CHECKING:
     from pypdf import PageObject
@@ -34,12 +43,20 @@ LETTERS_MOST = 200_000  # a page
 FALLBACK_SECONDS = 20  # a page
 BAD_PAGES_MOST = 20  # one after another, when nothing tells how many pages there are
 
+UNCLAIMED = "The file says that it has {:,} pages and has {:,}; those behind were read without their layout."
+UNSURE = 60  # confidence of text recognition, of 100
+
 # Replaced one for one: what a database or a reader chokes on, and PDFium's marks for what has no character.
 _REPLACED = {code: " " for code in [*range(32), 0x7F] if chr(code) not in "\t\r\n"}
-_REPLACED |= dict.fromkeys([*range(55296, 57344), 65534, 65535], "�")
+_REPLACED |= dict.fromkeys([*range(55296, 57344), 65534, 65535], "\ufffd")
+_UNBEARABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _SPECIAL = re.compile("[\U00010000-\U0010ffff]")
 # A character above U+FFFF is two of PDFium's; this invisible one stands for the second.
 FILLER = "\u2060"
+# A page's entry in the file, and a stream that may hold such entries in a packed form.
+_LEAF = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
+_PACKED = re.compile(rb"/Type\s*/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
+PACKED_MOST = 64 * 2**20  # bytes, unpacked
 
 
 def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
@@ -48,12 +65,20 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     except pdfium.PdfiumError:
         yield from _read_without_pdfium(order)
         return
+    if pdf.get_formtype() != raw.FORMTYPE_NONE:
+        pdf.init_forms()  # Before any page is loaded.
     claimed = len(pdf)
-    document = ExtractedDocument(good_title(pdf.get_metadata_value("Title")), min(claimed, order.pages_max))
+    document = ExtractedDocument(pdf_extras.title(pdf), min(claimed, order.pages_max))
+    document.attachments = pdf_extras.attachments(pdf)
+    document.opened = pdf_extras.opened(pdf, order)
     yield document
     found = yield from _pages(pdf, order, document.page_count)
     if not found:
         raise damaged("No page of the file could be read; it seems to be damaged.")
+    if found == claimed < order.pages_max:
+        found += yield from _unclaimed(order, claimed)
+        if found > claimed:
+            document.warnings.append(UNCLAIMED.format(claimed, found))
     if found == order.pages_max < claimed:
         document.warnings.append(CUT.format(order.pages_max))
 
@@ -70,18 +95,20 @@ def open_pdf(path: Path, password: str = "") -> pdfium.PdfDocument:
     raise needs_password() from refused
 
 
-def page_text(textpage: pdfium.PdfTextPage) -> str:
-    """The page's text, one character for each of PDFium's: offset i is PDFium's index i."""
+def page_text(textpage: pdfium.PdfTextPage) -> tuple[str, int]:
+    """The page's text, one character for each of PDFium's, and how many were replaced: offset i is PDFium's index i."""
     count = min(textpage.count_chars(), LETTERS_MOST)
     text = textpage.get_text_range(0, count, errors="surrogatepass") if count else ""
     if len(text) != count or _SPECIAL.search(text):
         text = "".join(_by_index(textpage, count))
     if "\ufffe" in text:  # What stands where a hyphen stood, or a character that is not known.
-        text = "".join(
-            ("-" if raw.FPDFText_IsHyphen(textpage, index) == 1 else "\ufffd") if letter == "\ufffe" else letter
-            for index, letter in enumerate(text)
-        )
-    return text.translate(_REPLACED)
+        letters = list(text)
+        for match in re.finditer("\ufffe", text):
+            if raw.FPDFText_IsHyphen(textpage, match.start()) == 1:
+                letters[match.start()] = "-"
+        text = "".join(letters)
+    replaced = len(_UNBEARABLE.findall(text))
+    return (text.translate(_REPLACED) if replaced else text), replaced
 
 
 def _by_index(textpage: pdfium.PdfTextPage, count: int) -> Iterator[str]:
@@ -101,13 +128,12 @@ def _by_index(textpage: pdfium.PdfTextPage, count: int) -> Iterator[str]:
 
 def _pages(pdf: pdfium.PdfDocument, order: Order, count: int) -> Generator[ExtractedPage, None, int]:
     """Yield the pages and return how many there really were."""
-    entries = outline(pdf)
-    typography = None if entries else Typography.of(pdf)
+    reader = _Reader(pdf, order)
     fallback = None
     bad = 0  # one after another
     for number in range(order.skip, count):
         try:
-            page = _page(pdf, number, entries.get(number, []), typography)
+            page = reader.page(number)
             bad = 0
         except pdfium.PdfiumError:
             fallback = fallback or Fallback(order.path, order.password)
@@ -119,33 +145,136 @@ def _pages(pdf: pdfium.PdfDocument, order: Order, count: int) -> Generator[Extra
     return count
 
 
-def _page(pdf: pdfium.PdfDocument, number: int, entries: list[Heading], typography: Typography | None) -> ExtractedPage:
-    page = pdf[number]
-    try:
-        textpage = page.get_textpage()
+class _Reader:
+    """A document's pages, read one by one."""
+
+    def __init__(self, pdf: pdfium.PdfDocument, order: Order) -> None:
+        self.pdf, self.languages = pdf, order.languages
+        self.has_form = pdf.get_formtype() != raw.FORMTYPE_NONE
+        self.outline = outline(pdf)
+        self.open: dict[int, tuple[pdfium.PdfPage, pdfium.PdfTextPage]] = {}  # looked at already
+        self.typography = None if self.outline else Typography.of(self._samples(order.skip))
+
+    def page(self, number: int) -> ExtractedPage:
+        page, textpage = self.open.pop(number) if number in self.open else self._opened(number)
         try:
-            text = page_text(textpage)
-            headings = typography.headings(textpage, text) if typography else place(entries, textpage, text)
-            warning = "cut" if textpage.count_chars() > LETTERS_MOST else ""
+            found = self._read(page, textpage, number)
+            if found.warning == "no text layer":
+                _recognise(page, found, self.languages)
+            if self.has_form:
+                _add_lines(found, pdf_extras.form_lines(self.pdf, page))
+            return found
         finally:
             textpage.close()
-        if len("".join(text.split())) < SCANNED_LETTERS and _cover(page) >= SCANNED_COVER:
-            warning = "no text layer"
-        return ExtractedPage(text, (pdf.get_page_label(number) or "").translate(_REPLACED)[:40], headings, warning)
-    finally:
-        page.close()
+            page.close()
+
+    def _opened(self, number: int) -> tuple[pdfium.PdfPage, pdfium.PdfTextPage]:
+        page = self.pdf[number]
+        return page, page.get_textpage()
+
+    def _samples(self, skip: int) -> Iterator[tuple[pdfium.PdfTextPage, str]]:
+        """The first pages; those that are to be read anyway stay open."""
+        for number in range(min(len(self.pdf), SAMPLE_PAGES)):
+            with suppress(pdfium.PdfiumError):
+                page, textpage = self._opened(number)
+                yield textpage, page_text(textpage)[0]
+                if number >= skip:
+                    self.open[number] = page, textpage
+                else:
+                    textpage.close()
+                    page.close()
+
+    def _read(self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, number: int) -> ExtractedPage:
+        text, cleaned = page_text(textpage)
+        painted, letters = Painted(page), Letters(textpage)
+        images, cover = pictures(painted, Area(*page.get_bbox()))
+        unseen = hidden(page, painted, letters, text, cover)
+        headings = self._headings(textpage, text, number)
+        flow = Flow(text, letters)
+        found = ExtractedPage("", tables=_put_in_order(flow, painted), images=images, cleaned=cleaned)
+        found.text, found.runs, found.hidden = flow.text, flow.runs, flow.moved(unseen)
+        found.headings = [(flow.place(offset), level, title) for offset, level, title in headings]
+        found.label = (self.pdf.get_page_label(number) or "").translate(_REPLACED)[:40]
+        if textpage.count_chars() > LETTERS_MOST:
+            found.warning = "cut"
+        if cover >= SCANNED_COVER and len("".join(text.split())) < SCANNED_LETTERS:
+            found.warning, found.images = "no text layer", 0
+        return found
+
+    def _headings(self, textpage: pdfium.PdfTextPage, text: str, number: int) -> list[tuple[int, int, str]]:
+        if self.typography:
+            return self.typography.headings(textpage, text)
+        return place(self.outline.get(number, []), textpage, text)
 
 
-def _cover(page: pdfium.PdfPage) -> float:
-    """How much of the page its images cover, 0 to 1; strips of one scan count together."""
-    left, bottom, right, top = page.get_bbox()
-    covered = 0.0
-    for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
-        box = image.get_bounds()
-        width, height = min(right, box[2]) - max(left, box[0]), min(top, box[3]) - max(bottom, box[1])
-        covered += max(0.0, width) * max(0.0, height)
-    area = (right - left) * (top - bottom)
-    return covered / area if area > 0 else 0.0
+def _put_in_order(flow: Flow, painted: Painted) -> list[Table]:
+    """Move what does not stand where it is read; each step costs something only where a page gives a reason."""
+    if RIGHT_TO_LEFT.search(flow.text):
+        turn_lines(flow)
+    found = grids(painted)
+    ruled = tables(found, painted, flow) if found else []
+    if may_have_columns(painted, [grid.area for grid in found]):
+        part_columns(flow, [(table.rows[0][0][0], table.rows[-1][-1][1]) for table in ruled])
+    return ruled
+
+
+def _recognise(page: pdfium.PdfPage, found: ExtractedPage, languages: tuple[str, ...]) -> None:
+    """Fill in what can be read on the image of a scanned page."""
+    from documents.extraction import ocr  # Few files have such pages.
+
+    recognised = ocr.recognise(page, languages)
+    if recognised is None:
+        return
+    if not recognised.text.strip():
+        found.warning = "no recognition"
+        return
+    found.warning = "unsure" if recognised.confidence < UNSURE else ""
+    found.recognised, found.confidence = recognised.languages, recognised.confidence
+    start = _gap(found)
+    found.text += recognised.text
+    found.boxes += [(start + box[0], start + box[1], *box[2:]) for box in recognised.boxes]
+
+
+def _add_lines(found: ExtractedPage, lines: list[tuple[str, Box]]) -> None:
+    """Lines of a form, behind the text."""
+    for number, (line, box) in enumerate(lines):
+        start = _gap(found, "\n" if number else "\n\n")
+        line = line.translate(_REPLACED)
+        found.text += line
+        found.boxes.append((start, len(found.text), *box))
+
+
+def _gap(found: ExtractedPage, blank: str = "\n\n") -> int:
+    """Keep what follows apart from the text there is; where it begins."""
+    if found.text.strip():
+        found.text += blank
+    return len(found.text)
+
+
+def _unclaimed(order: Order, claimed: int) -> Generator[ExtractedPage, None, int]:
+    """Pages that are in the file beyond the number it claims; returns how many."""
+    if not _may_have_more(order.path, claimed):
+        return 0
+    fallback = Fallback(order.path, order.password)
+    more = range(max(claimed, order.skip), min(fallback.count or 0, order.pages_max))
+    for number in more:
+        yield fallback.page(number)
+    return max(0, min(fallback.count or 0, order.pages_max) - claimed)
+
+
+def _may_have_more(path: Path, claimed: int) -> bool:
+    """Whether the file speaks of more pages than it counts; older versions of a page are among them."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = sum(1 for _ in _LEAF.finditer(data))
+        unpacked = 0
+        for packed in _PACKED.finditer(data):
+            if found > claimed or unpacked > PACKED_MOST:
+                break
+            with suppress(zlib.error):
+                inner = zlib.decompressobj().decompress(data[packed.end() :], PACKED_MOST)
+                unpacked += len(inner)
+                found += sum(1 for _ in _LEAF.finditer(inner))
+    return found > claimed
 
 
 def _read_without_pdfium(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:

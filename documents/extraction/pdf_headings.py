@@ -6,7 +6,7 @@ import ctypes
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ PAGE_MOST = 12  # headings; a page with more is a table or a poster
 LEVELS = 4
 
 _LINE = re.compile(r"[^\r\n]+")
+_WORD = re.compile(r"\w+")
+_GAP = re.compile(r"\W{0,6}")
 _PAGE_NUMBER = re.compile(r"(page|seite|página|pagina|sida|side|strona)\s*\d", re.IGNORECASE)
 
 
@@ -66,8 +68,11 @@ def _top(target: pdfium.PdfDest) -> float | None:
 def place(entries: list[Heading], textpage: pdfium.PdfTextPage, text: str) -> list[tuple[int, int, str]]:
     """Find each title in the page's text: where its words stand, else at the place the outline points to."""
     found, after = [], 0
+    lowered = text.lower() if entries else ""
+    if len(lowered) != len(text):  # Few letters are as many in small.
+        lowered = text
     for entry in entries:
-        offsets = [match.start() for match in re.finditer(_loosely(entry.title), text, re.IGNORECASE)]
+        offsets = list(_occurrences(entry.title, lowered))
         whole = [offset for offset in offsets if not offset or text[offset - 1] in "\r\n"]
         offset = _nearest(whole or offsets, entry.top, after, textpage)
         if offset is None:
@@ -77,10 +82,22 @@ def place(entries: list[Heading], textpage: pdfium.PdfTextPage, text: str) -> li
     return sorted(found, key=lambda heading: heading[0])
 
 
-def _loosely(title: str) -> str:
-    """The title's letters with any blanks, line ends or marks between them, as setting may have changed those."""
-    words = re.findall(r"\w+", title)
-    return r"[^\w]{0,6}".join(map(re.escape, words)) + r"(?!\w)" if words else r"(?!)"
+def _occurrences(title: str, lowered: str) -> Iterator[int]:
+    """Where the title's letters stand, with any blanks, line ends or marks between them: those may differ."""
+    first, *others = _WORD.findall(title.lower()) or [""]
+    start = lowered.find(first) if first else -1
+    while start >= 0:
+        end = start + len(first)
+        for word in others:
+            gap = _GAP.match(lowered, end)
+            end = gap.end() if gap else end
+            if not lowered.startswith(word, end):
+                break
+            end += len(word)
+        else:
+            if not _WORD.match(lowered, end):
+                yield start
+        start = lowered.find(first, start + 1)
 
 
 def _nearest(offsets: list[int], top: float | None, after: int, textpage: pdfium.PdfTextPage) -> int | None:
@@ -111,25 +128,18 @@ class Typography:
     running: set[str]
 
     @classmethod
-    def of(cls, pdf: pdfium.PdfDocument) -> Typography:
-        """Learn it from the first pages."""
+    def of(cls, opened: Iterable[tuple[pdfium.PdfTextPage, str]]) -> Typography:
+        """Learn it from some pages and their texts."""
         letters: Counter[Style] = Counter()
         lines: Counter[Style] = Counter()
         repeated: Counter[str] = Counter()
         pages = 0
-        for number in range(min(len(pdf), SAMPLE_PAGES)):
-            try:
-                page = pdf[number]
-                textpage = page.get_textpage()
-            except pdfium.PdfiumError:
-                continue
+        for textpage, text in opened:
             pages += 1
-            repeated.update({_without_numbers(line[0]) for line in _LINE.finditer(textpage.get_text_range())})
-            for line, style in _styled_lines(textpage, textpage.get_text_range()):
+            repeated.update({_without_numbers(line[0]) for line in _LINE.finditer(text)})
+            for line, style in _styled_lines(textpage, text):
                 letters[style] += len(line[0])
                 lines[style] += 1
-            textpage.close()
-            page.close()
         running = {line for line, times in repeated.items() if times >= 3 and times > 0.3 * pages}
         body = letters.most_common(1)[0][0] if letters else Style(0, False)
         return cls(body, _levels(body, letters, lines), running)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterator
 
-from documents.extraction.drafts import Draft, clean, in_pages
+from documents.extraction.drafts import Draft, cleaned, in_pages
+from documents.extraction.encoding import SAMPLE_BYTES, guess, wide_encoding
 from documents.extraction.pages import ExtractedDocument, ExtractedPage, Order
 
-DETECTOR_BYTES = 200_000
+DAMAGED = "Some letters of the file are damaged."
+NO_LETTERS = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"}
+DAMAGED_LEAST = 20  # whole letters for each damaged one, for a text to be UTF-8 none the less
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\f\r\x1b")
 _MARKS = [
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -26,51 +29,72 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
 
 def plain_draft(text: str, warnings: list[str]) -> Draft:
     """The text as it is; a form feed begins a page."""
-    breaks, length, parts = [], 0, []
-    for part in map(clean, text.split("\f")):
+    breaks, length, parts, removed = [], 0, [], []
+    for part in text.split("\f"):
+        part, taken_out = cleaned(part)
         parts.append(part)
+        removed.append((length, taken_out))
         length += len(part) + 1
         breaks.append(length)
-    return Draft(text="\n".join(parts), breaks=breaks[:-1], warnings=warnings)
+    return Draft(text="\n".join(parts), breaks=breaks[:-1], warnings=warnings, cleaned=removed)
 
 
 def decode(data: bytes, declared: str = "") -> tuple[str, list[str]]:
-    """The text, and a warning when its encoding had to be guessed.
+    """The text, and a warning when its encoding had to be guessed and the guess is a doubtful one.
 
-    In this order: byte order mark, what the file declares, UTF-8, a detector.
+    In this order: byte order mark, what the file declares, UTF-16 without a mark, UTF-8, the likeliest by its letters.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _marked(data.removeprefix(codecs.BOM_UTF8), encoding)
-    for encoding in filter(None, (declared, "utf-8")):
-        try:
-            return data.decode(encoding), []
-        except (UnicodeError, LookupError):
-            continue
+    if declared and (text := _as_declared(data, declared)):
+        return text, []
+    if _has_controls(data) and (wide := wide_encoding(data)):
+        return _marked(data, wide)
+    try:
+        text = data.decode("utf-8")
+        if b"\x1b$" not in data or not text.isascii():
+            return text, []
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+        if text.count("\ufffd") * DAMAGED_LEAST < sum(1 for letter in text[:100_000] if letter > "\x7f"):
+            return text, [DAMAGED]
     return _guessed(data)
+
+
+def _as_declared(data: bytes, declared: str) -> str:
+    """The text as the file says it is to be read; "" when that is wrong, or says nothing to us.
+
+    Bytes beyond ASCII that are faultless UTF-8 are that, whatever is said of them.
+    """
+    if not data.isascii():
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    try:
+        name = codecs.lookup(declared).name
+        return "" if name in NO_LETTERS else data.decode(name)
+    except (UnicodeError, LookupError, AssertionError):
+        return ""
+
+
+def _has_controls(data: bytes) -> bool:
+    """Whether there are bytes that a text of single bytes does not have."""
+    sample = data[:SAMPLE_BYTES]
+    return len(sample.translate(None, _CONTROLS)) * 50 < len(sample) * 49
 
 
 def _marked(data: bytes, encoding: str) -> tuple[str, list[str]]:
     try:
         return data.decode(encoding), []
     except UnicodeDecodeError:
-        return data.decode(encoding, "replace"), ["Some letters of the file are damaged."]
+        return data.decode(encoding, "replace"), [DAMAGED]
 
 
 def _guessed(data: bytes) -> tuple[str, list[str]]:
-    from charset_normalizer import from_bytes  # Slow to import, and seldom needed.
-
-    best = from_bytes(_around_foreign(data)).best()
-    sure = best is not None and best.chaos < 0.1 and best.coherence >= 0.2
-    encoding = best.encoding if best is not None and sure else "cp1252"
+    encoding, is_sure = guess(data)
     text = data.decode(encoding, "replace")
-    if sure and "\ufffd" not in text:
+    if is_sure and "\ufffd" not in text:
         return text, []
     return text, [f"The file does not say how its letters are encoded; {encoding} was guessed. Some may be wrong."]
-
-
-def _around_foreign(data: bytes) -> bytes:
-    """A part of the file that has letters outside ASCII, for a detector that would be slow with all of it."""
-    first = re.search(rb"[\x80-\xff]", data)
-    start = max(0, (first.start() if first else 0) - DETECTOR_BYTES // 2)
-    return data[start : start + DETECTOR_BYTES]

@@ -55,10 +55,22 @@ def page_size(path: Path, page_number: int) -> tuple[float, float]:
     return width, height
 
 
-def rectangles(path: Path, page_number: int, spans: Sequence[tuple[int, int]]) -> list[list[Rect]]:
-    """For each span of the page's text the boxes round its words, one a line where the words stand together."""
-    order = {"do": "rectangles", "path": str(path.resolve()), "page_number": page_number, "spans": list(spans)}
-    return [[Rect(*box) for box in boxes] for boxes in json.loads(_child.ask(order))]
+def rectangles(
+    path: Path,
+    page_number: int,
+    spans: Sequence[tuple[int, int]],
+    *,
+    runs: Sequence[Sequence[int]] = (),
+    boxes: Sequence[Sequence[float]] = (),
+) -> list[list[Rect]]:
+    """For each span of the page's text the boxes round its words, one a line where the words stand together.
+
+    `runs` and `boxes` are those of the page as it was read; without them the text is in PDFium's order, and what
+    PDFium does not give as text has no place.
+    """
+    places = {"spans": list(spans), "runs": list(runs), "boxes": list(boxes)}
+    order = {"do": "rectangles", "path": str(path.resolve()), "page_number": page_number, **places}
+    return [[Rect(*box) for box in found] for found in json.loads(_child.ask(order))]
 
 
 class _Child:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from documents.extraction.limits import confine
+from documents.extraction.pdf_extras import shown
 from documents.rendering import SECONDS, Rect
 
 MEMORY_BYTES = 2 * 2**30
 PIXELS_MOST = 4_000  # of an image's longer side
 QUALITY = 85
-GRAIN = 100  # units to a point, as PDFium gives places on the shown page in whole units
 SAME_LINE = 0.5  # of the lower box's height must stand beside the other's
 GAP_MOST = 1.2  # heights between two boxes that are still drawn as one
 
@@ -43,7 +42,7 @@ def answer(order: dict) -> bytes:
             case "size":
                 return json.dumps(page.get_size()).encode()
             case _:
-                return json.dumps(rectangles(page, order["spans"])).encode()
+                return json.dumps(rectangles(page, order["spans"], order["runs"], order["boxes"])).encode()
 
 
 def _opened(path: str) -> pdfium.PdfDocument:
@@ -68,29 +67,47 @@ def image(page: pdfium.PdfPage, scale: float) -> bytes:
     return out.getvalue()
 
 
-def rectangles(page: pdfium.PdfPage, spans: Iterable[tuple[int, int]]) -> list[list[Rect]]:
+def rectangles(
+    page: pdfium.PdfPage,
+    spans: Iterable[tuple[int, int]],
+    runs: Sequence[tuple[int, int, int, int]],
+    boxes: Sequence[tuple[int, int, float, float, float, float]],
+) -> list[list[Rect]]:
     textpage = page.get_textpage()
     count = textpage.count_chars()
+    # What has boxes stands behind PDFium's own text, so from the first of them on nothing else has a place.
+    own = min((start for start, *_ in boxes), default=sys.maxsize)
     found = []
-    for first, after in spans:
-        start, end = max(0, first), min(after, count)
-        boxes = textpage.count_rects(start, end - start) if start < end else 0
-        found.append(by_line(_shown(page, textpage.get_rect(index)) for index in range(boxes)))
+    for start, end in spans:
+        places = [
+            _corners(shown(page, textpage.get_rect(index)))
+            for first, length in ranges(max(0, start), min(end, own), count, runs)
+            for index in range(textpage.count_rects(first, length))
+        ]
+        places += [_corners(place) for first, after, *place in boxes if first < end and after > start]
+        found.append(by_line(places))
     textpage.close()
     return found
 
 
-def _shown(page: pdfium.PdfPage, rect: Box) -> Box:
-    """A box of the page's own space, on the page as it is shown: turned, cropped, from the top."""
-    left, bottom, right, top = rect
-    width, height = (round(side * GRAIN) for side in page.get_size())
-    corners = []
-    for place in ((left, bottom), (right, top)):
-        x, y = ctypes.c_int(), ctypes.c_int()
-        raw.FPDF_PageToDevice(page, 0, 0, width, height, 0, *place, x, y)
-        corners.append((x.value / GRAIN, y.value / GRAIN))
-    (x1, y1), (x2, y2) = corners
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+def ranges(start: int, end: int, count: int, runs: Sequence[tuple[int, int, int, int]]) -> Iterator[tuple[int, int]]:
+    """PDFium's characters (index, number), of `count`, that stand for this span of a text put together from runs.
+
+    >>> list(ranges(2, 9, 100, [(0, 40, 4, 1), (4, 20, 4, -1)]))
+    [(42, 2), (17, 4)]
+    """
+    for first, index, length, step in runs or [(0, 0, count, 1)]:
+        letters = range(index, index + length * step, step)[max(0, start - first) : max(0, end - first)]
+        together = [letters] if abs(step) == 1 else [range(letter, letter + 1) for letter in letters]
+        for stretch in filter(None, together):
+            least, most = max(0, min(stretch)), min(count - 1, max(stretch))
+            if least <= most:
+                yield least, most - least + 1
+
+
+def _corners(place: Sequence[float]) -> Box:
+    left, top, width, height = place
+    return left, top, left + width, top + height
 
 
 def by_line(boxes: Iterable[Box]) -> list[Rect]:

@@ -65,3 +65,6 @@ class SearchBackend(Protocol):
         """Best first. Only live generations of documents in the query's collections are ever looked at."""
 
     def count(self, document_id: UUID, generation: int) -> int: ...
+
+    def held(self) -> Iterable[tuple[UUID, int, int]]:
+        """Everything it holds: document, generation and how many chunks."""

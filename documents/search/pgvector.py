@@ -86,6 +86,11 @@ class PgvectorBackend:
             cursor.execute(COUNT.format(**self.tables), [document_id, generation])
             return cursor.fetchone()[0]
 
+    def held(self) -> list[tuple[UUID, int, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute(HELD.format(**self.tables))
+            return cursor.fetchall()
+
     def search(self, query: Query, top: int) -> list[Hit]:
         """A question without a vector is looked up by its words alone, whatever the mode."""
         if not query.collections or top < 1:
@@ -239,6 +244,11 @@ DELETE FROM {vector} WHERE chunk_id IN (SELECT chunk_id FROM chunk)
 
 COUNT = """
 SELECT count(*) FROM {chunk} JOIN {document} USING (slot) WHERE document_id = %s AND generation = %s
+"""
+
+HELD = """
+SELECT document_id, generation, count(chunk_id)
+FROM {document} LEFT JOIN {chunk} USING (slot) GROUP BY document_id, generation
 """
 
 # Compiling such a statement costs more than running it. The graph is searched on until enough allowed chunks are found.

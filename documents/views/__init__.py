@@ -1,25 +1,32 @@
 """The library's pages."""
 
 from documents.views.collections import collection, members, new_collection
-from documents.views.listing import (
+from documents.views.documents import (
     cancel_document,
-    coming,
     delete_document,
+    distrust_document,
     document,
-    library,
-    library_state,
+    document_receipt,
+    give_password,
     original,
+    passages,
     retry_document,
-    upload,
+    trust_document,
 )
+from documents.views.listing import bulk, coming, library, library_state
 from documents.views.pages import image, page
+from documents.views.uploads import upload
 
 __all__ = [
+    "bulk",
     "cancel_document",
     "collection",
     "coming",
     "delete_document",
+    "distrust_document",
     "document",
+    "document_receipt",
+    "give_password",
     "image",
     "library",
     "library_state",
@@ -27,6 +34,8 @@ __all__ = [
     "new_collection",
     "original",
     "page",
+    "passages",
     "retry_document",
+    "trust_document",
     "upload",
 ]

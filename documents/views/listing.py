@@ -1,41 +1,45 @@
-"""What there is, what is on its way, and one document."""
+"""What there is, what is on its way, and what is done to several documents at once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, Sum
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from documents import intake
-from documents.embeddings import local_model_name
-from documents.forms import CollectionForm, UploadForm
+from documents.embeddings import model_name
+from documents.forms import KINDS, BulkForm, CollectionForm, FilterForm
 from documents.indexes import private_collection
-from documents.intake import UploadRefused, accept
-from documents.models import UNDER_WAY, Collection, Document, Membership, State
+from documents.intake import UploadRefused
+from documents.models import FINDABLE, UNDER_WAY, Collection, Document, State
 from documents.views.collections import listed
 from project.accounts import SignedInRequest
-from project.limits import limited
+from project.workers import why_nobody_works
 
 A_PAGE = 50
+COMING_MOST = 200
+LINE_MOST = 10_000  # documents whose place in line is told
+SENTENCES_MOST = 5
 JUST_ENDED = timedelta(minutes=2)
+ACTS = (("move", "Move…"), ("retry", "Read again…"), ("delete", "Delete…"))
+NEED_YOU = (State.WARNING, State.FAILED)
 
 
 def library_state(request: HttpRequest) -> dict[str, object]:
     """For every page: whether search by meaning is there."""
-    return {"has_embeddings": bool(local_model_name())}
+    return {"has_embeddings": bool(model_name())}
 
 
 @require_GET
@@ -43,146 +47,148 @@ def library(request: SignedInRequest) -> HttpResponse:
     chosen = None
     if wanted := request.GET.get("collection"):
         chosen = get_object_or_404(Collection.objects.for_user(request.user), pk=_uuid(wanted))
+    form = FilterForm(request.GET)
     shown = Document.objects.for_user(request.user).current().select_related("collection", "owner")
     if chosen:
         shown = shown.filter(collection=chosen)
-    query = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    if query:
-        shown = shown.filter(Q(name__icontains=query) | Q(title__icontains=query))
-    # What this person sees above the table, on its way, is not listed twice.
-    shown = shown.exclude(Q(owner=request.user, state__in=UNDER_WAY, generation=0))
-    page_obj = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
+    if form.chosen.get("state") != "under-way":
+        # What this person sees above the table, on its way, is not listed twice.
+        shown = shown.exclude(Q(owner=request.user, state__in=UNDER_WAY, generation=0))
+    page_obj = Paginator(form.documents(shown, request.user), A_PAGE).get_page(request.GET.get("page"))
     targets = [private_collection(request.user), *Collection.objects.editable_by(request.user).filter(is_private=False)]
     editable = {target.pk for target in targets}
     for item in page_obj.object_list:
         item.can_edit = item.collection_id in editable
+    used = Document.objects.filter(owner=request.user, deleted_at=None).aggregate(n=Sum("size"))["n"] or 0
     return render(
         request,
         "documents/library.html",
         {
+            **on_their_way(request),
             "collections": listed(request),
             "collection": chosen,
             "upload_targets": targets,
             "documents": page_obj.object_list,
             "page_obj": page_obj,
-            "query": query,
-            "under_way": _coming(request),
+            "previous_url": page_obj.has_previous() and form.address(page=page_obj.previous_page_number()),
+            "next_url": page_obj.has_next() and form.address(page=page_obj.next_page_number()),
+            "form": form,
+            "states": [(name, words) for name, (words, _) in FilterForm.STATES.items()],
+            "kinds": KINDS.items(),
+            "sorts": _sorts(form),
+            "acts": ACTS,
             "may_upload": chosen is None or chosen.pk in editable,
+            "may_edit": any(item.can_edit for item in page_obj.object_list),
             "upload_url": reverse("library-upload"),
-            "used_bytes": Document.objects.filter(owner=request.user, deleted_at=None).aggregate(n=Sum("size"))["n"]
-            or 0,
+            "used_bytes": used,
             "quota_bytes": settings.QUOTA_BYTES,
             "collection_form": CollectionForm(owner=request.user),
         },
     )
 
 
-@require_GET
-def coming(request: SignedInRequest) -> HttpResponse:
-    """The list of what is on its way; the page asks for it again while something is."""
-    return render(request, "documents/_coming.html", {"under_way": _coming(request)})
-
-
-def _coming(request: SignedInRequest) -> list[Document]:
-    """This person's own uploads that are under way, or ended a moment ago; each knows how many are before it."""
-    recent = Q(finished_at__gte=timezone.now() - JUST_ENDED)
-    rows = Document.objects.for_user(request.user).current().filter(owner=request.user)
-    found = list(rows.filter(Q(state__in=UNDER_WAY) | Q(state=State.FAILED) | recent).order_by("-created_at")[:200])
-    for item in found:
-        item.can_edit = True
-        if item.state == State.QUEUED:
-            ahead = Document.objects.under_way().filter(created_at__lt=item.created_at)
-            item.before = ahead.count()
+def _sorts(form: FilterForm) -> dict[str, dict[str, str]]:
+    """For each column that can be sorted by: the address that does, and how it is sorted now. Names begin with A,
+    numbers and dates with the largest."""
+    now = str(form.chosen.get("sort", "-added"))
+    found = {}
+    for name in FilterForm.SORTS:
+        first = name if name == "name" else f"-{name}"
+        turned = name if first.startswith("-") else f"-{name}"
+        found[name] = {
+            "address": form.address(sort=turned if now == first else first),
+            "now": {name: "ascending", f"-{name}": "descending"}.get(now, ""),
+        }
     return found
 
 
+@require_GET
+def coming(request: SignedInRequest) -> HttpResponse:
+    """The list of what is on its way; the page asks for it again while something is."""
+    return render(request, "documents/_coming.html", on_their_way(request))
+
+
+def on_their_way(request: SignedInRequest) -> dict[str, object]:
+    """This person's uploads that are under way, failed, or ended a moment ago; each knows how many are before it."""
+    recent = Q(finished_at__gte=timezone.now() - JUST_ENDED)
+    rows = Document.objects.for_user(request.user).current().filter(owner=request.user).prefetch_related("attempts")
+    wanted = Q(state__in=UNDER_WAY) | Q(state=State.FAILED) | recent
+    found = list(rows.filter(wanted).order_by("-created_at")[:COMING_MOST])
+    waiting = [item for item in found if item.is_under_way and item.lease_until is None]
+    line = Document.objects.in_turn().values_list("pk", flat=True)[:LINE_MOST] if waiting else []
+    places = {pk: place for place, pk in enumerate(line)}
+    for item in found:
+        item.can_edit = True
+        item.before = places.get(item.pk, 0)
+    nobody = any(item.is_under_way and (item.lease_until is None or item.is_cut_off) for item in found)
+    return {"under_way": found, "summary": _summary(found), "nobody_works": why_nobody_works() if nobody else ""}
+
+
+def _summary(found: list[Document]) -> str:
+    """How many there are of which sort, in words."""
+    moving = sum(item.is_under_way for item in found)
+    ended = Counter(
+        "need" if item.state in NEED_YOU else "ready" for item in found if item.state in FINDABLE + NEED_YOU
+    )
+    parts = [f"{moving} under way"] * bool(moving) + [f"{ended['ready']} ready"] * bool(ended["ready"])
+    if need := ended["need"]:
+        parts.append("1 needs you" if need == 1 else f"{need} need you")
+    return ", ".join(parts)
+
+
 @require_POST
-@limited("upload")
-def upload(request: SignedInRequest) -> HttpResponse:
-    form = UploadForm(request.POST, request.FILES)
+def bulk(request: SignedInRequest) -> HttpResponse:
+    """Move, read again or delete what was chosen: asked first, and done when the answer is sure."""
+    form = BulkForm(request.POST, user=request.user)
+    back = reverse("library") + (f"?{query}" if (query := request.POST.get("back", "").lstrip("?")) else "")
     if not form.is_valid():
-        refusal = UploadRefused(400, "no_file", "No file came with this form.", "Choose a file first.")
-        return _refuse_upload(request, refusal)
-    target = form.target(request)
-    if target is None:
-        raise Http404
-    file = form.cleaned_data["file"]
-    try:
-        row, is_new = accept(file.chunks(), file.name, request.user, target)
-    except UploadRefused as refusal:
-        return _refuse_upload(request, refusal)
-    if "application/json" not in request.headers.get("Accept", ""):
-        messages.success(request, f"{row.name} is on its way." if is_new else f"{row.name} is here already.")
-        return redirect(target)
-    body = {"id": str(row.pk), "name": row.name, "state": row.state, "duplicate": not is_new}
-    return JsonResponse(body, status=201 if is_new else 200)
+        sentences = " ".join(str(each) for errors in form.errors.values() for each in errors)
+        if request.htmx:
+            return render(request, "documents/_bulk.html", {"refusal": sentences})
+        messages.error(request, sentences)
+        return redirect(back)
+    found = list(form.documents())
+    if not form.cleaned_data["sure"]:
+        context = {
+            "act": form.cleaned_data["act"],
+            "chosen": found,
+            "passages": sum(item.chunk_count for item in found),
+            "not_yours": len(set(form.chosen)) - len(found),
+            "targets": Collection.objects.editable_by(request.user),
+            "back": request.POST.get("back", ""),
+            "back_url": back,
+        }
+        if request.htmx:
+            return render(request, "documents/_bulk.html", context)
+        return render(request, "documents/bulk.html", context | {"collections": listed(request)})
+    _act(request, form, found)
+    return redirect(back)
 
 
-def _refuse_upload(request: SignedInRequest, refusal: UploadRefused) -> HttpResponse:
-    if "application/json" in request.headers.get("Accept", ""):
-        body = {"error": {"code": refusal.code, "reason": refusal.reason, "advice": refusal.advice}}
-        return JsonResponse(body, status=refusal.status)
-    messages.error(request, str(refusal))
-    return redirect("library")
-
-
-@require_GET
-def document(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    readable = Document.objects.for_user(request.user).select_related("collection", "owner")
-    row = get_object_or_404(readable, pk=pk)
-    row.can_edit = Document.objects.editable_by(request.user).filter(pk=pk).exists()
-    readers = Membership.objects.filter(collection=row.collection).count() + 1
-    context = {"document": row, "pages": row.pages_live().defer("text", "headings"), "readers": readers}
-    context["collections"] = listed(request)
-    return render(request, "documents/document.html", context)
-
-
-def _change(request: SignedInRequest, pk: UUID, act, sentence: str) -> HttpResponse:
-    row = get_object_or_404(Document.objects.editable_by(request.user), pk=pk)
-    act(row)
-    if request.htmx:
-        return render(request, "documents/_coming.html", {"under_way": _coming(request)})
-    messages.success(request, sentence.format(row.name))
-    return redirect(row.collection)
-
-
-@require_POST
-def retry_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    return _change(request, pk, intake.retry, "{} is read again.")
-
-
-@require_POST
-def cancel_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    return _change(request, pk, intake.cancel, "{} is cancelled.")
-
-
-@require_POST
-def delete_document(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    return _change(request, pk, intake.delete, "{} is deleted.")
-
-
-@require_GET
-async def original(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
-    """The file as it was uploaded: always a download, never a page of ours."""
-    row = await sync_to_async(_readable)(await request.auser(), pk)
-    if not row.path.exists():
-        raise Http404
-    response = StreamingHttpResponse(_pieces(row.path), content_type="application/octet-stream")
-    response["Content-Length"] = str(row.size)
-    response["Content-Disposition"] = content_disposition_header(True, row.name)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
-
-
-def _readable(user, pk: UUID) -> Document:
-    return get_object_or_404(Document.objects.for_user(user), pk=pk)
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    """A sync file under ASGI would be read whole into memory first."""
-    with path.open("rb") as file:
-        while piece := await sync_to_async(file.read, thread_sensitive=False)(1 << 18):
-            yield piece
+def _act(request: SignedInRequest, form: BulkForm, found: list[Document]) -> None:
+    """Do it to each, and say how many it was done to and why not to the others."""
+    acts: dict[str, tuple[Callable[[Document], None], str]] = {
+        "retry": (intake.retry, "read again"),
+        "delete": (intake.delete, "deleted"),
+    }
+    if target := form.target:
+        acts["move"] = partial(intake.move, collection=target), f"moved to {target}"
+    act, words = acts[form.cleaned_data["act"]]
+    done, refusals = 0, []
+    for item in found:
+        try:
+            act(item)
+            done += 1
+        except UploadRefused as refusal:
+            refusals.append(str(refusal))
+    if done:
+        messages.success(request, f"1 document is {words}." if done == 1 else f"{done:,} documents are {words}.")
+    for sentence in refusals[:SENTENCES_MOST]:
+        messages.error(request, sentence)
+    if (more := len(refusals) - SENTENCES_MOST) > 0:
+        messages.error(request, f"{more:,} more could not be {words}.")
+    if not found:
+        messages.error(request, "None of these can be changed by you, or they are gone.")
 
 
 def _uuid(text: str) -> UUID:

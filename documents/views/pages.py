@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from django.views.decorators.http import require_GET
 
 from documents import rendering
 from documents.models import Document, Page, page_url
+from documents.standing import why_withheld
+from documents.textview import blocks
 from documents.views.collections import listed
 from project.accounts import SignedInRequest
 
@@ -29,6 +31,14 @@ class Mark:
     """Words to light on a page image. `index` says which of the sentences one came by they belong to."""
 
     index: int
+    rects: list[rendering.Rect]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Words of a page that answers may not use, to be outlined with the reason."""
+
+    why: str
     rects: list[rendering.Rect]
 
 
@@ -60,7 +70,7 @@ def image(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
     except FileNotFoundError:
         close_old_connections()  # Drawing may have to wait, and connections are few.
         try:
-            picture = rendering.page_image(row.path, number)
+            picture = rendering.page_image(row.readable_path, number)
         except rendering.RenderingBusy as exc:
             response = HttpResponse(str(exc), status=503, content_type="text/plain")
             response["Retry-After"] = "5"
@@ -100,40 +110,45 @@ def _page_context(row: Document, shown: Page) -> dict[str, object]:
 def _lit(
     row: Document, shown: Page, marks: list[tuple[int, int]], passage: tuple[int, int] | None
 ) -> dict[str, object]:
-    """The page as a picture with rectangles, or as text in pieces; the text too when the picture fails."""
+    """The page as a picture with rectangles, if it can be drawn, and as text."""
+    withheld = (
+        []
+        if row.trusted_at
+        else [(start, end, kind, why_withheld(kind, why)) for start, end, kind, why in shown.findings]
+    )
+    lit: dict[str, object] = {
+        "image_url": None,
+        "withheld": withheld,
+        "blocks": blocks(
+            shown.text, headings=shown.headings, tables=shown.tables, marks=marks, passage=passage, findings=withheld
+        ),
+    }
     if row.kind == "pdf":
         close_old_connections()
-        try:
-            width, height = rendering.page_size(row.path, shown.number)
-            rects = rendering.rectangles(row.path, shown.number, [*marks, *([passage] if passage else [])])
-        except rendering.RenderingError:
-            pass
-        else:
-            return {
-                "image_url": reverse("page-image", args=[row.pk, shown.number]),
-                "width": width,
-                "height": height,
-                "marks": [Mark(index, found) for index, found in enumerate(rects[: len(marks)])],
-                "passage": rects[-1] if passage else [],
-            }
-    return {"image_url": None, "pieces": _pieces_of_text(shown.text, marks, passage)}
+        with suppress(rendering.RenderingError):  # The words are there.
+            lit |= _picture(row, shown, marks, passage, withheld[:SPANS_MAX])
+    return lit
 
 
-def _pieces_of_text(
-    text: str, marks: list[tuple[int, int]], passage: tuple[int, int] | None
-) -> list[tuple[str, int | None, bool]]:
-    """Cut a text at every border: (text, index of its mark or None, whether it lies in the passage).
-
-    >>> _pieces_of_text("abcdef", [(1, 3)], (0, 4))
-    [('a', None, True), ('bc', 0, True), ('d', None, True), ('ef', None, False)]
-    """
-    borders = {0, len(text), *(place for span in [*marks, *([passage] if passage else [])] for place in span)}
-    cuts = sorted(place for place in borders if place <= len(text))
-    pieces = []
-    for start, end in pairwise(cuts):
-        index = next((n for n, (first, last) in enumerate(marks) if first <= start and end <= last), None)
-        pieces.append((text[start:end], index, bool(passage and passage[0] <= start and end <= passage[1])))
-    return pieces
+def _picture(
+    row: Document,
+    shown: Page,
+    marks: list[tuple[int, int]],
+    passage: tuple[int, int] | None,
+    withheld: list[tuple[int, int, str, str]],
+) -> dict[str, object]:
+    spans = [*marks, *((start, end) for start, end, *_ in withheld), *([passage] if passage else [])]
+    width, height = rendering.page_size(row.readable_path, shown.number)
+    rects = rendering.rectangles(row.readable_path, shown.number, spans, runs=shown.runs, boxes=shown.boxes)
+    outlined = rects[len(marks) : len(marks) + len(withheld)]
+    return {
+        "image_url": reverse("page-image", args=[row.pk, shown.number]),
+        "width": width,
+        "height": height,
+        "marks": [Mark(index, found) for index, found in enumerate(rects[: len(marks)])],
+        "outlined": [Finding(why, found) for (*_, why), found in zip(withheld, outlined, strict=True) if found],
+        "passage": rects[-1] if passage else [],
+    }
 
 
 def _spans(values: list[str], shown: Page) -> list[tuple[int, int]]:

@@ -5,9 +5,19 @@ end when their parent ends, even by a kill. No Django here: the settings ask thi
 """
 
 from project.local.children import Child, die_with_parent
-from project.local.faults import LocalError
+from project.local.faults import LocalError, has_no_room
 from project.local.places import hold
 from project.local.postgres import Postgres, database
 from project.local.redis import Redis, redis_url
 
-__all__ = ["Child", "LocalError", "Postgres", "Redis", "database", "die_with_parent", "hold", "redis_url"]
+__all__ = [
+    "Child",
+    "LocalError",
+    "Postgres",
+    "Redis",
+    "database",
+    "die_with_parent",
+    "has_no_room",
+    "hold",
+    "redis_url",
+]

@@ -17,7 +17,7 @@ def in_words(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if has_no_room(exc):
             raise LocalError(disk_full(data_dir, "no space is left")) from exc
         raise LocalError(
             f"The data folder {data_dir} cannot be written: {exc.strerror} ({exc.filename}). "
@@ -36,3 +36,8 @@ def disk_full(data_dir: Path, how: str) -> str:
         f"The disk is full: {how} for the data folder {data_dir}. Free at least {FIRST_START_BYTES // 1_000_000} MB, "
         "or choose another folder with LECTERN_DATA."
     )
+
+
+def has_no_room(fault: BaseException | None) -> bool:
+    """Whether a disk, a quota or a limit on the size of files refused to take more."""
+    return isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -4,6 +4,7 @@ const AT_ONCE = 3;
 const form = document.querySelector("[data-upload]");
 const list = document.getElementById("uploads");
 const waiting = [];
+const holding = new Set(); // Told to come again later.
 let running = 0;
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
@@ -64,7 +65,28 @@ class Upload {
     next();
   }
 
+  /** The server asks to come again in so many seconds: count them down, then do. */
+  hold(seconds, why) {
+    holding.add(this);
+    this.part("bar").value = 0;
+    const again = Date.now() + seconds * 1000;
+    const tick = () => {
+      const left = Math.ceil((again - Date.now()) / 1000);
+      if (left > 0) return this.show("holding", `${why}, tries again in ${left} s`);
+      this.letGo();
+      this.retry();
+    };
+    tick();
+    this.clock = setInterval(tick, 1000);
+  }
+
+  letGo() {
+    clearInterval(this.clock);
+    holding.delete(this);
+  }
+
   cancel() {
+    this.letGo();
     if (waiting.includes(this)) waiting.splice(waiting.indexOf(this), 1);
     this.request?.abort();
     this.row.remove();
@@ -112,6 +134,10 @@ class Upload {
     } else {
       // Led elsewhere, it is the sign-in page that came.
       const status = request.responseURL === form.action ? request.status : 403;
+      const patience = Number(request.getResponseHeader("Retry-After"));
+      if (status === 429 && patience > 0) {
+        return this.hold(patience, answer?.error?.code === "queue_full" ? "The queue is full" : "Many files in a minute");
+      }
       // What is wrong with the file itself is wrong the next time too.
       this.fail(answer?.error?.reason ? answer.error : fault(status), ![400, 413, 415].includes(status));
     }
@@ -183,5 +209,5 @@ if (form) {
     event.preventDefault();
     take(files.map((file) => [file, file.name]));
   });
-  addEventListener("beforeunload", (event) => { if (running || waiting.length) event.preventDefault(); });
+  addEventListener("beforeunload", (event) => { if (running || waiting.length || holding.size) event.preventDefault(); });
 }

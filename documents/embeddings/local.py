@@ -1,24 +1,20 @@
-"""Turn texts into vectors on this machine: the sentence model all-MiniLM-L6-v2, run by onnxruntime.
-
-The weights come from an installed package. Where it is missing there is no vector search, and everything else goes on.
-"""
+"""The sentence model all-MiniLM-L6-v2 on this machine, run by onnxruntime. An installed package has its weights."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from django.conf import settings
 
-from documents.models import EmbeddingCache
+from documents.embeddings.vectors import EmbeddingUnavailable, Part, readable, unit_length
 
 if TYPE_CHECKING:
     from onnxruntime import RunOptions
@@ -30,59 +26,22 @@ WINDOW = 256  # word pieces, the opening and closing mark among them
 BATCH = 8  # windows of nearly equal length: as fast as more at a time, in a third of the memory
 
 
-class EmbeddingUnavailable(Exception):
-    """The model that an index was built with cannot be had here; str(exc) may be shown to a person."""
-
-
-class Embedder(Protocol):
-    name: str
-    dimensions: int
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """One row a text: float32, of unit length. A text gets the same vector in any company."""
-
-
 def local_model_name() -> str:
     """The name of the local model when its weights are installed, else ""; nothing is loaded to find out."""
     return LOCAL_MODEL if _weights() else ""
 
 
-def embed_cached(model_name: str, texts: Sequence[str]) -> list[np.ndarray]:
-    """A vector for each text. What this model has embedded before is read back; the rest is kept for the next time."""
-    keys = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
-    rows = EmbeddingCache.objects.filter(model=model_name, sha256__in=set(keys)).values_list("sha256", "vector")
-    known = {bytes(key): np.frombuffer(vector, "<f4") for key, vector in rows}
-    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    if missing:
-        vectors = embedder(model_name).embed(list(missing.values()))
-        known.update(zip(missing, vectors, strict=True))
-        EmbeddingCache.objects.bulk_create(
-            [
-                EmbeddingCache(model=model_name, sha256=key, vector=known[key].astype("<f4").tobytes())
-                for key in missing
-            ],
-            ignore_conflicts=True,  # Another worker may have met the same text.
-        )
-    return [known[key] for key in keys]
-
-
-def embed_query(model_name: str, text: str) -> np.ndarray:
-    return embedder(model_name).embed([text])[0]
-
-
-def embedder(model_name: str) -> Embedder:
-    """The embedder of this name, loaded once in a process. Vectors of two models never meet in one index."""
-    if model_name != LOCAL_MODEL:
-        raise EmbeddingUnavailable(f"The index was built with the embedding model {model_name}, which is not set up.")
+def local_embedder() -> LocalEmbedder:
+    """The one of this process, loaded when it is first asked for."""
     with _loading:
-        return _local_embedder()
+        return _loaded()
 
 
 _loading = threading.Lock()
 
 
 @cache
-def _local_embedder() -> LocalEmbedder:
+def _loaded() -> LocalEmbedder:
     weights = _weights()
     if weights is None:
         raise EmbeddingUnavailable(f"The weights of the embedding model {LOCAL_MODEL} are not installed.")
@@ -124,7 +83,7 @@ class LocalEmbedder:
         """A text longer than the model's window is embedded in windows, whose vectors are averaged by length."""
         owners: list[int] = []
         windows: list[list[int]] = []
-        for number, pieces in enumerate(self._tokenizer.encode_batch(_readable(texts), add_special_tokens=False)):
+        for number, pieces in enumerate(self._tokenizer.encode_batch(readable(texts), add_special_tokens=False)):
             for window in _windows(pieces.ids):
                 owners.append(number)
                 windows.append(window)
@@ -136,7 +95,13 @@ class LocalEmbedder:
             vectors = self._run([windows[place] for place in batch], self._giving_back if is_last_of_many else None)
             for place, vector in zip(batch, vectors, strict=True):
                 sums[owners[place]] += vector * max(1, len(windows[place]))
-        return _unit_length(sums)
+        return unit_length(sums)
+
+    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+        yield Part(dict(enumerate(self.embed(texts))), 0)
+
+    def query(self, text: str) -> np.ndarray:
+        return self.embed([text])[0]
 
     def _run(self, windows: list[list[int]], options: RunOptions | None) -> np.ndarray:
         width = max(map(len, windows)) + 2
@@ -148,22 +113,9 @@ class LocalEmbedder:
         return self._session.run(None, {"ids": ids, "mask": mask}, options)[0]
 
 
-def _readable(texts: Sequence[str]) -> list[str]:
-    """The tokenizer takes UTF-8 alone: half of a surrogate pair becomes the mark that stands for it."""
-    return [text.encode("utf-8", "replace").decode() for text in texts]
-
-
 def _windows(pieces: list[int]) -> list[list[int]]:
     """Windows of nearly equal length, so that none is a mere tail."""
     room = WINDOW - 2
     count = max(1, -(-len(pieces) // room))
     edges = [len(pieces) * number // count for number in range(count + 1)]
     return [pieces[start:end] for start, end in pairwise(edges)]
-
-
-def _unit_length(vectors: np.ndarray) -> np.ndarray:
-    """Scale each row to length one. A row without a direction is refused: no distance to it means anything."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (np.isfinite(lengths).all() and (lengths > 1e-6).all()):
-        raise ValueError("the model returned a vector without a direction")
-    return (vectors / lengths).astype(np.float32)

@@ -1,0 +1,162 @@
+"""What must agree, and whether it does: rows, files, checksums, pages, chunks, the index, and who works on what.
+
+`faults()` names each thing that is not as it should be, with the way to mend it. Nothing in it is normal: after any
+crash the next step of the ordinary work puts things right, so a fault that stays is one of ours, or of a disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, F, Q
+from django.utils import timezone
+
+from documents.ingestion import remove_traces, tidy
+from documents.intake import retry
+from documents.models import FINDABLE, UNDER_WAY, Attempt, Document, IndexVersion, Page, State
+
+FRESH_S = 3_600  # A file younger than this may still be on its way in.
+STALE = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
+LOST = {
+    "code": "file_lost",
+    "reason": "The stored file is missing or damaged; what was read from it can still be found.",
+    "advice": "Upload it again.",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that does not agree. `repair` may be called once."""
+
+    kind: str
+    what: str
+    repair: Callable[[], object]
+
+
+def faults(*, checksums: bool = True) -> Iterator[Fault]:
+    """Everything that does not agree. Reads every stored file unless `checksums` is off."""
+    yield from _files_of_rows(checksums)
+    yield from _rows_of_files()
+    yield from _pages_and_chunks()
+    yield from _index_of_documents()
+    yield from _documents_of_index()
+    yield from _leases()
+    yield from _attempts()
+
+
+def _files_of_rows(checksums: bool) -> Iterator[Fault]:
+    kept = Document.objects.filter(deleted_at=None).exclude(error__code=LOST["code"])
+    for document in kept.iterator():
+        mend = partial(_tell_lost, document)
+        if not document.path.is_file():
+            yield Fault("row without file", f"{document.pk} “{document}”", mend)
+        elif document.path.stat().st_size != document.size or (checksums and _sha256(document.path) != document.sha256):
+            yield Fault("wrong checksum", f"{document.pk} “{document}”", mend)
+        elif document.opened and not document.opened_path.is_file():
+            yield Fault("row without file", f"{document.pk} “{document}”, its opened copy", partial(_close, document))
+    deleted_since = timezone.now() - STALE
+    for document in Document.objects.filter(cleaned_at=None, deleted_at__lt=deleted_since):
+        yield Fault("deleted but not cleaned", f"{document.pk} “{document}”", partial(remove_traces, document))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tell_lost(document: Document) -> None:
+    """Its text stays, and so do the answers that cite it; whoever may, sends the file again."""
+    Document.objects.filter(pk=document.pk).update(state=State.FAILED, error=LOST, lease_until=None, lease_token=None)
+
+
+def _close(document: Document) -> None:
+    Document.objects.filter(pk=document.pk).update(opened=False)
+
+
+def _rows_of_files() -> Iterator[Fault]:
+    known = {str(pk) for pk in Document.objects.filter(cleaned_at=None).values_list("pk", flat=True)}
+    opened = {str(pk) for pk in Document.objects.filter(cleaned_at=None, opened=True).values_list("pk", flat=True)}
+    for path in sorted(settings.MEDIA_ROOT.glob("*/*")):
+        is_known = path.name in known or (path.suffix == ".opened" and path.stem in opened)
+        if not is_known and time.time() - path.stat().st_mtime > FRESH_S:
+            yield Fault("file without row", path.name, partial(path.unlink, missing_ok=True))
+    for folder in sorted((settings.DATA_DIR / "cache" / "pages").glob("*")):
+        if folder.name not in known:
+            yield Fault("pictures without row", folder.name, partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _pages_and_chunks() -> Iterator[Fault]:
+    at_work = Q(document__state__in=UNDER_WAY)
+    old = Page.objects.exclude(generation=F("document__generation")).exclude(at_work)
+    for document in Document.objects.filter(pk__in=old.values("document"), deleted_at=None):
+        yield Fault("pages nobody reads", f"{document.pk} “{document}”", partial(tidy, document))
+    live = Document.objects.filter(deleted_at=None, generation__gt=0).exclude(state__in=UNDER_WAY)
+    for document in live.annotate(
+        pages_held=Count("pages", filter=Q(pages__generation=F("generation")), distinct=True),
+        chunks_held=Count("chunks", filter=Q(chunks__generation=F("generation")), distinct=True),
+    ):
+        held = (document.pages_held, document.chunks_held)
+        if held != (document.page_count, document.chunk_count) and document.state in FINDABLE:
+            what = f"{document.pk} “{document}”: {held[0]} of {document.page_count} pages, {held[1]} of "
+            yield Fault("missing or doubled chunks", f"{what}{document.chunk_count} chunks", partial(retry, document))
+
+
+def _index_of_documents() -> Iterator[Fault]:
+    findable = Document.objects.filter(deleted_at=None, superseded_at=None, generation__gt=0)
+    rows = findable.exclude(state__in=UNDER_WAY).select_related("collection__index__live")
+    held: dict[int, dict[tuple[UUID, int], int]] = {}
+    for document in rows.annotate(
+        searched=Count("chunks", filter=Q(chunks__generation=F("generation"), chunks__is_searched=True))
+    ):
+        version = document.collection.index.live_version
+        if version.pk not in held:
+            held[version.pk] = {(pk, generation): count for pk, generation, count in version.backend.held()}
+        found = held[version.pk].get((document.pk, document.generation), 0)
+        if found != document.searched:
+            what = f"{document.pk} “{document}”: the index holds {found} of {document.searched} chunks"
+            yield Fault("missing in the index", what, partial(retry, document))
+
+
+def _documents_of_index() -> Iterator[Fault]:
+    for version in IndexVersion.objects.all():
+        for document_id, generation, count in version.backend.held():
+            document = Document.objects.filter(pk=document_id).first()
+            if document is None or document.deleted_at or document.superseded_at:
+                mend = partial(version.backend.remove, document_id)
+            elif generation == document.generation or document.is_under_way:
+                continue
+            else:
+                mend = partial(tidy, document)
+            yield Fault("chunks without document", f"{document_id}, generation {generation}: {count} chunks", mend)
+
+
+def _leases() -> Iterator[Fault]:
+    left = Document.objects.under_way().filter(lease_until__lt=timezone.now() - STALE)
+    for document in left:
+        # Without the lease it stands in line again; the sweep does the rest.
+        mend = partial(Document.objects.filter(pk=document.pk).update, lease_until=None, lease_token=None)
+        yield Fault("stale lease", f"{document.pk} “{document}”", mend)
+    held = Document.objects.exclude(state__in=UNDER_WAY).exclude(lease_until=None)
+    for document in held:
+        mend = partial(Document.objects.filter(pk=document.pk).update, lease_until=None, lease_token=None)
+        yield Fault("lease without work", f"{document.pk} “{document}”", mend)
+
+
+def _attempts() -> Iterator[Fault]:
+    """An attempt that is open while nothing is under way."""
+    for attempt in Attempt.objects.filter(outcome="").exclude(document__state__in=UNDER_WAY):
+        mend = partial(
+            Attempt.objects.filter(pk=attempt.pk).update,
+            outcome=Attempt.Outcome.INTERRUPTED,
+            ended_at=timezone.now(),
+        )
+        yield Fault("attempt without end", str(attempt), mend)

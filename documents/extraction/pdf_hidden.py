@@ -1,0 +1,195 @@
+"""Text of a PDF's page that nobody sees who reads the page.
+
+What could be hidden is found by what PDFium knows of each object: its colour, its size, its place. A text in the
+colour of what it stands on is hidden; where that cannot be told from the objects, the page is drawn and looked at.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+from documents.extraction.pdf_objects import IMAGE, INVISIBLE, PATH, Area, Colour, Letters, Painted, joined
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SMALLEST = 1.0  # point; what is set no larger cannot be read
+LAYER_COVER = 0.5  # of the page: invisible text over images of this size is what was recognised on them
+NEAR = 20  # steps of 255, in every colour: not told apart by an eye
+GROUND_LEAST = (6.0, 4.0)  # points; a smaller thing is a line, not a ground
+SHARE = 0.8  # of a text, which lies on or under something
+DRAWN_SCALE = 2.0
+DRAWN_MOST = 3_000  # pixels of the longer side
+PAPER: Colour = (255, 255, 255, 255)
+_CLEAR: Colour = (0, 0, 0, 0)
+_LINE = re.compile(r"\S[^\r\n]*")
+WHITE, SAME, SMALL, OUTSIDE, UNSEEN, COVERED = (
+    "white on white",
+    "the colour of its background",
+    "smaller than 1 point",
+    "outside the page",
+    "invisible",
+    "covered",
+)
+
+
+def hidden(
+    page: pdfium.PdfPage, painted: Painted, letters: Letters, text: str, images: float
+) -> list[tuple[int, int, str]]:
+    """The spans nobody sees and why, in the text as PDFium orders it. `images`: how much of the page images cover."""
+    by_reason: dict[str, list[tuple[int, int]]] = {}
+    for at, reason in _Looking(page, painted, images).found(letters, text):
+        by_reason.setdefault(reason, []).extend(letters.of_object(painted.handles[at], text))
+    spans = [(*span, reason) for reason, found in by_reason.items() for span in _over_blanks(joined(found), text)]
+    return sorted(spans)
+
+
+def _over_blanks(spans: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
+    """Spans with nothing but blanks between them as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        if found and not text[found[-1][1] : start].strip():
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+class _Looking:
+    """One page under inspection: what there is to doubt, and what its drawn pixels say of that."""
+
+    def __init__(self, page: pdfium.PdfPage, painted: Painted, images: float) -> None:
+        self.page, self.painted = page, painted
+        self.sheet = Area(*page.get_bbox())
+        self.is_layer = images >= LAYER_COVER
+        self.grounds = list(self._grounds())
+        self.fills = painted.colours([at for at, _ in self.grounds if painted.kinds[at] == PATH])
+
+    def found(self, letters: Letters, text: str) -> Iterator[tuple[int, str]]:
+        """The texts nobody sees, by their places, and why."""
+        painted = self.painted
+        doubtful = self._doubtful_colours()
+        suspects = painted.texts
+        if letters.are_all_in(self.sheet) and not _has_small_lines(letters, text):
+            # Nearly always; then few are left to look at.
+            cover = self.grounds[0][0] if self.grounds else -1  # What is painted before it may be covered.
+            is_seen_through = INVISIBLE in painted.modes
+            suspects = [
+                at for at, colour in painted.text_colours.items() if colour in doubtful or at < cover or is_seen_through
+            ]
+        colours = painted.text_colours
+        for at, area in zip(suspects, painted.areas(suspects), strict=True):
+            if reason := self._reason(at, area, colours[at], colours[at] in doubtful):
+                yield at, reason
+
+    def _reason(self, at: int, area: Area, colour: Colour, is_doubtful: bool) -> str:
+        if area.width <= 0 and area.height <= 0:  # Blanks.
+            return ""
+        if not area.touches(self.sheet):
+            return OUTSIDE
+        if self.painted.modes[at] == INVISIBLE:
+            return "" if self.is_layer else UNSEEN
+        if area.height < SMALLEST and self.painted.size(at) <= SMALLEST:
+            return SMALL
+        return (self._lost(at, area, colour) if is_doubtful else "") or self._covered(at, area)
+
+    def _grounds(self) -> Iterator[tuple[int, Area]]:
+        """What is large enough for a text to stand on, or to lie under; the last painted first."""
+        width, height = GROUND_LEAST
+        for at, area in reversed(self.painted.boxes.items()):
+            if area[2] - area[0] > width and area[3] - area[1] > height:
+                yield at, area
+
+    def _doubtful_colours(self) -> set[Colour]:
+        """Those of texts which something else on the page has too, be it the paper; and those one sees through."""
+        papers, colours = {PAPER, *self.fills.values()}, set(self.painted.text_colours.values())
+        return {own for own in colours if own[3] < NEAR or any(_is_near(own, paper) for paper in papers)}
+
+    def _lost(self, at: int, area: Area, own: Colour) -> str:
+        """Why a text of doubtful colour is not seen; "" when it is."""
+        if own[3] < NEAR:
+            return UNSEEN
+        for ground, under in self.grounds:
+            if ground > at or not area.touches(under):
+                continue
+            fill = self._fill(ground)
+            if fill is _CLEAR:
+                continue
+            if fill is None or area.shared(under) < SHARE:
+                return SAME if self._looks_empty(area) else ""
+            return SAME if _is_near(own, fill) else ""
+        return WHITE if _is_near(own, PAPER) else ""
+
+    def _covered(self, at: int, area: Area) -> str:
+        for ground, over in self.grounds:
+            if ground < at:
+                break
+            if area.touches(over) and area.shared(over) >= SHARE and self._fill(ground) is not _CLEAR:
+                return COVERED if self._looks_empty(area) else ""
+        return ""
+
+    def _fill(self, ground: int) -> Colour | None:
+        """What colour it is; None when it is a picture or lets something through, _CLEAR when it is but an outline."""
+        if ground not in self.fills:
+            return None
+        if not self.painted.is_drawn(ground)[0]:
+            return _CLEAR
+        colour = self.fills[ground]
+        return colour if colour[3] > 250 else None
+
+    def _looks_empty(self, area: Area) -> bool:
+        """Whether the page, as it is drawn, shows one colour there."""
+        width, height = self._drawing.size
+        corners = self._pixel(area.left, area.bottom), self._pixel(area.right, area.top)
+        (left, right), (top, bottom) = (sorted(values) for values in zip(*corners, strict=True))
+        left, top, right, bottom = max(0, left), max(0, top), min(width, right), min(height, bottom)
+        if right <= left or bottom <= top:
+            return False
+        bands = self._drawing.crop((left, top, right, bottom)).split()
+        extremes = [band.getextrema() for band in bands]
+        return all(brightest - darkest < NEAR for darkest, brightest in extremes)
+
+    def _pixel(self, x: float, y: float) -> tuple[int, int]:
+        across, down = ctypes.c_int(), ctypes.c_int()
+        raw.FPDF_PageToDevice(self.page, 0, 0, *self._drawing.size, 0, x, y, across, down)
+        return across.value, down.value
+
+    @cached_property
+    def _drawing(self) -> Image:
+        scale = min(DRAWN_SCALE, DRAWN_MOST / max(*self.page.get_size(), 1.0))
+        return self.page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
+
+
+def _has_small_lines(letters: Letters, text: str) -> bool:
+    """Whether a line begins with a letter so small that its text may have been scaled down."""
+    _, bottoms, _, tops = letters.sides([match.start() for match in _LINE.finditer(text)])
+    return any(0 < top - bottom <= SMALLEST for bottom, top in zip(bottoms, tops, strict=True))
+
+
+def _is_near(one: Colour, other: Colour) -> bool:
+    return all(abs(one[part] - other[part]) < NEAR for part in range(3))
+
+
+def pictures(painted: Painted, sheet: Area) -> tuple[int, float]:
+    """How many pictures are on the page, and how much of it images cover, 0 to 1; strips of one scan count together.
+
+    What is smaller than a quarter of an inch is an ornament; what covers the page is the page itself.
+    """
+    whole = sheet.width * sheet.height
+    count, covered = 0, 0.0
+    for at in painted.others:
+        if painted.kinds[at] != IMAGE:
+            continue
+        area = painted.boxes[at]
+        share = sheet.shared(area)
+        covered += share
+        if share < SHARE and min(area.width, area.height) >= 18 and share > 0:
+            count += 1
+    return count, min(1.0, covered) if whole > 0 else 0.0

@@ -1,0 +1,186 @@
+"""A file becomes pages: stored a few at a time, so that progress shows and nothing is read twice."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from documents import passwords
+from documents.extraction import ExtractedDocument, ExtractedFile, ExtractedPage, ExtractionError, Order, extract
+from documents.extraction.pages import page_sentences
+from documents.firewall import findings
+from documents.intake import UploadRefused, accept
+from documents.languages import language_of
+from documents.models import Document, Page, State
+
+if TYPE_CHECKING:
+    from documents.ingestion.job import Job
+
+PAGES_AT_ONCE = 16
+SECONDS_AT_ONCE = 5.0  # Pages that take long to read are stored sooner.
+LANGUAGE_SAMPLE = 20_000  # letters
+CRASHES_MOST = 3  # pages of one file that may end the process that reads them
+COUNTED = ("letters", "words", "tables", "images", "cleaned", "unreadable", "withheld")
+
+
+class Reading:
+    """One file on its way into pages, from behind those that are stored already."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.document = job, job.document
+        self.head = ExtractedDocument()
+        self.refused: list[str] = []
+        self.batch: list[Page] = []
+        self.stored_at = time.monotonic()
+        self.done = self.document.pages.filter(generation=job.generation).count()
+
+    def run(self) -> None:
+        crashes = 0
+        while True:
+            try:
+                self.read()
+                break
+            except ExtractionError as exc:
+                crashes += 1
+                if exc.code != "crashed" or self.document.kind != "pdf" or crashes > CRASHES_MOST:
+                    raise
+                self.add(ExtractedPage("", warning="could not be read"))  # The page that broke it; go on behind it.
+        self.store()
+        self.conclude()
+
+    def read(self) -> None:
+        document = self.document
+        password = passwords.take(document.pk) if not document.opened else ""
+        with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
+            order = Order(
+                document.readable_path,
+                settings.PAGES_MAX,
+                password=password,
+                skip=self.done,
+                folder=Path(folder),
+                languages=(document.language,) if document.language else (),
+            )
+            items = extract(
+                order,
+                document.kind,
+                memory_bytes=settings.EXTRACT_MEMORY_BYTES,
+                seconds=settings.EXTRACT_SECONDS,
+                heed=self.job.heed,
+            )
+            for item in items:
+                if isinstance(item, ExtractedPage):
+                    self.add(item)
+                elif isinstance(item, ExtractedFile):
+                    self.take_in(item)
+                else:
+                    self.note(item, Path(folder))
+
+    def add(self, item: ExtractedPage) -> None:
+        self.done += 1
+        self.batch.append(_page(self.document, self.job.generation, self.done, item))
+        if len(self.batch) == PAGES_AT_ONCE or time.monotonic() - self.stored_at > SECONDS_AT_ONCE:
+            self.store()
+            if self.document.kind == "pdf":  # The others are read whole before their first page comes.
+                self.job.let_others()
+
+    def store(self) -> None:
+        total = max(self.head.page_count, self.done)
+        self.job.write(Page, self.batch, done=self.done, total=total, **({"attempt": 1} if self.batch else {}))
+        self.batch, self.stored_at = [], time.monotonic()
+
+    def note(self, head: ExtractedDocument, folder: Path) -> None:
+        """What is known of the whole. A copy that was opened with the password is kept, the password is not."""
+        self.head = head
+        if head.opened and not self.document.opened:
+            shutil.move(folder / "opened", self.document.opened_path)
+            self.document.renew(opened=True)
+
+    def take_in(self, found: ExtractedFile) -> None:
+        """A file inside this one becomes a document of its own, once, however often this is read."""
+        parent = self.document
+        try:
+            with found.path.open("rb") as file:
+                pieces = iter(partial(file.read, 1 << 18), b"")
+                accept(pieces, found.name, parent.owner, parent.collection, parent=parent)
+        except UploadRefused as exc:
+            self.refused.append(f"“{found.name}”, which is attached, was not taken in: {exc}")
+
+    def conclude(self) -> None:
+        """What became of every page, added up; and what a person should know of it."""
+        document = self.document
+        rows = list(
+            document.pages.filter(generation=self.job.generation).values("number", "warning", "receipt", "findings")
+        )
+        counts = Counter(dict.fromkeys(COUNTED, 0))
+        for row in rows:
+            counts.update({name: row["receipt"].get(name, 0) for name in COUNTED})
+        speaking = sum(kind == "instruction" for row in rows for _, _, kind, _ in row["findings"])
+        pages = document.pages.filter(generation=self.job.generation)
+        sample = "\n".join(pages.exclude(text="").values_list("text", flat=True)[:20])[:LANGUAGE_SAMPLE]
+        nothing = [] if sample.strip() else ["No text was found in this file, so nothing in it can be found."]
+        sentences = [
+            *self.head.warnings,
+            *page_sentences((row["number"], row["warning"]) for row in rows if row["warning"]),
+            *self.refused,
+            *([_about_instructions(speaking)] if speaking and not document.trusted_at else []),
+        ]
+        document.renew(
+            state=State.CHUNKING,
+            done=0,
+            total=len(rows),
+            title=self.head.title[:300],
+            page_count=len(rows),
+            warnings=sentences or nothing,
+            language=language_of(sample),
+            receipt={
+                **counts,
+                "pages_with_text": sum(row["receipt"].get("letters", 0) > 0 for row in rows),
+                "recognised": sum(bool(row["receipt"].get("recognised")) for row in rows),
+                "unsure": sum(row["warning"] == "unsure" for row in rows),
+                "attachments": [list(each) for each in self.head.attachments],
+                "left_out": self.head.left_out,
+            },
+        )
+
+
+def _about_instructions(count: int) -> str:
+    what = "1 passage speaks" if count == 1 else f"{count} passages speak"
+    return f"{what} to a language model instead of a reader, and is kept out of answers."
+
+
+def _page(document: Document, generation: int, number: int, item: ExtractedPage) -> Page:
+    found = findings(item.text, item.hidden)
+    return Page(
+        document=document,
+        generation=generation,
+        number=number,
+        label=item.label[:40],
+        text=item.text,
+        headings=[list(heading) for heading in item.headings],
+        tables=[asdict(table) for table in item.tables],
+        runs=item.runs,
+        boxes=item.boxes,
+        findings=found,
+        warning=item.warning,
+        receipt={
+            "letters": len("".join(item.text.split())),
+            "words": len(item.text.split()),
+            "tables": len(item.tables),
+            "images": item.images,
+            "language": language_of(item.text[:LANGUAGE_SAMPLE]),
+            "recognised": item.recognised,
+            "confidence": round(item.confidence, 1),
+            "cleaned": item.cleaned,
+            "unreadable": item.text.count("\ufffd"),
+            "withheld": len(found),
+            "seconds": item.seconds,
+        },
+    )
