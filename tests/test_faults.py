@@ -2,7 +2,6 @@
 lost, nothing is doubled, and what was accepted reaches its end. `make test-faults` runs these alone."""
 
 import resource
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -206,38 +205,20 @@ def test_the_same_job_delivered_many_times_to_two_workers(lectern):
 
 def test_a_file_that_kills_its_worker_every_time(lectern):
     """Whoever begins to read it dies; after three times it fails with a reason, and others' files are read."""
-    is_over = threading.Event()
-
-    def assassin() -> None:
-        with lectern.database() as database:
-            database.autocommit = True
-            while not is_over.is_set():
-                held = "SELECT 1 FROM documents_document WHERE name = 'deadly.pdf' AND lease_until > now()"
-                if database.execute(held).fetchone() and not is_over.wait(0.5) and database.execute(held).fetchone():
-                    lectern.kill_worker()
-                    lectern.start_worker()
-                    ended = "SELECT 1 FROM documents_document WHERE name = 'deadly.pdf' AND state = 'failed'"
-                    while (
-                        not is_over.is_set()
-                        and database.execute(held).fetchone()
-                        and not database.execute(ended).fetchone()
-                    ):
-                        time.sleep(0.05)
-                time.sleep(0.005)
-
-    killer = threading.Thread(target=assassin)
-    with lectern.database() as database:  # Whoever reads it cannot store a page before it is dead.
+    held = "SELECT attempt FROM documents_document WHERE name = 'deadly.pdf' AND lease_until > now()"
+    with lectern.database() as lock, lectern.database() as database:
+        database.autocommit = True
         deadly = lectern.upload(pages("deadly", 10), "deadly.pdf")
-        database.execute("LOCK TABLE documents_page IN SHARE MODE")
-        killer.start()
-        deadline = time.monotonic() + RECOVERY_S
-        while lectern.document(deadly)["state"] != "failed":
-            assert time.monotonic() < deadline, (brief(lectern.document(deadly)), lectern.last_words())
-            lectern.send("sweep")
-            time.sleep(1)
-    is_over.set()
-    killer.join()
-    document = lectern.document(deadly)
+        lock.execute("LOCK TABLE documents_page IN SHARE MODE")  # Nothing of it can be stored before its reader is dead.
+        for attempt in (1, 2, 3):
+            deadline = time.monotonic() + RECOVERY_S
+            while database.execute(held).fetchone() != (attempt,):
+                assert time.monotonic() < deadline, (brief(lectern.document(deadly)), lectern.last_words())
+                lectern.send("sweep")
+                time.sleep(0.5)
+            lectern.kill_worker()
+            lectern.start_worker()
+        document = lectern.ended(deadly, RECOVERY_S)
     assert document["error"]["code"] == "interrupted"
     assert [attempt["outcome"] for attempt in document["attempts"]] == ["interrupted"] * 4
     assert lectern.ended(lectern.upload(text("harmless", 3), "harmless.md"))["state"] == "ready"

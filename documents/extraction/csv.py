@@ -14,6 +14,8 @@ from documents.extraction.text import decode
 DELIMITERS = "\t;|,"  # where two do equally well, the first is meant
 SAMPLE = 65_536  # characters
 CELL_MOST = 131_072  # characters; a longer one is a quotation mark that was never closed
+COLUMNS_MOST = 1_000
+TOO_WIDE = f"The file has rows of more than {COLUMNS_MOST:,} cells; those after them were left out."
 UNCLOSED = "A quotation mark in the file is never closed, so quotation marks were read as letters."
 
 
@@ -26,7 +28,8 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     if not is_quoted:
         warnings.append(UNCLOSED)
     yield ExtractedDocument(warnings=list(warnings))
-    for page in counted(in_ranges(_rows(text, first, delimiter, is_quoted)), order, warnings):
+    rows = _rows(text, first, delimiter, is_quoted, warnings)
+    for page in counted(in_ranges(rows), order, warnings):
         page.cleaned, taken_out = taken_out, 0
         yield page
     yield ExtractedDocument(warnings=warnings)
@@ -67,15 +70,17 @@ def _is_quoted(text: str, delimiter: str) -> bool:
     return text.count('"') % 2 == 0 or not any("\n" in cell.rstrip("\n") for row in last for cell in row)
 
 
-def _rows(text: str, start: int, delimiter: str, is_quoted: bool) -> Iterator[Row]:
+def _rows(text: str, start: int, delimiter: str, is_quoted: bool, warnings: list[str]) -> Iterator[Row]:
     for number, cells in enumerate(_parsed(text, start, delimiter, is_quoted), 1):
-        cells = [" ".join(cell.split()) for cell in cells]
+        if len(cells) > COLUMNS_MOST and TOO_WIDE not in warnings:
+            warnings.append(TOO_WIDE)
+        cells = [" ".join(cell.split()) for cell in cells[:COLUMNS_MOST]]
         if any(cells):
             yield number, cells
 
 
 def _parsed(text: str, start: int, delimiter: str, is_quoted: bool) -> Iterator[list[str]]:
-    csv.field_size_limit(CELL_MOST if is_quoted else len(text) + 1)
+    csv.field_size_limit(CELL_MOST if is_quoted and '"' in text else len(text) + 1)
     lines, skips = _lines(text, start), delimiter != "\t"
     if is_quoted:
         return csv.reader(lines, delimiter=delimiter, skipinitialspace=skips)

@@ -19,10 +19,14 @@ SECTION_LEAST = 1_000  # a heading before this does not end a section
 MAJOR = 2  # headings of this level and above begin sections
 WITH_TABLE_MOST = 6_000  # a section with its last table whole
 TABLE_MOST = 30_000  # a longer table is cut between its rows
+PAGE_LETTERS, LETTERS_LEAST = 10_000, 1_000_000  # a page may have on average; what any file may have
 BETWEEN = " | "  # parts the cells of a row
+COLUMNS_EVEN = 256  # rows of a table with so many columns at most are made equally long
 NAME_MOST = 200
 
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# Marks upon marks: to put a long pile of them in order takes quadratic time. Rows of signs are left as they are too.
+_PILE = re.compile(r"([^\w\s\x00-\x7f]{200,})")
 # Where a section may end, best first: after a blank line, a line, a sentence, a word.
 _ENDS = [re.compile(pattern) for pattern in (r"\n[ \t]*\n+", r"\n", r"[.!?。！？]+[\"'”’)]*\s+|[。！？]", r"\s+")]
 _NEWLINES = re.compile(r"\n*")
@@ -46,7 +50,11 @@ def cleaned(text: str) -> tuple[str, int]:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     text, count = _UNWANTED.subn("", text)
-    return unicodedata.normalize("NFC", text), count
+    if not text.isascii():
+        parts = _PILE.split(text)
+        parts[::2] = [unicodedata.normalize("NFC", part) for part in parts[::2]]
+        text = "".join(parts)
+    return text, count
 
 
 def unseen(text: str, why: str) -> str:
@@ -122,7 +130,7 @@ class Writer:
         """
         self.gap()
         texts = [[" ".join(cell.split()) for cell in row] for row in rows]
-        columns = max(map(len, texts), default=0)
+        columns = min(max(map(len, texts), default=0), COLUMNS_EVEN)
         full = {column for row in texts for column, cell in enumerate(row) if not _is_blank(cell)}
         kept = [index for index, row in enumerate(texts) if not all(map(_is_blank, row))]
         spans = []
@@ -220,11 +228,13 @@ def in_pages(draft: Draft, order: Order) -> Iterator[ExtractedDocument | Extract
 
 
 def counted(pages: Iterable[ExtractedPage], order: Order, warnings: list[str]) -> Iterator[ExtractedPage]:
-    """Those of the pages that are asked for; a warning is added when there are more than are allowed."""
+    """Those of the pages that are asked for; a warning is added when there are more, or longer ones, than are allowed."""
+    room = max(LETTERS_LEAST, order.pages_max * PAGE_LETTERS)
     for number, page in enumerate(pages, 1):
-        if number > order.pages_max:
-            warnings.append(CUT.format(order.pages_max))
+        if number > order.pages_max or room < 0:
+            warnings.append(CUT.format(number - 1))
             return
+        room -= len(page.text)
         if number > order.skip:
             yield page
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
-from email.policy import compat32
+from email.policy import Compat32
 from pathlib import Path
 
 from documents.extraction.drafts import Draft, Writer, in_pages
@@ -29,6 +29,7 @@ FILES_BYTES_MOST = 200_000_000
 DEPTH_MOST = 5
 PARTS_MOST = 2_000
 HEADER_MOST = 4_000  # letters
+HEADER_TAKEN = 20_000  # letters, with the marks of mail programs
 SHOWN = ("From", "To", "Cc", "Date")
 NO_SUBJECT = "Mail without a subject"
 ENCRYPTED = "The mail is encrypted, so only its headers could be read."
@@ -57,9 +58,17 @@ _CHARSETS = {
 _SOFT_END = re.compile(r"(?<! --) \n(?!>|\s|-- \n)")
 
 
+class _Brief(Compat32):
+    """Takes no more of a header than anybody writes: Python looks for its parameters again and again."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:HEADER_TAKEN]
+
+
 def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage | ExtractedFile]:
     try:
-        message = email.message_from_bytes(order.path.read_bytes(), policy=compat32)
+        message = email.message_from_bytes(order.path.read_bytes(), policy=_Brief())
     except RecursionError as exc:
         raise damaged("The mail holds parts in parts without end; it was not read.") from exc
     mail = _Mail(order.folder)

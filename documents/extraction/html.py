@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from documents.extraction.drafts import Draft, Writer, clean, cleaned, in_pages
+from documents.extraction.drafts import COLUMNS_EVEN, Draft, Writer, clean, cleaned, in_pages
 from documents.extraction.pages import ExtractedDocument, ExtractedPage, Order
 from documents.extraction.text import decode
 
@@ -131,8 +131,8 @@ class _Grid:
     def add(self, text: str, node: LexborNode) -> None:
         self._skip_covered()
         rows = _spanned(node, "rowspan") - 1
-        for column in range(_spanned(node, "colspan")):
-            if rows:
+        for column in range(_spanned(node, "colspan") if len(self.row) < COLUMNS_EVEN else 1):
+            if rows and len(self.row) < COLUMNS_EVEN:
                 self.covered[len(self.row)] = rows
             self.row.append("" if column else text)
 

@@ -43,6 +43,8 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
                     _refuse_declarations(part)
             yield archive
     except (*DAMAGE, etree.LxmlError, KeyError) as exc:
+        if isinstance(exc, etree.XMLSyntaxError) and exc.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from exc
         raise damaged() from exc
 
 

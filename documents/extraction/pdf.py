@@ -26,10 +26,12 @@ from documents.extraction.pages import (
     damaged,
     needs_password,
 )
+from documents.extraction.pdf_columns import may_have_columns, part_columns
 from documents.extraction.pdf_headings import SAMPLE_PAGES, Typography, outline, place
 from documents.extraction.pdf_hidden import hidden, pictures
 from documents.extraction.pdf_objects import Area, Letters, Painted
-from documents.extraction.pdf_order import RIGHT_TO_LEFT, Flow, may_have_columns, part_columns, turn_lines
+from documents.extraction.pdf_order import Flow
+from documents.extraction.pdf_rtl import RIGHT_TO_LEFT, turn_lines
 from documents.extraction.pdf_tables import grids, tables
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ FILLER = "\u2060"
 # A page's entry in the file, and a stream that may hold such entries in a packed form.
 _LEAF = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 _PACKED = re.compile(rb"/Type\s*/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
-PACKED_MOST = 64 * 2**20  # bytes, unpacked
+PACKED_READ, PACKED_MOST = 2**20, 64 * 2**20  # bytes of one, and unpacked of all
 
 
 def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
@@ -253,7 +255,7 @@ def _gap(found: ExtractedPage, blank: str = "\n\n") -> int:
 
 def _unclaimed(order: Order, claimed: int) -> Generator[ExtractedPage, None, int]:
     """Pages that are in the file beyond the number it claims; returns how many."""
-    if not _may_have_more(order.path, claimed):
+    if not _attempt(lambda: _may_have_more(order.path, claimed)):
         return 0
     fallback = Fallback(order.path, order.password)
     more = range(max(claimed, order.skip), min(fallback.count or 0, order.pages_max))
@@ -264,14 +266,19 @@ def _unclaimed(order: Order, claimed: int) -> Generator[ExtractedPage, None, int
 
 def _may_have_more(path: Path, claimed: int) -> bool:
     """Whether the file speaks of more pages than it counts; older versions of a page are among them."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        memoryview(data) as view,
+    ):
         found = sum(1 for _ in _LEAF.finditer(data))
         unpacked = 0
         for packed in _PACKED.finditer(data):
             if found > claimed or unpacked > PACKED_MOST:
                 break
             with suppress(zlib.error):
-                inner = zlib.decompressobj().decompress(data[packed.end() :], PACKED_MOST)
+                rest = view[packed.end() : packed.end() + PACKED_READ]  # No copy: there may be very many of them.
+                inner = zlib.decompressobj().decompress(rest, PACKED_MOST)
                 unpacked += len(inner)
                 found += sum(1 for _ in _LEAF.finditer(inner))
     return found > claimed

@@ -10,20 +10,24 @@ import ctypes
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from documents.extraction.pages import Span
 from documents.extraction.pdf_objects import IMAGE, INVISIBLE, PATH, Area, Colour, Letters, Painted, joined
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+OPAQUE = 250  # of 255
 SMALLEST = 1.0  # point; what is set no larger cannot be read
 LAYER_COVER = 0.5  # of the page: invisible text over images of this size is what was recognised on them
 NEAR = 20  # steps of 255, in every colour: not told apart by an eye
 GROUND_LEAST = (6.0, 4.0)  # points; a smaller thing is a line, not a ground
+GROUNDS_MOST = 400  # a page; where there are more, its drawing is asked
 SHARE = 0.8  # of a text, which lies on or under something
 DRAWN_SCALE = 2.0
 DRAWN_MOST = 3_000  # pixels of the longer side
@@ -44,16 +48,17 @@ def hidden(
     page: pdfium.PdfPage, painted: Painted, letters: Letters, text: str, images: float
 ) -> list[tuple[int, int, str]]:
     """The spans nobody sees and why, in the text as PDFium orders it. `images`: how much of the page images cover."""
-    by_reason: dict[str, list[tuple[int, int]]] = {}
-    for at, reason in _Looking(page, painted, images).found(letters, text):
-        by_reason.setdefault(reason, []).extend(letters.of_object(painted.handles[at], text))
+    reasons = {painted.handles[at]: reason for at, reason in _Looking(page, painted, images).found(letters, text)}
+    by_reason: dict[str, list[Span]] = {}
+    for handle, found in letters.of_objects([*reasons], text).items():
+        by_reason.setdefault(reasons[handle], []).extend(found)
     spans = [(*span, reason) for reason, found in by_reason.items() for span in _over_blanks(joined(found), text)]
     return sorted(spans)
 
 
-def _over_blanks(spans: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
+def _over_blanks(spans: list[Span], text: str) -> list[Span]:
     """Spans with nothing but blanks between them as one."""
-    found: list[tuple[int, int]] = []
+    found: list[Span] = []
     for start, end in spans:
         if found and not text[found[-1][1] : start].strip():
             found[-1] = (found[-1][0], end)
@@ -70,6 +75,7 @@ class _Looking:
         self.sheet = Area(*page.get_bbox())
         self.is_layer = images >= LAYER_COVER
         self.grounds = list(self._grounds())
+        self._likes: dict[Colour, list[Area]] = {}
         self.fills = painted.colours([at for at, _ in self.grounds if painted.kinds[at] == PATH])
 
     def found(self, letters: Letters, text: str) -> Iterator[tuple[int, str]]:
@@ -116,6 +122,10 @@ class _Looking:
         """Why a text of doubtful colour is not seen; "" when it is."""
         if own[3] < NEAR:
             return UNSEEN
+        if not _is_near(own, PAPER) and not any(area.touches(alike) for alike in self._alike(own)):
+            return ""
+        if len(self.grounds) > GROUNDS_MOST:
+            return SAME if self._looks_empty(area) else ""
         for ground, under in self.grounds:
             if ground > at or not area.touches(under):
                 continue
@@ -127,8 +137,18 @@ class _Looking:
             return SAME if _is_near(own, fill) else ""
         return WHITE if _is_near(own, PAPER) else ""
 
+    def _alike(self, colour: Colour) -> list[Area]:
+        """The grounds of about this colour, and the pictures, whose colour is not known."""
+        if colour not in self._likes:
+            self._likes[colour] = [
+                area
+                for at, area in self.grounds
+                if at not in self.fills or self.fills[at][3] <= OPAQUE or _is_near(colour, self.fills[at])
+            ]
+        return self._likes[colour]
+
     def _covered(self, at: int, area: Area) -> str:
-        for ground, over in self.grounds:
+        for ground, over in islice(self.grounds, GROUNDS_MOST):
             if ground < at:
                 break
             if area.touches(over) and area.shared(over) >= SHARE and self._fill(ground) is not _CLEAR:
@@ -142,7 +162,7 @@ class _Looking:
         if not self.painted.is_drawn(ground)[0]:
             return _CLEAR
         colour = self.fills[ground]
-        return colour if colour[3] > 250 else None
+        return colour if colour[3] > OPAQUE else None
 
     def _looks_empty(self, area: Area) -> bool:
         """Whether the page, as it is drawn, shows one colour there."""
@@ -153,8 +173,7 @@ class _Looking:
         if right <= left or bottom <= top:
             return False
         bands = self._drawing.crop((left, top, right, bottom)).split()
-        extremes = [band.getextrema() for band in bands]
-        return all(brightest - darkest < NEAR for darkest, brightest in extremes)
+        return all(max(shades) - min(shades) < NEAR for shades in (band.tobytes() for band in bands))
 
     def _pixel(self, x: float, y: float) -> tuple[int, int]:
         across, down = ctypes.c_int(), ctypes.c_int()

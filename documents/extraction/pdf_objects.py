@@ -12,7 +12,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
@@ -20,6 +20,7 @@ from pypdfium2 import raw
 
 OBJECTS_MOST = 50_000  # a page; more are a drawing
 DEPTH_MOST = 4  # forms inside forms
+ASKED_MOST = 100  # objects, before it is quicker to look at every letter
 TEXT, PATH, IMAGE, SHADING, FORM = range(1, 6)  # PDFium's kinds of objects
 NO_TEXT, INVISIBLE = -1, 3  # its render modes
 
@@ -97,7 +98,7 @@ class Painted:
         self.modes: list[int] = list(map(_mode, self.handles))  # render modes of text; NO_TEXT for all else
         self.matrices: dict[int, Matrix] = {}  # of the forms that objects stand in
         if FORM in self.kinds.values():
-            found = list(_apart(self.handles, _SAME, 0))[:OBJECTS_MOST]
+            found = list(islice(_apart(self.handles, _SAME, 0), OBJECTS_MOST))
             self.handles = [handle for handle, _ in found]
             self.modes = list(map(_mode, self.handles))
             self.matrices = {at: matrix for at, (_, matrix) in enumerate(found) if matrix is not _SAME}
@@ -204,29 +205,36 @@ class Letters:
         deque(map(_letter_box, repeat(self._handle), indices, range(start, start + 16 * len(indices), 16)), maxlen=0)
         return found[0::4], found[3::4], found[2::4], found[1::4]  # PDFium has the top before the right.
 
-    def of_object(self, handle: int, text: str) -> list[tuple[int, int]]:
-        """The spans of an object's letters in the page's text as PDFium has it."""
+    def of_objects(self, handles: Sequence[int], text: str) -> dict[int, list[tuple[int, int]]]:
+        """The spans of these objects' letters in the page's text as PDFium has it."""
+        if len(handles) > ASKED_MOST:
+            return self._scattered(handles, text)
+        found = {handle: self._whole(handle, text) for handle in handles}
+        missing = [handle for handle, spans in found.items() if not spans]
+        return found | (self._scattered(missing, text) if missing else {})
+
+    def _whole(self, handle: int, text: str) -> list[tuple[int, int]]:
+        """The one span of an object whose letters stand together, as nearly all do."""
         size = _object_text(handle, self._handle, None, 0)
         buffer = ctypes.create_string_buffer(size)
         _object_text(handle, self._handle, ctypes.addressof(buffer), size)
         piece = buffer.raw.decode("utf-16-le", "surrogatepass").split("\0")[0].strip()
         start = text.find(piece) if piece else -1
-        while start >= 0:
-            if self._owner(start) == handle and self._owner(start + len(piece) - 1) == handle:
-                return [(start, start + len(piece))]
+        for _ in range(ASKED_MOST):
+            end = start + len(piece)
+            if start < 0:
+                break
+            if _owner(self._handle, start) == handle and _owner(self._handle, end - 1) == handle:
+                return [(start, end)]
             start = text.find(piece, start + 1)
-        return self._scattered(handle, len(text))
+        return []
 
-    def _owner(self, index: int) -> int | None:
-        return _owner(self._handle, index)
-
-    def _scattered(self, handle: int, count: int) -> list[tuple[int, int]]:
-        return joined((index, index + 1) for index, owner in enumerate(self._owners(count)) if owner == handle)
-
-    def _owners(self, count: int) -> list[int | None]:
-        if not hasattr(self, "_all"):
-            self._all: list[int | None] = list(map(_owner, repeat(self._handle, count), range(count)))
-        return self._all
+    def _scattered(self, handles: Sequence[int], text: str) -> dict[int, list[tuple[int, int]]]:
+        found: dict[int, list[tuple[int, int]]] = {handle: [] for handle in handles}
+        for index, owner in enumerate(map(_owner, repeat(self._handle), range(len(text)))):
+            if owner in found:
+                found[owner].append((index, index + 1))
+        return {handle: joined(spans) for handle, spans in found.items()}
 
 
 def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -22,6 +22,8 @@ THICKEST = 3.0  # points; what is thicker is no line
 SHORTEST = 5.0  # points
 SNAP = 2.5  # points between lines that are one
 PATHS_MOST = 4_000  # on a page with tables; more are a drawing
+RULINGS_MOST = 600  # in one direction
+FIELDS_MOST = 2_500
 COVER = 0.7  # of a cell's side must be ruled
 SLACK = 2.0  # points a word may reach over a line
 CELL_MOST = 1_200  # letters; more than one such cell is a layout
@@ -68,7 +70,10 @@ def grids(painted: Painted) -> list[Grid]:
     horizontals, verticals = _rulings(painted)
     if len(horizontals) < 3 or len(verticals) < 3:
         return []
-    found = (_grid(*group) for group in _groups(_merged(horizontals), _merged(verticals)))
+    horizontals, verticals = _merged(horizontals), _merged(verticals)
+    if max(len(horizontals), len(verticals)) > RULINGS_MOST:
+        return []
+    found = (_grid(*group) for group in _groups(horizontals, verticals))
     return sorted((grid for grid in found if grid), key=lambda grid: -grid.ys[0])
 
 
@@ -86,7 +91,7 @@ def _rulings(painted: Painted) -> tuple[list[Ruling], list[Ruling]]:
         elif width <= THICKEST and height >= SHORTEST:
             verticals.append(Ruling((left + right) / 2, bottom, top))
         elif width > THICKEST and height > THICKEST and painted.is_drawn(at)[1]:
-            for x, y, other_x, other_y in painted.lines(at):
+            for x, y, other_x, other_y in painted.lines(at, 40):
                 if abs(y - other_y) <= 0.5 and abs(x - other_x) >= SHORTEST:
                     horizontals.append(Ruling((y + other_y) / 2, min(x, other_x), max(x, other_x)))
                 elif abs(x - other_x) <= 0.5 and abs(y - other_y) >= SHORTEST:
@@ -147,9 +152,10 @@ def _grid(horizontals: list[Ruling], verticals: list[Ruling]) -> Grid | None:
     """None when a part of it is no rectangle, or hardly any line goes through."""
     ys, xs = sorted({ruling.at for ruling in horizontals}, reverse=True), sorted({ruling.at for ruling in verticals})
     rows, columns = len(ys) - 1, len(xs) - 1
-    if rows < 2 or columns < 2 or rows * columns > 20_000:
+    if rows < 2 or columns < 2 or rows * columns > FIELDS_MOST:
         return None
     cells = [[row * columns + column for column in range(columns)] for row in range(rows)]
+    across, down = _by_place(verticals), _by_place(horizontals)
 
     def join(one: int, other: int) -> None:
         for line in cells:
@@ -159,9 +165,9 @@ def _grid(horizontals: list[Ruling], verticals: list[Ruling]) -> Grid | None:
 
     for row in range(rows):
         for column in range(columns):
-            if column and not _is_ruled(verticals, xs[column], ys[row + 1], ys[row]):
+            if column and not _is_ruled(across[xs[column]], ys[row + 1], ys[row]):
                 join(cells[row][column - 1], cells[row][column])
-            if row and not _is_ruled(horizontals, ys[row], xs[column], xs[column + 1]):
+            if row and not _is_ruled(down[ys[row]], xs[column], xs[column + 1]):
                 join(cells[row - 1][column], cells[row][column])
     places: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row, line in enumerate(cells):
@@ -171,10 +177,15 @@ def _grid(horizontals: list[Ruling], verticals: list[Ruling]) -> Grid | None:
     return Grid(xs, ys, cells) if are_rectangles and len(places) >= max(4, 0.5 * rows * columns) else None
 
 
-def _is_ruled(rulings: list[Ruling], at: float, low: float, high: float) -> bool:
-    return any(
-        min(ruling.high, high) - max(ruling.low, low) >= COVER * (high - low) for ruling in rulings if ruling.at == at
-    )
+def _by_place(rulings: list[Ruling]) -> dict[float, list[Ruling]]:
+    found: dict[float, list[Ruling]] = defaultdict(list)
+    for ruling in rulings:
+        found[ruling.at].append(ruling)
+    return found
+
+
+def _is_ruled(rulings: list[Ruling], low: float, high: float) -> bool:
+    return any(min(end, high) - max(begin, low) >= COVER * (high - low) for _, begin, end in rulings)
 
 
 def _is_rectangle(places: list[tuple[int, int]]) -> bool:
@@ -194,7 +205,9 @@ def tables(found: Sequence[Grid], painted: Painted, flow: Flow) -> list[Table]:
     for grid, cells in sorted(filled, key=lambda each: min(map(min, each[1].values()))):
         own = sorted(place for places in cells.values() for place in places)
         strangers = own[-1] - own[0] + 1 - len(own)
-        if own[0] > written and strangers <= STRANGERS_MOST * len(own):
+        stretch = flow.text[words[own[0]][0] : words[own[-1]][1]].split()
+        is_whole = len(stretch) == own[-1] - own[0] + 1  # Every word in between is known.
+        if is_whole and own[0] > written and strangers <= STRANGERS_MOST * len(own):
             written = own[-1]
             tables.append(_table(grid, cells, own, words, painted, flow))
     return tables

@@ -22,6 +22,7 @@ PICTURES = {MSO_SHAPE_TYPE.PICTURE, MSO_SHAPE_TYPE.LINKED_PICTURE, MSO_SHAPE_TYP
 LINE_HEIGHT = 228_600  # EMU, a quarter of an inch: shapes that begin so near to each other stand beside each other
 TINY = 100  # hundredths of a point
 DEPTH_MOST = 20  # groups in groups
+POINTS_MOST = 100_000  # of a chart
 BREAK, FIELD, RUN = qn("a:br"), qn("a:fld"), qn("a:r")
 
 
@@ -143,6 +144,8 @@ def _chart(chart: Any, writer: Writer) -> None:
     """A chart's figures as a table: what it compares down the side, its series across."""
     title = chart.chart_title.text_frame.text if chart.has_title and chart.chart_title.has_text_frame else ""
     try:
+        if any(int(count.get("val", "0")) > POINTS_MOST for count in chart.element.iter(qn("c:ptCount"))):
+            return  # One that says so many would be asked for each of them.
         plots = [(list(plot.categories), list(plot.series)) for plot in chart.plots]
         series = [(each.name, list(each.values)) for _, found in plots for each in found]
     except (ValueError, TypeError, AttributeError, KeyError):

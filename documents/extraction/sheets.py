@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
-from documents.extraction.drafts import Writer, one_page
+from documents.extraction.drafts import BETWEEN, Writer, one_page
 from documents.extraction.headers import ROWS_READ, TITLES_MOST, could_name, header_rows
 from documents.extraction.pages import ExtractedPage
 
 RANGE_MOST = 6_000  # characters on a page
 HEADER_MOST = 2_000  # characters; a longer header is not said again
+ROW_MOST = 100_000  # characters of one row
 LABEL_MOST = 40
 SPACERS_MOST = 2  # empty rows between a header and what it heads
 
@@ -24,6 +25,16 @@ class _Block:
 
     header_rows: int
     rows: list[Row] = field(default_factory=list)
+    is_cut: bool = False
+
+    def add(self, row: Row) -> int:
+        """Add a row, cut where it is too long for any page; returns its letters."""
+        number, cells = row
+        if (letters := _letters(row)) > ROW_MOST:
+            self.is_cut = True
+            row = number, _first_letters(cells, ROW_MOST)
+        self.rows.append(row)
+        return min(letters, ROW_MOST)
 
 
 def in_ranges(rows: Iterable[Row], name: str = "", first_column: int = 1) -> Iterator[ExtractedPage]:
@@ -39,7 +50,9 @@ def in_ranges(rows: Iterable[Row], name: str = "", first_column: int = 1) -> Ite
         for block in blocks:
             numbers, cells = zip(*block.rows, strict=True)
             writer.table(cells, header_rows=block.header_rows, name=name, numbers=numbers, first_column=first_column)
-        yield one_page(writer.draft(), label=_label(name, written))
+        page = one_page(writer.draft(), label=_label(name, written))
+        page.warning = "cut" if any(block.is_cut for block in blocks) else ""
+        yield page
 
 
 def _ranges(rows: Iterable[Row]) -> Iterator[list[_Block]]:
@@ -62,8 +75,7 @@ def _ranges(rows: Iterable[Row]) -> Iterator[list[_Block]]:
             if letters + _letters(row) > RANGE_MOST and len(blocks[-1].rows) > blocks[-1].header_rows:
                 yield blocks
                 blocks, letters = [_Block(len(again), list(again))], sum(map(_letters, again))
-            blocks[-1].rows.append(row)
-            letters += _letters(row)
+            letters += blocks[-1].add(row)
     if blocks:
         yield blocks
 
@@ -93,6 +105,16 @@ def _is_wide(row: Row) -> bool:
 
 def _letters(row: Row) -> int:
     return sum(map(len, row[1])) + 3 * len(row[1])
+
+
+def _first_letters(cells: list[str], most: int) -> list[str]:
+    kept: list[str] = []
+    for cell in cells:
+        if most <= 0:
+            break
+        kept.append(cell[:most])
+        most -= len(cell) + len(BETWEEN)
+    return kept
 
 
 def _label(name: str, number: int) -> str:

@@ -56,10 +56,20 @@ def decode(data: bytes, declared: str = "") -> tuple[str, list[str]]:
         if b"\x1b$" not in data or not text.isascii():
             return text, []
     except UnicodeDecodeError:
+        if text := _halves_replaced(data):
+            return text, [DAMAGED]
         text = data.decode("utf-8", "replace")
         if text.count("\ufffd") * DAMAGED_LEAST < sum(1 for letter in text[:100_000] if letter > "\x7f"):
             return text, [DAMAGED]
     return _guessed(data)
+
+
+def _halves_replaced(data: bytes) -> str:
+    """UTF-8 in which some program wrote halves of characters as if they were whole ones; "" for anything else."""
+    try:
+        return data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    except UnicodeDecodeError:
+        return ""
 
 
 def _as_declared(data: bytes, declared: str) -> str:

@@ -20,6 +20,8 @@ from documents.extraction.sheets import Row, in_ranges
 
 ROWS_MOST = 200_000  # of a sheet
 COLUMNS_MOST = 1_000
+CELL_MOST = 32_767  # letters, which is what the programs allow
+LONG_CELL = "Sheet “{}” has cells of more than {:,} letters; their ends were left out."
 TOO_LONG = "Sheet “{}” has more than {:,} rows; those after them were left out."
 TOO_WIDE = "Sheet “{}” has cells far to the right, beyond column {:,}; they were left out."
 MAIN = "xl/workbook.xml"
@@ -40,7 +42,7 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
 class _Sheet:
     name: str
     part: str
-    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    hidden_columns: set[int] = field(default_factory=set)
     left_out: set[int] = field(default_factory=set)  # those of them that hold something
 
 
@@ -109,7 +111,8 @@ class _Book:
         number = kept = 0
         for element in elements(part, "{*}cols", "{*}row"):
             if element.tag.endswith("}cols"):
-                sheet.hidden_columns = [_range(column) for column in element if column.get("hidden") in _TRUE]
+                hidden = (_range(column) for column in element if column.get("hidden") in _TRUE)
+                sheet.hidden_columns.update(*hidden)
                 continue
             number = _number(element.get("r")) or number + 1
             cells = self._cells(sheet, element)
@@ -132,17 +135,22 @@ class _Book:
             text = " ".join(self._shown(cell).split())
             if not text:
                 continue
+            if len(text) > CELL_MOST:
+                text = text[:CELL_MOST]
+                self._warn(LONG_CELL.format(sheet.name, CELL_MOST))
             if column > COLUMNS_MOST:
-                warning = TOO_WIDE.format(sheet.name, COLUMNS_MOST)
-                self.warnings += [] if warning in self.warnings else [warning]
+                self._warn(TOO_WIDE.format(sheet.name, COLUMNS_MOST))
                 break
-            if any(first <= column <= last for first, last in sheet.hidden_columns):
+            if column in sheet.hidden_columns:
                 self.left_out["hidden columns"] += column not in sheet.left_out
                 sheet.left_out.add(column)
                 continue
             cells += [""] * (column - len(cells))
             cells[column - 1] = text
         return cells
+
+    def _warn(self, warning: str) -> None:
+        self.warnings += [] if warning in self.warnings else [warning]
 
     def _shown(self, cell: Any) -> str:
         """What a person sees in the cell."""
@@ -191,8 +199,8 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 10 else 0
 
 
-def _range(column: Any) -> tuple[int, int]:
-    return _number(column.get("min")), min(_number(column.get("max")), 16_384)
+def _range(column: Any) -> range:
+    return range(_number(column.get("min")), min(_number(column.get("max")), COLUMNS_MOST) + 1)
 
 
 def _column(reference: str | None) -> int:

@@ -25,7 +25,7 @@ GERMAN = [
         IGNORE,
         r"(?:ignoriere|ignorier|ignorieren sie|vergiss|vergessen sie|missachte|missachten sie|verwirf|"
         r"verwerfen sie|übergehe|umgehe|befolge nicht)"
-        rf"(?: (?:alle|sämtliche|jegliche|die|deine|ihre|jede|all|diese|meine)){{0,4}} {_VORHER} "
+        rf"(?: (?:bitte|alle|sämtliche|jegliche|die|deine|ihre|jede|all|diese|meine)){{0,4}} {_VORHER} "
         rf"{_ANWEISUNG}{_NICHT_ZU}",
     ),
     phrase(
@@ -127,6 +127,7 @@ SPANISH = [
         rf"(?:atenci[oó]n|nota|instrucciones|mensaje|aviso|querida|querido)(?: (?:a|al|para))?(?: (?:la|el|"
         rf"cualquier|toda|todo))? {_ES_IA}(?: \w+){{0,5}}?\s?[:,!–—-]",
     ),
+    phrase(ROLE, rf"(?:haz|act[uú]a|finge|comp[oó]rtate) como si fueras una?(?: \w+)? ?{_ES_IA}"),
     phrase(ROLE, rf"(?:ahora eres|eres ahora|ya no eres|eres) una?(?: \w+)? ?{_ES_IA}"),
     phrase(
         ROLE,

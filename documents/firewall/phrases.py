@@ -42,11 +42,13 @@ def phrase(reason: str, pattern: str, *, is_order: bool = False) -> Phrase:
 
 
 PERSON = (
-    r"(?![\s-]+(?:act|board|committee|compan|deploy|develop|engineer|enthusiast|ethic|expert|lab|law|literac|office|"
-    r"operator|polic|professional|provider|regulat|research|specialist|start|strateg|supplier|team|user|vendor|work))"
+    r"(?![\s-]+(?:act|assisted|based|board|committee|compan|deploy|develop|driven|enabled|engineer|"
+    r"enthusiast|ethic|expert|generat|lab|law|literac|office|"
+    r"operator|polic|powered|professional|provider|regulat|research|specialist|start|strateg|supplier|team|"
+    r"user|vendor|work))"
 )
 MODEL = (
-    r"(?:(?:large )?language model|artificial intelligence|a\.i\.|ai|llm|(?:chat)?gpt|claude|gemini|copilot|chatbot)"
+    r"(?:(?:large )?language model|artificial intelligence|a\.i\.|ai|llm|(?:chat)?gpt|chatbot)"
     rf"(?:[\s-]?\d\w*)?s?\b{PERSON}(?:[\s-](?:language )?(?:assistant|model|system|agent|chatbot|reviewer|"
     rf"reader|tool)s?\b)?{PERSON}"
 )
@@ -55,13 +57,14 @@ TOLD = (
     r"(?:instruction|prompt|direction|directive|rule|guideline|command|order|guidance|constraint|restriction|safeguard|"
     r"programming|message|training|context)s?\b"
 )
-ALL = r"(?: (?:all|any|every|each|of|the|your|my|our|these|those|other|single|and|or|whatever)){0,5}"
+ALL = r"(?: (?:about|all|any|every|each|of|the|your|my|our|these|those|other|single|and|or|whatever)){0,5}"
 BEFORE = r"(?:previous|previously|prior|above|preceding|earlier|foregoing|past|former|existing)"
 OWN = (
     r"(?:initial|original|system|developer|safety|default|hidden|internal|content|current|core|given|ethical|security)"
 )
 GIVEN = (
-    r"(?: that)?(?: (?:above|preceding this|before this|so far|up to now|until now)\b"
+    r"(?: that)?(?: (?:above|preceding this|before this|prior to this|that (?:came|come|precede)|so far|up "
+    r"to now|until now)\b"
     r"| (?:which|that )?you(?: (?:were|have been|had been|ve been|received|got|have)) ?(?:given|told|taught|received)?"
     r"| (?:were )?(?:given|provided|stated|written)(?: to you)?(?: (?:above|before|earlier|so far|previously))"
     r"| given to you)"
@@ -96,23 +99,43 @@ ENGLISH = [
     phrase(IGNORE, rf"{VERB}{ALL} {TOLD}{GIVEN}{ON}", is_order=True),
     phrase(
         IGNORE,
-        rf"{VERB}{ALL} your(?: (?:own|{OWN[3:-1]})){{0,6}} (?:{TOLD}|polic(?:y|ies)|filters?|protocols?){ON}",
+        rf"{VERB}{ALL} your(?: (?:own|{OWN[3:-1]})){{0,6}} (?:{TOLD}|polic(?:y|ies)|filters?|protocols?)(?! "
+        rf"(?:on|about|regarding)\b)",
         is_order=True,
     ),
     phrase(IGNORE, rf"{VERB}{ALL} system (?:prompts?|instructions?)\b", is_order=True),
     phrase(
         IGNORE,
         rf"{VERB}(?: (?:all|everything|anything|what|whatever))(?: of)?(?: (?:else|that|which|is|was|text|"
-        rf"the|comes|came)){{0,6}}"
-        r"(?: (?:above|before this|so far|up to (?:now|this|here))\b| (?:said|written|stated) (?:above|before)"
-        rf"| you(?: (?:were|have been|had been|ve been))(?: previously)? (?:told|given|taught|asked|instructed){ON})",
+        rf"the)){{0,6}}"
+        r"(?: (?:above|before this|so far|up to (?:now|this|here)|(?:came|comes|went) before)\b| (?:said|"
+        r"written|stated) (?:above|before)"
+        rf"| you(?: (?:were|have been|had been|ve been))(?: previously)? (?:told|given|taught|asked|instructed)"
+        r"(?=\s{0,3}(?:[.,;:!–—-]|$)| (?:and|before|so far|until|previously|earlier|by|up|to do)\b))",
         is_order=True,
     ),
     phrase(
         IGNORE,
-        rf"{VERB} the (?:above|foregoing|preceding|previous) (?:and|then|text and) (?:instead )?{WRITE}\b",
+        rf"{VERB} the (?:above|foregoing|preceding|previous|text above|content above) (?:and|then|text and) "
+        rf"(?:instead )?{WRITE}\b",
         is_order=True,
     ),
+    phrase(
+        IGNORE,
+        r"(?:ignore|disregard|discard) (?:the |this )?user(?:'?s)? (?:question|request|query|input|prompt|"
+        r"instructions?)\b",
+        is_order=True,
+    ),
+    phrase(
+        IGNORE,
+        rf"(?:previous|prior|earlier|above|preceding|old|original) {TOLD}(?: \w+){{0,2}}? no longer (?:apply|"
+        rf"applies|binds?) (?:to )?you\b",
+    ),
+    phrase(ADDRESS, rf"(?:as) (?:a|an|the) {MODEL},? (?:do not|never|always|please|ignore|{WRITE[3:-1]})\b"),
+    phrase(ADDRESS, rf"(?:for|to) (?:any|all|every|whichever) {MODEL}(?: \w+){{0,6}}?\s?:"),
+    phrase(ADDRESS, r"(?:ai|llm|chatgpt|gpt|chatbot|prompt) (?:instruction|directive|command)s?\s?:"),
+    phrase(ADDRESS, rf"(?:being) (?:read|processed|parsed|summari[sz]ed) by(?: an?| the| any)? {MODEL}"),
+    phrase(ADDRESS, r"(?:begin|start|end|new|updated)(?: of)? system (?:prompt|instructions?)\b"),
     phrase(
         ADDRESS,
         rf"(?:as) (?:a|an|the) (?:\w+ )?{MODEL}(?: \w+){{0,3}}? you (?:must|should|have to|will|are|shall|"
@@ -167,9 +190,10 @@ ENGLISH = [
     phrase(ROLE, r"(?:you are|you're) a helpful(?: \w+)? assistant\b"),
     phrase(
         ROLE,
-        r"(?:from now on|henceforth|for the rest of this conversation)(?: you| the assistant| the "
+        r"(?:from now on|from this point on|from this point forward|from here on|henceforth|for the rest of "
+        r"this conversation)(?: you| the assistant| the "
         r"model)?(?: (?:will|must|shall|should|are to|only)){0,6}"
-        r" (?:respond|reply|speak only|act as|behave as|pretend|say|answers?(?: (?:every|all|any|each|only|"
+        r" (?:respond|reply|speak only|act as|behave as|pretend|say only|answers?(?: (?:as|every|all|any|each|only|"
         r"as|in|with)))\b",
     ),
     phrase(
@@ -179,10 +203,14 @@ ENGLISH = [
         rf"(?: (?:dan\b|{MODEL})|(?: \w+)? (?:unrestricted|unfiltered|uncensored|jailbroken|evil) (?:\w+))",
         is_order=True,
     ),
-    phrase(ROLE, r"(?:do) anything now\b"),
+    phrase(ROLE, r"(?:can|could) do anything now\b"),
+    phrase(
+        REVEAL, r"(?:what) (?:is|does|are|was|were) your (?:system|hidden|initial|secret) (?:prompt|instructions?)\b"
+    ),
     phrase(
         REVEAL,
-        r"(?:reveal|print|output|repeat|disclose|leak|show|tell|display|give|expose|share|dump|return|quote|"
+        r"(?:reveal|print|output|repeat|disclose|leak|show|tell|display|give|translate|explain|encode|spell|"
+        r"expose|share|dump|return|quote|"
         r"recite|write)(?: (?:out|me|us)){0,6}"
         r" your(?: (?:full|entire|complete|own|exact)){0,6}(?: (?:system|developer|hidden|initial|original|"
         r"secret|internal|confidential|first)){1,6}"
@@ -210,6 +238,13 @@ ENGLISH = [
         r"(?: (?:about|of|that|anything|why)){0,6}"
         r"(?: (?:this|these|the above|you (?:were|have|are|received|read|saw))\b|\s*(?:[.!;]|$))",
     ),
+    phrase(CONCEAL, rf"(?:do not|don't|never)(?: ever)? let(?: the| any)? {ASKER} (?:know|see|notice|find)\b"),
+    phrase(
+        CONCEAL,
+        r"(?:keep|hide|conceal)(?: (?:this|these|the above|all of this))(?: (?:instruction|message|prompt|"
+        r"text|note|command)s?)?"
+        rf"(?: (?:secret|hidden|private|invisible))? from(?: the| any)? {ASKER}\b",
+    ),
     phrase(
         CONCEAL,
         r"(?:do not|don't|never)(?: ever)? (?:mention|reveal|disclose|acknowledge|repeat|share|discuss|cite|quote|show)"
@@ -232,7 +267,7 @@ ENGLISH = [
         r"(?:your)(?: (?:entire|whole|only|complete|full|final|next)){0,6} (?:answer|response|reply|output) "
         r"(?:must|should|shall|will|is to|has to)"
         r"(?: only| always)? (?:be|say|read|consist of)(?: (?:the (?:exact )?(?:words?|phrase|sentence|text|"
-        r"string)|exactly|nothing but|only the)\b|\s*[\"'„“«])",
+        r"string)|nothing but|only the)\b|(?: exactly)?\s*[\"'„“«])",
     ),
     phrase(
         DICTATE,
@@ -242,6 +277,12 @@ ENGLISH = [
         r"(?:document|text|page|file|article|message|paper|resume|résumé|cv|e-?mail|context|passage|content|"
         r"candidate)s?\b"
         rf"[^.!?]{{0,60}}?[,:] (?:(?:always|only|please|you must|you should|instead|then) )?{WRITE}\b",
+    ),
+    phrase(
+        DICTATE,
+        rf"(?:start|begin|end|finish|preface|open|conclude)(?: (?:your|every|each|all))(?: of your)? "
+        rf"{ANSWER} (?:with|by saying)"
+        r"(?: the (?:words?|phrase|sentence|following)\b|\s?[\"'„“«])",
     ),
     phrase(
         DICTATE,
@@ -275,11 +316,14 @@ ENGLISH = [
         r"|secrets?|system prompt|context))\b[^.!?]{0,50}? (?:in|to|into|as|inside)(?: (?:the|a|an))?(?: "
         r"\w+)? (?:url|link|image|query)\b",
     ),
+    phrase(SEND, r"(?:exfiltrate)(?: (?:the|all|any|this)){0,2} \w+"),
     phrase(
         SEND,
         r"(?:send|forward|post|email|transmit|upload|exfiltrate|leak)(?: (?:the|all|any|this|your|whole|"
         r"entire|full)){0,4}"
-        r" (?:conversation|chat history|system prompt|api keys?|context window|user's \w+)(?: \w+){0,6}? "
+        r" (?:conversation|chat history|system prompt|api keys?|context window|user's (?:data|details|"
+        r"history|input|last|messages?|name|"
+        r"password|questions?))(?: \w+){0,6}? "
         r"to[\s\"'<(]{1,6}"
         r"(?:https?:|www\.|[\w.+-]{1,40}@|the following (?:url|address|link|e-?mail|server|endpoint|website))",
     ),

@@ -174,8 +174,8 @@ def docx_lzma() -> bytes:
 def docx_quoted_end(count: int = 300_000) -> bytes:
     """A vast directory, hidden by what looks like the larger record of its size and is none."""
     names = (Entry(f"{n}", b"", 0, 0, method=0) for n in range(count))
-    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, 0, 1)
-    return archive([*docx_parts(word("")), *names], behind=b"\0" * 56 + locator)
+    quoted = b"\0" * 56 + b"PK\x06\x07" + struct.pack("<IQI", 0, 0, 1)
+    return archive([*docx_parts(word("")), *names, Entry("last", b"", 0, 0, method=0, remark=quoted)])
 
 
 def docx_deep(depth: int = 50_000) -> bytes:
@@ -286,14 +286,14 @@ def deck(*, chart: bool = False) -> dict[str, bytes]:
     return parts(out.getvalue())
 
 
-def pptx_cycle() -> bytes:
-    """Slides that are each other's layout, notes and pictures."""
+def pptx_cycle(*kinds: str) -> bytes:
+    """Slides that are related to each other in these ways."""
     files = deck()
     for number, other in ((1, 2), (2, 1)):
         name = f"ppt/slides/_rels/slide{number}.xml.rels"
         more = "".join(
-            f'<Relationship Id="rId9{n}" Type="{R}/{kind}" Target="{target}"/>'
-            for n, (kind, target) in enumerate([("slide", f"slide{other}.xml"), ("notesSlide", f"slide{other}.xml"), ("image", f"slide{number}.xml")])
+            f'<Relationship Id="rId9{n}" Type="{R}/{kind}" Target="slide{other}.xml"/>'
+            for n, kind in enumerate(kinds)
         )
         files[name] = files[name].replace(b"</Relationships>", more.encode() + b"</Relationships>")
     return repacked(files)

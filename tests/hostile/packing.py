@@ -37,6 +37,7 @@ class Entry:
     crc: int
     method: int = DEFLATED
     flags: int = 0
+    remark: bytes = b""  # in the directory alone
 
 
 def entry(name: str, data: bytes, *, flags: int = 0) -> Entry:
@@ -59,20 +60,21 @@ def flooded(name: str, size: int, letters: bytes, before: bytes = b"", after: by
     return Entry(name, head + flood(size, letters)[:-2] + tail, length, zlib.crc32(after, crc))
 
 
-def archive(entries: Iterable[Entry], *, directory_size: int | None = None, behind: bytes = b"") -> bytes:
-    """A zip file; `behind` stands between its directory and its end, which may tell a wrong size of the directory."""
+def archive(entries: Iterable[Entry], *, directory_size: int | None = None) -> bytes:
+    """A zip file, whose end may tell a wrong size of its directory."""
     body, directory, count = bytearray(), bytearray(), 0
     for count, each in enumerate(entries, 1):
         name = each.name.encode()
         common = struct.pack(
             "<HHHIIIIHH", 20, each.flags, each.method, 0x21, each.crc, len(each.packed), each.size, len(name), 0
         )
-        directory += b"PK\x01\x02\x14\x00" + common + struct.pack("<HHHII", 0, 0, 0, 0, len(body)) + name
+        more = struct.pack("<HHHII", len(each.remark), 0, 0, 0, len(body)) + name + each.remark
+        directory += b"PK\x01\x02\x14\x00" + common + more
         body += b"PK\x03\x04" + common + name + each.packed
     size = len(directory) if directory_size is None else directory_size
     counts = min(count, 0xFFFF)
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, counts, counts, size, len(body), 0)
-    return bytes(body + directory) + behind + end
+    return bytes(body + directory) + end
 
 
 def parts(packed: bytes) -> dict[str, bytes]:

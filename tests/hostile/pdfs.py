@@ -95,7 +95,7 @@ def box(numbers: bytes) -> bytes:
 
 def without_table() -> bytes:
     whole = pdf(line("The table of objects is gone."))
-    return whole[: whole.rindex(b"xref\n0 ")]
+    return whole[: whole.rindex(b"xref\n0 ")] + whole[whole.rindex(b"trailer") : whole.rindex(b"startxref")]
 
 
 def table_of_itself() -> bytes:
@@ -176,13 +176,13 @@ def grid(lines: int = 150_000) -> bytes:
     return pdf(across + down + line("Somewhere in the grid."))
 
 
-def overprinted(letters: int = 150_000) -> bytes:
+def overprinted(letters: int = 40_000) -> bytes:
     """White letters that fill a page, each placed by itself."""
     shown = b"".join(b"1 0 0 1 %d %d Tm (x)Tj " % (n % 400, n * 7 % 600) for n in range(letters))
     return pdf(b"BT 1 g /F1 0.5 Tf " + shown + b"ET 0 g " + line("Among them one that is seen."))
 
 
-def fields(count: int = 30_000) -> bytes:
+def fields(count: int = 4_000) -> bytes:
     """A form of many fields, each with a value."""
     widget = b"<</Type/Annot/Subtype/Widget/FT/Tx/T(field %d)/V(value %d)/Rect[%d %d %d %d]>>"
     widgets = [widget % (n, n, n % 380, n % 580, n % 380 + 15, n % 580 + 15) for n in range(count)]
@@ -216,7 +216,7 @@ def halves() -> bytes:
     return pdf(line("ABC is not what it seems, said the fox."), font=font, more=[stream(cmap)])
 
 
-def structure(depth: int = 20_000) -> bytes:
+def structure(depth: int = 5_000) -> bytes:
     """A tree of tags that goes on and on."""
     first = 6
     branches = [b"<</Type/StructElem/S/Table/P %d 0 R/K %d 0 R>>" % (first + n - 1, first + n + 1) for n in range(depth)]

@@ -56,7 +56,8 @@ def special_tokens() -> bytes:
 
 def odd_lines() -> bytes:
     """Every sign that some program takes for the end of a line."""
-    return "a\r\rb\x0bc\x0cd\x1ce\x1df\x1eg\x85h\u2028i\u2029j ends here.\n".encode() * 200
+    ends = ("\r\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\r\n")
+    return "".join(f"The ferry to island {n} goes when the tide lets it.{end}" for n, end in enumerate(ends * 9)).encode()
 
 
 # Tables as text ------------------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def csv_columns(count: int = 100_000, rows: int = 20) -> bytes:
 
 
 def csv_nuls() -> bytes:
-    return b"name,depth\nwell \0one,\0 12\nwell two,14\n\0\n"
+    return b"name,depth\nwell \0one,\0 12\n" + b"well two,14\n" * 20
 
 
 def csv_unclosed(rows: int = 100_000) -> bytes:
