@@ -209,7 +209,9 @@ def test_a_file_that_kills_its_worker_every_time(lectern):
     with lectern.database() as lock, lectern.database() as database:
         database.autocommit = True
         deadly = lectern.upload(pages("deadly", 10), "deadly.pdf")
-        lock.execute("LOCK TABLE documents_page IN SHARE MODE")  # Nothing of it can be stored before its reader is dead.
+        lock.execute(
+            "LOCK TABLE documents_page IN SHARE MODE"
+        )  # Nothing of it can be stored before its reader is dead.
         for attempt in (1, 2, 3):
             deadline = time.monotonic() + RECOVERY_S
             while database.execute(held).fetchone() != (attempt,):

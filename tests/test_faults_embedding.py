@@ -22,6 +22,7 @@ def service():
 def lectern(service):
     settings = {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": "secret", "OPENAI_EMBEDDING_MODEL": "small"}
     with Stack(LECTERN_EMBEDDING_PRICE="0.02", **settings) as stack:
+        stack.ended(stack.upload(b"The first asks how long a vector is.", "first.txt"))
         yield stack
 
 

@@ -16,6 +16,7 @@ SAMPLE = 65_536  # characters
 CELL_MOST = 131_072  # characters; a longer one is a quotation mark that was never closed
 COLUMNS_MOST = 1_000
 TOO_WIDE = f"The file has rows of more than {COLUMNS_MOST:,} cells; those after them were left out."
+TOO_LONG = f"The file has cells of more than {CELL_MOST:,} letters; their ends were left out."
 UNCLOSED = "A quotation mark in the file is never closed, so quotation marks were read as letters."
 
 
@@ -74,7 +75,10 @@ def _rows(text: str, start: int, delimiter: str, is_quoted: bool, warnings: list
     for number, cells in enumerate(_parsed(text, start, delimiter, is_quoted), 1):
         if len(cells) > COLUMNS_MOST and TOO_WIDE not in warnings:
             warnings.append(TOO_WIDE)
-        cells = [" ".join(cell.split()) for cell in cells[:COLUMNS_MOST]]
+        cells = cells[:COLUMNS_MOST]
+        if max(map(len, cells), default=0) > CELL_MOST and TOO_LONG not in warnings:
+            warnings.append(TOO_LONG)
+        cells = [" ".join(cell[:CELL_MOST].split()) for cell in cells]
         if any(cells):
             yield number, cells
 

@@ -27,6 +27,7 @@ NAME_MOST = 200
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # Marks upon marks: to put a long pile of them in order takes quadratic time. Rows of signs are left as they are too.
 _PILE = re.compile(r"([^\w\s\x00-\x7f]{200,})")
+_SEEN = re.compile("[^\\s\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 # Where a section may end, best first: after a blank line, a line, a sentence, a word.
 _ENDS = [re.compile(pattern) for pattern in (r"\n[ \t]*\n+", r"\n", r"[.!?。！？]+[\"'”’)]*\s+|[。！？]", r"\s+")]
 _NEWLINES = re.compile(r"\n*")
@@ -217,7 +218,7 @@ def _is_blank(text: str) -> bool:
 
 def in_pages(draft: Draft, order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     """The draft as a document and its pages. Put together they are the text, unless it was cut at `order.pages_max`."""
-    spans = list(split(draft))
+    spans = list(split(draft)) if _SEEN.search(draft.text) else []
     document = ExtractedDocument(draft.title[:300], len(spans), list(draft.warnings), left_out=dict(draft.left_out))
     if len(spans) > order.pages_max:
         document.warnings.append(CUT.format(order.pages_max))

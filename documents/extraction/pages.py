@@ -53,6 +53,7 @@ class Order:
     skip: int = 0
     folder: Path | None = None  # where files found inside this one are put, and a copy that needs no password
     languages: tuple[str, ...] = ()  # for text recognition, as ISO 639-1, when the text itself does not tell
+    careful: bool = False  # an earlier reading broke off: look at no page before its turn
 
 
 @dataclass

@@ -155,7 +155,7 @@ class _Reader:
         self.has_form = pdf.get_formtype() != raw.FORMTYPE_NONE
         self.outline = outline(pdf)
         self.open: dict[int, tuple[pdfium.PdfPage, pdfium.PdfTextPage]] = {}  # looked at already
-        self.typography = None if self.outline else Typography.of(self._samples(order.skip))
+        self.typography = None if self.outline or order.careful else Typography.of(self._samples(order.skip))
 
     def page(self, number: int) -> ExtractedPage:
         page, textpage = self.open.pop(number) if number in self.open else self._opened(number)

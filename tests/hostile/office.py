@@ -255,9 +255,9 @@ def xlsx_formulas(outside: str) -> bytes:
     return book(sheet("".join(rows)))
 
 
-def xlsx_columns(count: int = 20_000, rows: int = 3_000) -> bytes:
+def xlsx_columns(count: int = 100_000, rows: int = 300) -> bytes:
     """Very many hidden ranges of columns, and cells to look them up for."""
-    hidden = "".join(f'<col min="{n}" max="{n}" hidden="1"/>' for n in range(20_000, 20_000 + count))
+    hidden = "".join(f'<col min="{n}" max="{n}" hidden="1"/>' for n in range(2_000, 2_000 + count))
     full = "".join(row(n, *(f'<c r="{c}{n}"><v>7</v></c>' for c in "ABCDEFGH")) for n in range(1, rows))
     return book(sheet(full, f"<cols>{hidden}</cols>"))
 

@@ -78,7 +78,7 @@ def too_many(count: int = 1_000_000) -> bytes:
 
 
 def too_few() -> bytes:
-    return pdf(*(line(f"This is page {n} of five.") for n in range(1, 6)), count=1)
+    return pdf(*(line(f"This is page {n} of three.") for n in range(1, 4)), count=1)
 
 
 def nested(depth: int = 100_000) -> bytes:

@@ -47,6 +47,7 @@ def seven_bits() -> bytes:
 
 
 def zero_width() -> bytes:
+    """Ten thousand letters, and nothing to see."""
     return "\u200b\u200c\u200d\u2060\ufeff".encode() * 2_000
 
 
@@ -57,7 +58,7 @@ def special_tokens() -> bytes:
 def odd_lines() -> bytes:
     """Every sign that some program takes for the end of a line."""
     ends = ("\r\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\r\n")
-    return "".join(f"The ferry to island {n} goes when the tide lets it.{end}" for n, end in enumerate(ends * 9)).encode()
+    return "".join(f"The ferry to island {n} goes when the tide lets it.{end}" for n, end in enumerate(ends * 2)).encode()
 
 
 # Tables as text ------------------------------------------------------------------------------------------------------
@@ -65,7 +66,7 @@ def csv_one_line(size: int = 50_000_000) -> bytes:
     return b"cell " * (size // 5)
 
 
-def csv_columns(count: int = 100_000, rows: int = 20) -> bytes:
+def csv_columns(count: int = 100_000, rows: int = 4) -> bytes:
     return "\n".join(",".join(f"{n}x{column}" for column in range(count)) for n in range(rows)).encode()
 
 
@@ -102,7 +103,7 @@ def attributes(count: int = 1_000_000) -> bytes:
     return html("<p " + " ".join(f"a{n}=1" for n in range(count)) + ">An element with many names.")
 
 
-def formatting(count: int = 1_500) -> bytes:
+def formatting(count: int = 800) -> bytes:
     """Open letters' styles, which a browser opens again in each paragraph."""
     return html("".join(f"<font a{n}=1>" for n in range(count)) + "<p>again" * count)
 
@@ -122,7 +123,7 @@ def entities(count: int = 1_000_000) -> bytes:
 def spans() -> bytes:
     """Cells that reach over more columns and rows than there are."""
     wide = '<td colspan="99999" rowspan="99999">wide</td>'
-    return html("<table>" + f"<tr>{wide * 20}</tr>" * 200 + "</table><p>Below the table.")
+    return html("<table>" + f"<tr>{wide * 20}</tr>" * 60 + "</table><p>Below the table.")
 
 
 def reaching_out(outside: str) -> bytes:
@@ -152,7 +153,7 @@ def quotes(count: int = 100_000) -> bytes:
     return b"# Quotes\n\n" + b">" * count + b" a word\n"
 
 
-def emphasis(count: int = 100_000) -> bytes:
+def emphasis(count: int = 30_000) -> bytes:
     return b"# Emphasis\n\n" + b"*a **a " * (count // 2) + b"_a __a " * (count // 2)
 
 
@@ -169,7 +170,7 @@ def references(count: int = 20_000) -> bytes:
     return b"# Links\n\n" + b"[a]: /" + b"x" * 5_000 + b"\n\n" + b"[a] ![a] " * count
 
 
-def bars(columns: int = 3_000, rows: int = 3_000) -> bytes:
+def bars(columns: int = 1_500, rows: int = 1_500) -> bytes:
     """A table of as many columns as rows, of which only the header is written out."""
     header = b"|" + b"a|" * columns + b"\n|" + b"-|" * columns + b"\n"
     return b"# Bars\n\n" + header + b"|b\n" * rows
