@@ -5,8 +5,8 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
@@ -20,34 +20,29 @@ MEMORY_KB = 1_048_576
 NOT_PLAIN = re.compile(r"/(?:tmp|etc|usr|var|home|root|work)\b|\.py\b|Traceback|[a-z]Error\b|Exception|\bNone\b|\b0x")
 
 
-class Outside:
+class Outside(ThreadingTCPServer):
     """A server on this machine that nobody should ask anything."""
 
+    daemon_threads = True
+
     def __init__(self) -> None:
-        asked: list[str] = []
+        self.asked: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), Asked)
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append(self.path)
-                self.send_error(404)
 
-            do_POST = do_HEAD = do_PUT = do_GET
-
-            def log_message(self, *words: object) -> None:
-                """Nothing."""
-
-        self.asked = asked
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+class Asked(StreamRequestHandler):
+    def handle(self) -> None:
+        assert isinstance(self.server, Outside)
+        self.server.asked.append(self.rfile.readline(1_000))
 
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Outside]:
-    server = Outside()
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    with Outside() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture
@@ -149,5 +144,5 @@ def ended(lectern: Stack, pk: str, key: str, limit_s: float = 300) -> dict:
     deadline = time.monotonic() + limit_s
     while (document := lectern.call("GET", f"/documents/{pk}", key=key).json())["state"] not in ENDS:
         assert time.monotonic() < deadline, (document["name"], document["state"], lectern.last_words())
-        time.sleep(0.1)
+        time.sleep(0.5)
     return document

@@ -229,7 +229,7 @@ def in_pages(draft: Draft, order: Order) -> Iterator[ExtractedDocument | Extract
 
 
 def counted(pages: Iterable[ExtractedPage], order: Order, warnings: list[str]) -> Iterator[ExtractedPage]:
-    """Those of the pages that are asked for; a warning is added when there are more, or longer ones, than are allowed."""
+    """Those of the pages that are asked for; a warning is added when there is more than is allowed."""
     room = max(LETTERS_LEAST, order.pages_max * PAGE_LETTERS)
     for number, page in enumerate(pages, 1):
         if number > order.pages_max or room < 0:

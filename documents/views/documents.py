@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -27,7 +28,7 @@ from documents.views.receipt import receipt
 from project.accounts import SignedInRequest
 
 PAGES_A_PAGE = 100
-FINDINGS_MOST = 200
+FINDINGS_FIRST, FINDINGS_MOST = 8, 200
 FINDING_LETTERS = 300
 PASSAGES_A_PAGE = 50
 
@@ -41,8 +42,10 @@ def document(request: SignedInRequest, pk: UUID) -> HttpResponse:
     context = receipt(row, request.user) | {
         "document": row,
         **_turned(page_obj, "pages"),
-        "findings": found[:FINDINGS_MOST],
+        "findings": found[:FINDINGS_FIRST],
+        "more_findings": found[FINDINGS_FIRST:FINDINGS_MOST],
         "findings_count": len(found),
+        "listed_findings": min(len(found), FINDINGS_MOST),
         "attempts": row.attempts.all(),
         "collections": listed(request),
     }
@@ -73,8 +76,8 @@ def _turned(page_obj: PageOfRows, anchor: str) -> dict[str, object]:
     }
 
 
-def _findings(row: Document) -> list[dict[str, str]]:
-    """What is kept out of answers: where it stands, why, and its words, cut short."""
+def _findings(row: Document) -> list[dict[str, Any]]:
+    """What is kept out of answers: where it stands, why, and its words, cut short. What speaks to a model comes first."""
     found = []
     for page in row.pages_live().exclude(findings=[]).only("document_id", "number", "label", "text", "findings"):
         for start, end, kind, reason in page.findings:
@@ -84,9 +87,10 @@ def _findings(row: Document) -> list[dict[str, str]]:
                     "url": page_url(row.pk, page.number, marks=[(start, end)]),
                     "kind": why_withheld(kind, reason),
                     "words": _clipped(page.text[start:end]),
+                    "is_hidden": kind == "hidden",
                 }
             )
-    return found
+    return sorted(found, key=lambda finding: finding["is_hidden"])
 
 
 def _clipped(text: str) -> str:

@@ -17,7 +17,9 @@ def mail(subject: str, kind: str, body: str, *more: str) -> bytes:
 def attached(name: str, data: bytes) -> str:
     packed = base64.encodebytes(data).decode().replace("\n", "\r\n")
     disposition = f'Content-Disposition: attachment; filename="{name}"'
-    return f"Content-Type: application/octet-stream\r\n{disposition}\r\nContent-Transfer-Encoding: base64\r\n\r\n{packed}"
+    return (
+        f"Content-Type: application/octet-stream\r\n{disposition}\r\nContent-Transfer-Encoding: base64\r\n\r\n{packed}"
+    )
 
 
 def mixed(subject: str, *parts: str) -> bytes:
@@ -52,9 +54,7 @@ def parts(count: int = 10_000) -> bytes:
 
 
 def parts_in_parts(depth: int = 3_000) -> bytes:
-    opened = "".join(
-        f"--edge{n}\r\nContent-Type: multipart/mixed; boundary=edge{n + 1}\r\n\r\n" for n in range(depth)
-    )
+    opened = "".join(f"--edge{n}\r\nContent-Type: multipart/mixed; boundary=edge{n + 1}\r\n\r\n" for n in range(depth))
     return mail("Parts in parts", "multipart/mixed; boundary=edge0", opened + f"--edge{depth}\r\n{plain('Here.')}")
 
 
@@ -77,7 +77,15 @@ def charset(name: str) -> bytes:
 
 
 def odd_names() -> bytes:
-    names = ("../../../../tmp/x.txt", "CON", "..", "a\u202etxt.exe", "/etc/passwd", "C:\\autoexec.bat", "x" * 400 + ".txt")
+    names = (
+        "../../../../tmp/x.txt",
+        "CON",
+        "..",
+        "a\u202etxt.exe",
+        "/etc/passwd",
+        "C:\\autoexec.bat",
+        "x" * 400 + ".txt",
+    )
     files = (attached(name, f"What is in {number}.".encode()) for number, name in enumerate(names))
     return mixed("Odd names", plain("Look at the names."), *files)
 
@@ -113,7 +121,13 @@ def rtf_binary() -> bytes:
 def rtf_object(outside: str) -> bytes:
     link = rf"{{\field{{\*\fldinst INCLUDEPICTURE {outside}/image.png}}{{\fldrslt shown}}}}".encode()
     template = rf"{{\*\template {outside}/template.dot}}".encode()
-    return rtf(template + rb"{\object\objautlink\objupdate{\*\objdata " + b"01050000" * 200_000 + rb"}{\result An object.}}" + link)
+    return rtf(
+        template
+        + rb"{\object\objautlink\objupdate{\*\objdata "
+        + b"01050000" * 200_000
+        + rb"}{\result An object.}}"
+        + link
+    )
 
 
 def rtf_numbers() -> bytes:

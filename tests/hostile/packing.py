@@ -63,7 +63,8 @@ def flooded(name: str, size: int, letters: bytes, before: bytes = b"", after: by
 def archive(entries: Iterable[Entry], *, directory_size: int | None = None) -> bytes:
     """A zip file, whose end may tell a wrong size of its directory."""
     body, directory, count = bytearray(), bytearray(), 0
-    for count, each in enumerate(entries, 1):
+    for each in entries:
+        count += 1
         name = each.name.encode()
         common = struct.pack(
             "<HHHIIIIHH", 20, each.flags, each.method, 0x21, each.crc, len(each.packed), each.size, len(name), 0

@@ -36,7 +36,9 @@ def content_bomb() -> bytes:
 def table_bomb() -> bytes:
     """The table of the file's objects is a stream of 4 GB."""
     packed = zlib.compress(framed(4 << 30))
-    head = b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n"
+    head = (
+        b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n"
+    )
     entries = b"/Type/XRef/Size 3/W[1 4 2]/Root 1 0 R" + TWICE
     return head + b"3 0 obj\n" + stream(packed, entries) + b"\nendobj\nstartxref\n%d\n%%%%EOF" % len(head)
 
@@ -53,7 +55,9 @@ def image_bomb() -> bytes:
 def forms(depth: int = 12, times: int = 10) -> bytes:
     """Drawings within drawings: each draws the next ten times, twelve deep."""
     called = [
-        stream(b"/I2 Do " * times, b"/Type/XObject/Subtype/Form/BBox[0 0 400 600]/Resources<</XObject<</I2 %d 0 R>>>>" % n)
+        stream(
+            b"/I2 Do " * times, b"/Type/XObject/Subtype/Form/BBox[0 0 400 600]/Resources<</XObject<</I2 %d 0 R>>>>" % n
+        )
         for n in range(5, 4 + depth)
     ]
     last = stream(line("x"), b"/Type/XObject/Subtype/Form/BBox[0 0 400 600]/Resources<</Font<</F1 3 0 R>>>>")
@@ -129,11 +133,16 @@ def actions(outside: str) -> bytes:
         b"<</S/ImportData/F<</FS/URL/F(%s/data.fdf)>>>>" % address,
     ]
     elsewhere = b"<</Length 0/F<</FS/URL/F(%s/stream)>>/FFilter/FlateDecode>>\nstream\n\nendstream" % address
-    notes = b"".join(b"<</Type/Annot/Subtype/Link/Rect[0 0 400 600]/A %s/AA<</PO %s>>>>" % (each, each) for each in links)
+    notes = b"".join(
+        b"<</Type/Annot/Subtype/Link/Rect[0 0 400 600]/A %s/AA<</PO %s>>>>" % (each, each) for each in links
+    )
     image = stream(b"", b"/Type/XObject/Subtype/Image/Width 9/Height 9/F<</FS/URL/F(%s/image)>>" % address)
     form = b"/AcroForm<</Fields[]/NeedAppearances true/XFA 5 0 R>>/OpenAction %s/AA<</WC %s>>" % (links[0], links[0])
     names = b"/Names<</JavaScript<</Names[(a) %s]>>/URLS<</Names[(%s/names) 6 0 R]>>>>" % (links[0], address)
-    xfa = b'<!DOCTYPE x [<!ENTITY e SYSTEM "%s/entity">]><xdp:xdp xmlns:xdp="http://ns.adobe.com/xdp/">&e;</xdp:xdp>' % address
+    xfa = (
+        b'<!DOCTYPE x [<!ENTITY e SYSTEM "%s/entity">]><xdp:xdp xmlns:xdp="http://ns.adobe.com/xdp/">&e;</xdp:xdp>'
+        % address
+    )
     return pdf(
         b"/I1 Do " + line("This page asks for many things."),
         more=[image, stream(xfa), elsewhere],
@@ -198,14 +207,19 @@ def fields(count: int = 4_000) -> bytes:
 def outline_of_itself() -> bytes:
     return pdf(
         line("The contents go round."),
-        more=[b"<</Type/Outlines/First 5 0 R/Last 5 0 R>>", b"<</Title(Round)/Next 5 0 R/First 5 0 R/Dest[6 0 R/Fit]>>"],
+        more=[
+            b"<</Type/Outlines/First 5 0 R/Last 5 0 R>>",
+            b"<</Title(Round)/Next 5 0 R/First 5 0 R/Dest[6 0 R/Fit]>>",
+        ],
         catalogue=b"/Outlines 4 0 R",
     )
 
 
 def labels() -> bytes:
     """Page labels in Roman figures from two thousand million on."""
-    return pdf(line("A page far on."), catalogue=b"/PageLabels<</Nums[0<</S/r/St 2000000000/P(%s)>>]>>" % (b"x" * 100_000))
+    return pdf(
+        line("A page far on."), catalogue=b"/PageLabels<</Nums[0<</S/r/St 2000000000/P(%s)>>]>>" % (b"x" * 100_000)
+    )
 
 
 def halves() -> bytes:
@@ -219,7 +233,9 @@ def halves() -> bytes:
 def structure(depth: int = 5_000) -> bytes:
     """A tree of tags that goes on and on."""
     first = 6
-    branches = [b"<</Type/StructElem/S/Table/P %d 0 R/K %d 0 R>>" % (first + n - 1, first + n + 1) for n in range(depth)]
+    branches = [
+        b"<</Type/StructElem/S/Table/P %d 0 R/K %d 0 R>>" % (first + n - 1, first + n + 1) for n in range(depth)
+    ]
     root = b"<</Type/StructTreeRoot/K 6 0 R/ParentTree<</Nums[0[6 0 R]]>>>>"
     last = b"<</Type/StructElem/S/TD/P %d 0 R/K 0>>" % (first + depth - 1)
     return pdf(

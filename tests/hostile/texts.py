@@ -58,7 +58,9 @@ def special_tokens() -> bytes:
 def odd_lines() -> bytes:
     """Every sign that some program takes for the end of a line."""
     ends = ("\r\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\r\n")
-    return "".join(f"The ferry to island {n} goes when the tide lets it.{end}" for n, end in enumerate(ends * 2)).encode()
+    return "".join(
+        f"The ferry to island {n} goes when the tide lets it.{end}" for n, end in enumerate(ends * 2)
+    ).encode()
 
 
 # Tables as text ------------------------------------------------------------------------------------------------------
