@@ -101,8 +101,8 @@ def sheets_attached() -> bytes:
 def reaching_out(outside: str) -> bytes:
     page = f'<img src="{outside}/pixel.gif"><link rel=stylesheet href="{outside}/style.css"><p>The words of the mail.'
     away = f'message/external-body; access-type=URL; URL="{outside}/body"'
-    body = f"Content-Type: text/html\r\n\r\n{page}\r\n--edge\r\nContent-Type: {away}\r\n\r\nContent-Type: text/plain\r\n\r\n"
-    return mail("From elsewhere", "multipart/mixed; boundary=edge", f"--edge\r\n{body}--edge--\r\n")
+    elsewhere = f"Content-Type: {away}\r\n\r\nContent-Type: text/plain\r\n"
+    return mixed("From elsewhere", f"Content-Type: text/html\r\n\r\n{page}", elsewhere)
 
 
 # Rich text -----------------------------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def docx_reaching_out(outside: str) -> bytes:
     )
     chapter = f'<w:altChunk xmlns:r="{R}" r:id="rId2"/>'
     away = 'TargetMode="External"'
+    settings = f'{DECLARED}<w:settings {W} xmlns:r="{R}"><w:attachedTemplate r:id="rId1"/></w:settings>'
     return archive(
         docx_parts(
             word(said("The picture is elsewhere.") + picture + chapter),
@@ -127,7 +128,7 @@ def docx_reaching_out(outside: str) -> bytes:
                     ("footnotes", f"{outside}/notes.xml", away),
                     ("settings", "settings.xml", ""),
                 ),
-                "word__settings.xml": f'{DECLARED}<w:settings {W} xmlns:r="{R}"><w:attachedTemplate r:id="rId1"/></w:settings>'.encode(),
+                "word__settings.xml": settings.encode(),
                 "word___rels__settings.xml.rels": relations(("attachedTemplate", f"{outside}/template.dotm", away)),
             },
         )
@@ -196,7 +197,8 @@ S = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 
 def book(sheet: Entry, **more: Entry) -> bytes:
     listed = [("worksheet", "worksheets/sheet1.xml", ""), *((kind, f"{kind}.xml", "") for kind in more)]
-    workbook = f'{DECLARED}<workbook {S} xmlns:r="{R}"><sheets><sheet name="Costs" sheetId="1" r:id="rId1"/></sheets></workbook>'
+    sheets = '<sheets><sheet name="Costs" sheetId="1" r:id="rId1"/></sheets>'
+    workbook = f'{DECLARED}<workbook {S} xmlns:r="{R}">{sheets}</workbook>'
     return archive(
         [
             entry("[Content_Types].xml", types(XLSX, "xl/workbook.xml")),
@@ -274,7 +276,8 @@ def xlsx_columns(count: int = 100_000, rows: int = 300) -> bytes:
 def xlsx_format() -> bytes:
     """A number format of a million signs."""
     code = "&quot;[$-409]0.0#,?/?*x_)" * 50_000
-    style = f'{DECLARED}<styleSheet {S}><numFmts><numFmt numFmtId="200" formatCode="{code}"/></numFmts><cellXfs><xf numFmtId="200"/></cellXfs></styleSheet>'
+    formats = f'<numFmts><numFmt numFmtId="200" formatCode="{code}"/></numFmts><cellXfs><xf numFmtId="200"/></cellXfs>'
+    style = f"{DECLARED}<styleSheet {S}>{formats}</styleSheet>"
     cells = "".join(row(n, f'<c r="A{n}" s="0"><v>{n}.5</v></c>') for n in range(1, 50))
     return book(sheet(cells), styles=entry("xl/styles.xml", style.encode()))
 

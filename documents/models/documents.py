@@ -1,4 +1,4 @@
-"""The library's rows: indexes, collections, documents, their pages and chunks, and who may see them."""
+"""Uploaded files: where each is on its way, who works on it, and whose turn is next."""
 
 from __future__ import annotations
 
@@ -6,128 +6,21 @@ import os
 import platform
 import unicodedata
 import uuid
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
-from django.utils.module_loading import import_string
 
-from documents.search import SearchBackend
+from documents.models.collections import Collection, Person
 
-Person = User | AnonymousUser
-
-
-class Index(models.Model):
-    """What an administrator runs: a search backend with an embedding model and chunking settings."""
-
-    name = models.CharField(max_length=80, unique=True)
-    live = models.ForeignKey("IndexVersion", models.SET_NULL, null=True, blank=True, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name_plural = "indexes"
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def live_version(self) -> IndexVersion:
-        """The version that is searched; whoever makes an index gives it one."""
-        assert self.live is not None
-        return self.live
-
-
-class IndexVersion(models.Model):
-    """One way an index is built. Vectors of two models never share a version."""
-
-    index = models.ForeignKey(Index, models.CASCADE, related_name="versions")
-    number = models.PositiveIntegerField()
-    backend_name = models.CharField(max_length=40, default="pgvector")
-    embedding_model = models.CharField(max_length=120, help_text="Empty: keyword search alone.", blank=True)
-    dimensions = models.PositiveIntegerField()
-    chunk_tokens = models.PositiveIntegerField(default=400)
-    chunk_overlap = models.FloatField(default=0.1)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["index", "number"], name="one_version_a_number")]
-
-    def __str__(self) -> str:
-        return f"{self.index} {self.number}"
-
-    @property
-    def backend(self) -> SearchBackend:
-        """The search backend that holds this version's chunks."""
-        return import_string(settings.SEARCH_BACKENDS[self.backend_name])(self)
-
-
-class CollectionQuerySet(models.QuerySet["Collection"]):
-    def for_user(self, user: Person) -> CollectionQuerySet:
-        """What this person may read. Nobody signed in reads nothing."""
-        if not user.is_authenticated:
-            return self.none()
-        return self.filter(Q(owner=user) | Q(pk__in=Membership.objects.filter(user=user).values("collection")))
-
-    def editable_by(self, user: Person) -> CollectionQuerySet:
-        if not user.is_authenticated:
-            return self.none()
-        editing = Membership.objects.filter(user=user, role=Membership.Role.EDITOR)
-        return self.filter(Q(owner=user) | Q(pk__in=editing.values("collection")))
-
-
-class Collection(models.Model):
-    """A named set of documents with members. Permission is decided here and nowhere else."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=120)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="collections")
-    index = models.ForeignKey(Index, models.PROTECT, related_name="collections")
-    is_private = models.BooleanField(
-        default=False, help_text="The one everybody has for themselves; it cannot be shared."
-    )
-    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="shared_collections")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = CollectionQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-is_private", "name"]
-        constraints = [
-            models.UniqueConstraint(fields=["owner"], condition=Q(is_private=True), name="one_private_collection_each"),
-            models.UniqueConstraint(fields=["owner", "name"], name="one_collection_a_name_each"),
-        ]
-
-    chosen = False  # Set where a page is made: the conversation at hand is asked of this collection.
-
-    def __str__(self) -> str:
-        return self.name
-
-    def get_absolute_url(self) -> str:
-        return reverse("library") + f"?collection={self.pk}"
-
-
-class Membership(models.Model):
-    class Role(models.TextChoices):
-        READER = "reader", "Reader"
-        EDITOR = "editor", "Editor"
-
-    collection = models.ForeignKey(Collection, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=10, choices=Role, default=Role.READER)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_role_a_member")]
-
-    def __str__(self) -> str:
-        return f"{self.user}: {self.role} of {self.collection}"
+if TYPE_CHECKING:
+    from documents.models.pages import Page
 
 
 class State(models.TextChoices):
@@ -428,125 +321,6 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document}, attempt {self.number}"
-
-
-class Page(models.Model):
-    """A page's text, or the nearest thing a format has. `text` is the truth: everything else is offsets into it."""
-
-    document = models.ForeignKey(Document, models.CASCADE, related_name="pages")
-    generation = models.PositiveIntegerField()
-    number = models.PositiveIntegerField(help_text="From 1, in reading order.")
-    label = models.CharField(max_length=40, blank=True, help_text='What is printed on it, such as "iv".')
-    text = models.TextField(blank=True)
-    headings = models.JSONField(default=list, help_text="[[offset, level, title], ...] in the order of the text.")
-    tables = models.JSONField(
-        default=list, help_text="[{rows: [[[start, end], ...], ...], header_rows, name, numbers, first_column}, ...]"
-    )
-    runs = models.JSONField(
-        default=list, help_text="[[start, index, length, step], ...] where PDFium's order is another."
-    )
-    boxes = models.JSONField(
-        default=list, help_text="[[start, end, left, top, width, height], ...] of words in images."
-    )
-    findings = models.JSONField(
-        default=list, help_text="[[start, end, kind, reason], ...]: what no reader sees, or speaks to a model."
-    )
-    warning = models.CharField(max_length=40, blank=True)
-    receipt = models.JSONField(
-        default=dict,
-        help_text="letters, words, tables, images, language, recognised, confidence, cleaned, unreadable, withheld, "
-        "seconds",
-    )
-
-    class Meta:
-        ordering = ["number"]
-        constraints = [
-            models.UniqueConstraint(fields=["document", "generation", "number"], name="one_page_a_number"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.document}, page {self.label or self.number}"
-
-    def get_absolute_url(self) -> str:
-        return reverse("page", args=[self.document_id, self.number])
-
-    def shown_text(self, start: int, end: int) -> str:
-        """A stretch of the text with what was found hidden or speaking to a model blanked out, letter for letter.
-
-        An editor who has looked at the findings may let answers use them.
-        """
-        text = self.text[start:end]
-        if not self.findings or self.document.trusted_at:
-            return text
-        for first, after, *_ in self.findings:
-            first, after = max(first, start) - start, min(after, end) - start
-            if first < after:
-                text = text[:first] + " " * (after - first) + text[after:]
-        return text
-
-
-def page_url(
-    document_id: uuid.UUID,
-    number: int,
-    passage: tuple[int, int] | None = None,
-    marks: Sequence[tuple[int, int]] = (),
-    *,
-    part: bool = False,
-) -> str:
-    """The lasting address of words on a page; with `part`, of the piece that a panel shows."""
-    query = [("passage", f"{passage[0]}-{passage[1]}")] if passage else []
-    query += [("mark", f"{start}-{end}") for start, end in marks]
-    query += [("part", "1")] if part else []
-    return reverse("page", args=[document_id, number]) + (f"?{urlencode(query)}" if query else "")
-
-
-class Chunk(models.Model):
-    """A span of one page: what is embedded, found and cited. Its text is never a copy."""
-
-    document = models.ForeignKey(Document, models.CASCADE, related_name="chunks")
-    page = models.ForeignKey(Page, models.CASCADE, related_name="chunks")
-    generation = models.PositiveIntegerField()
-    ordinal = models.PositiveIntegerField(help_text="From 0, through the whole document.")
-    start = models.PositiveIntegerField(help_text="Offset into the page's text, in characters.")
-    end = models.PositiveIntegerField()
-    section = models.CharField(
-        max_length=500, blank=True, help_text="The headings above it, outermost first, joined by ' > '."
-    )
-    header_start = models.PositiveIntegerField(default=0, help_text="The table's header that stands above it …")
-    header_end = models.PositiveIntegerField(default=0, help_text="… in the page's text; 0 and 0: none.")
-    tokens = models.PositiveIntegerField(default=0)
-    is_searched = models.BooleanField(default=True, help_text="Whether the index holds it.")
-
-    class Meta:
-        ordering = ["ordinal"]
-        constraints = [
-            models.UniqueConstraint(fields=["document", "generation", "ordinal"], name="one_chunk_an_ordinal"),
-            models.CheckConstraint(condition=Q(end__gt=models.F("start")), name="chunk_is_not_empty"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.document} {self.start}-{self.end}"
-
-    @property
-    def text(self) -> str:
-        """What an answer may use: withheld words are blanks, so that every offset holds."""
-        return self.page.shown_text(self.start, self.end)
-
-    @property
-    def header(self) -> str:
-        """The header row of the table that this chunk is a later part of; "" elsewhere."""
-        return self.page.shown_text(self.header_start, self.header_end)
-
-
-class EmbeddingCache(models.Model):
-    """Vectors by model and content: what was computed once is not computed, or paid for, again."""
-
-    model = models.CharField(max_length=120)
-    sha256 = models.BinaryField(max_length=32)
-    vector = models.BinaryField(help_text="float32, little endian.")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["model", "sha256"], name="one_vector_a_text")]
 
 
 def display_name(name: str) -> str:

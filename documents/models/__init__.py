@@ -1,0 +1,36 @@
+"""The library's rows: indexes, collections, documents, their pages and chunks, and who may see them."""
+
+from documents.models.collections import Collection, CollectionQuerySet, Membership, Person
+from documents.models.documents import (
+    FINDABLE,
+    UNDER_WAY,
+    Attempt,
+    Document,
+    DocumentQuerySet,
+    LeaseLost,
+    State,
+    display_name,
+)
+from documents.models.indexes import EmbeddingCache, Index, IndexVersion
+from documents.models.pages import Chunk, Page, page_url
+
+__all__ = [
+    "FINDABLE",
+    "UNDER_WAY",
+    "Attempt",
+    "Chunk",
+    "Collection",
+    "CollectionQuerySet",
+    "Document",
+    "DocumentQuerySet",
+    "EmbeddingCache",
+    "Index",
+    "IndexVersion",
+    "LeaseLost",
+    "Membership",
+    "Page",
+    "Person",
+    "State",
+    "display_name",
+    "page_url",
+]

@@ -1,0 +1,76 @@
+"""Who may read what: collections and their members. Permission is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from documents.models.indexes import Index
+
+Person = User | AnonymousUser
+
+
+class CollectionQuerySet(models.QuerySet["Collection"]):
+    def for_user(self, user: Person) -> CollectionQuerySet:
+        """What this person may read. Nobody signed in reads nothing."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(Q(owner=user) | Q(pk__in=Membership.objects.filter(user=user).values("collection")))
+
+    def editable_by(self, user: Person) -> CollectionQuerySet:
+        if not user.is_authenticated:
+            return self.none()
+        editing = Membership.objects.filter(user=user, role=Membership.Role.EDITOR)
+        return self.filter(Q(owner=user) | Q(pk__in=editing.values("collection")))
+
+
+class Collection(models.Model):
+    """A named set of documents with members. Permission is decided here and nowhere else."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="collections")
+    index = models.ForeignKey(Index, models.PROTECT, related_name="collections")
+    is_private = models.BooleanField(
+        default=False, help_text="The one everybody has for themselves; it cannot be shared."
+    )
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="shared_collections")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CollectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-is_private", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner"], condition=Q(is_private=True), name="one_private_collection_each"),
+            models.UniqueConstraint(fields=["owner", "name"], name="one_collection_a_name_each"),
+        ]
+
+    chosen = False  # Set where a page is made: the conversation at hand is asked of this collection.
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("library") + f"?collection={self.pk}"
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        READER = "reader", "Reader"
+        EDITOR = "editor", "Editor"
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.READER)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_role_a_member")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.collection}"

@@ -1,0 +1,64 @@
+"""What an administrator runs: indexes, their versions, and the vectors that were computed once."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.module_loading import import_string
+
+from documents.search import SearchBackend
+
+
+class Index(models.Model):
+    """What an administrator runs: a search backend with an embedding model and chunking settings."""
+
+    name = models.CharField(max_length=80, unique=True)
+    live = models.ForeignKey("IndexVersion", models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "indexes"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def live_version(self) -> IndexVersion:
+        """The version that is searched; whoever makes an index gives it one."""
+        assert self.live is not None
+        return self.live
+
+
+class IndexVersion(models.Model):
+    """One way an index is built. Vectors of two models never share a version."""
+
+    index = models.ForeignKey(Index, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    backend_name = models.CharField(max_length=40, default="pgvector")
+    embedding_model = models.CharField(max_length=120, help_text="Empty: keyword search alone.", blank=True)
+    dimensions = models.PositiveIntegerField()
+    chunk_tokens = models.PositiveIntegerField(default=400)
+    chunk_overlap = models.FloatField(default=0.1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["index", "number"], name="one_version_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.number}"
+
+    @property
+    def backend(self) -> SearchBackend:
+        """The search backend that holds this version's chunks."""
+        return import_string(settings.SEARCH_BACKENDS[self.backend_name])(self)
+
+
+class EmbeddingCache(models.Model):
+    """Vectors by model and content: what was computed once is not computed, or paid for, again."""
+
+    model = models.CharField(max_length=120)
+    sha256 = models.BinaryField(max_length=32)
+    vector = models.BinaryField(help_text="float32, little endian.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "sha256"], name="one_vector_a_text")]
