@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 PAGES_AT_ONCE = 16
 SECONDS_AT_ONCE = 5.0  # Pages that take long to read are stored sooner.
 LANGUAGE_SAMPLE = 20_000  # letters
-CRASHES_MOST = 3  # pages of one file that may end the process that reads them
+CRASHES_MOST = 4  # times that one file may end the process that reads it
+DEPTH_MOST = 5  # files in files in files
 COUNTED = ("letters", "words", "tables", "images", "cleaned", "unreadable", "withheld")
 
 
@@ -38,6 +39,8 @@ class Reading:
         self.job, self.document = job, job.document
         self.head = ExtractedDocument()
         self.refused: list[str] = []
+        self.depth = _depth(self.document)
+        self.password = "" if self.document.opened else passwords.take(self.document.pk)
         self.batch: list[Page] = []
         self.stored_at = time.monotonic()
         self.done = self.document.pages.filter(generation=job.generation).count()
@@ -46,27 +49,28 @@ class Reading:
         crashes = 0
         while True:
             try:
-                self.read()
+                self.read(careful=crashes > 0)
                 break
             except ExtractionError as exc:
                 crashes += 1
                 if exc.code != "crashed" or self.document.kind != "pdf" or crashes > CRASHES_MOST:
                     raise
-                self.add(ExtractedPage("", warning="could not be read"))  # The page that broke it; go on behind it.
+                if crashes > 1:  # The first time it may have been a page that was looked at before its turn.
+                    self.add(ExtractedPage("", warning="could not be read"))  # The page that broke it.
         self.store()
         self.conclude()
 
-    def read(self) -> None:
+    def read(self, *, careful: bool) -> None:
         document = self.document
-        password = passwords.take(document.pk) if not document.opened else ""
         with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
             order = Order(
                 document.readable_path,
                 settings.PAGES_MAX,
-                password=password,
+                password=self.password,
                 skip=self.done,
                 folder=Path(folder),
                 languages=(document.language,) if document.language else (),
+                careful=careful,
             )
             items = extract(
                 order,
@@ -106,6 +110,9 @@ class Reading:
     def take_in(self, found: ExtractedFile) -> None:
         """A file inside this one becomes a document of its own, once, however often this is read."""
         parent = self.document
+        if self.depth >= DEPTH_MOST:
+            self.refused.append(f"“{found.name}” is attached to what is attached, too deep to be taken in.")
+            return
         try:
             with found.path.open("rb") as file:
                 pieces = iter(partial(file.read, 1 << 18), b"")
@@ -149,6 +156,15 @@ class Reading:
                 "left_out": self.head.left_out,
             },
         )
+
+
+def _depth(document: Document) -> int:
+    """How many files the document is attached to, each inside the next."""
+    depth = 0
+    while document.parent_id and depth < DEPTH_MOST:
+        assert document.parent
+        document, depth = document.parent, depth + 1
+    return depth
 
 
 def _about_instructions(count: int) -> str:
