@@ -1,10 +1,7 @@
 """From files, also broken and hostile ones, to pages of text."""
 
 import io
-import os
 import shutil
-import subprocess
-import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -314,61 +311,6 @@ def test_time_the_caller_spends_between_pages_does_not_count(tmp_path):
     next(pages)
     time.sleep(2.1)
     assert len(list(pages)) == 4
-
-
-def test_closing_the_generator_ends_the_child(tmp_path):
-    pages = extract(Order(saved(tmp_path, b"text " * 2_000_000), 9_999), "text", memory_bytes=2 * GIB, seconds=30)
-    next(pages)
-    [child] = children()
-    pages.close()
-    assert not Path(f"/proc/{child}").exists()
-
-
-def test_the_child_dies_with_a_killed_parent(tmp_path):
-    path = saved(tmp_path, b"text " * 2_000_000)
-    script = (
-        "from pathlib import Path; from documents.extraction import Order, extract; import os, time\n"
-        f"pages = extract(Order(Path({str(path)!r}), 9999), 'text', memory_bytes=2**31, seconds=30); next(pages)\n"
-        "print(Path(f'/proc/self/task/{os.getpid()}/children').read_text(), flush=True); time.sleep(60)"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.communicate()
-    deadline = time.monotonic() + 5
-    while is_running(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_running(child)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def test_the_child_is_given_none_of_our_secrets(tmp_path, monkeypatch):
-    monkeypatch.setenv("DJANGO_SECRET_KEY", "do-not-tell")
-    pages = extract(Order(saved(tmp_path, b"text " * 2_000_000), 9_999), "text", memory_bytes=2 * GIB, seconds=30)
-    next(pages)
-    environment = Path(f"/proc/{children()[0]}/environ").read_bytes()
-    pages.close()
-    assert b"do-not-tell" not in environment
-
-
-def children() -> list[int]:
-    pids = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in pids if b"documents.extraction" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def test_a_child_that_is_killed_is_reported_in_words(tmp_path):
-    pages = extract(Order(saved(tmp_path, b"text " * 4_000_000), 99_999), "text", memory_bytes=2 * GIB, seconds=30)
-    next(pages)
-    os.killpg(children()[0], 6)
-    with pytest.raises(ExtractionError) as caught:
-        list(pages)
-    assert caught.value.code == "crashed"
 
 
 # Word --------------------------------------------------------------------------------------------------------------

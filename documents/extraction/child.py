@@ -7,18 +7,17 @@ import logging
 import os
 import selectors
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from documents.extraction.limits import ROOT, bare_environment
+from documents.extraction.nursery import NurseryLost, Reader, reader
 from documents.extraction.pages import (
+    READERS,
     ExtractedDocument,
     ExtractedFile,
     ExtractedPage,
@@ -26,6 +25,7 @@ from documents.extraction.pages import (
     Order,
     Table,
     damaged,
+    turn,
 )
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 RECORD_MOST = 64 * 2**20  # bytes
 RECOGNITION_SECONDS = 60  # a page; as long as its recognition may take
 _ADVICE = "Split it into smaller files, or ask an administrator to raise the limit."
-
 
 Found = ExtractedDocument | ExtractedPage | ExtractedFile
 
@@ -48,23 +47,86 @@ def extract(
     caller spends between pages; a page that had to be recognised brings some of its own. `heed` is called every second
     and at every page: what it raises ends the reading. The child dies with the generator and with this process.
     Raises ExtractionError.
+
+    Where there are processors for it, a long file has two readers. When one of them is lost or fails, another goes on
+    alone behind the pages that were yielded, and begins with the document again.
     """
-    limits: dict[str, object] = {"memory_bytes": memory_bytes, "cpu_seconds": int(seconds) + 1, "parent": os.getpid()}
-    wanted = asdict(replace(order, path=order.path.resolve()))
-    with tempfile.TemporaryFile() as complaints, _started(complaints) as child:
+    patience = _Patience(seconds, heed)
+    order = replace(order, path=order.path.resolve())
+    for share in (0 if _processors() > 1 and not order.careful else None, None):
+        order = replace(order, share=share)
         try:
-            _send(child, {"order": wanted, "kind": kind} | limits)
-            patience = _Patience(seconds, heed)
-            for line in _lines(child, patience):
-                record = _understood(line)
-                if record is None:  # The end.
-                    return
-                if isinstance(record, ExtractedPage) and (record.recognised or record.warning == "no recognition"):
-                    patience.seconds += RECOGNITION_SECONDS
-                yield record
-            raise _verdict(child, complaints)
-        finally:
-            _kill(child)
+            for item in _found(order, kind, memory_bytes, patience):
+                if isinstance(item, ExtractedPage):
+                    order = replace(order, skip=order.skip + 1)
+                yield item
+            return
+        except _BrokenOff as exc:
+            logger.warning("reading goes on with another reader: %s", exc)
+    raise _crashed()
+
+
+class _BrokenOff(Exception):
+    """A reading ended in a way that one reader alone may be spared."""
+
+
+def _found(order: Order, kind: str, memory_bytes: int, patience: _Patience) -> Iterator[Found]:
+    """What one reader finds; or two, when the first says that the pages are to be dealt out."""
+    with ExitStack() as readers:
+
+        def items(order: Order, memory_bytes: int) -> Iterator[Found]:
+            given = {"kind": kind, "memory_bytes": memory_bytes, "cpu_seconds": int(patience.seconds) + 1}
+            try:
+                written = json.dumps({"order": asdict(order), **given}, default=str).encode()
+                return _items(readers.enter_context(reader(kind, written)), patience)
+            except NurseryLost as exc:
+                raise _BrokenOff("its nursery was lost") from exc
+
+        first = items(order, memory_bytes)
+        for item in first:
+            if isinstance(item, ExtractedDocument) and item.dealt:
+                second = items(replace(order, share=1, folder=None), memory_bytes // READERS)
+                yield from _dealt(order, item, [first, second])
+                return
+            yield item
+
+
+def _dealt(order: Order, document: ExtractedDocument, shares: list[Iterator[Found]]) -> Iterator[Found]:
+    """The document, its pages in order from one reader or the other, and what the first finds behind them."""
+    yield document
+    try:
+        other = next(shares[1], None)
+        if not (isinstance(other, ExtractedDocument) and other.dealt and other.page_count == document.page_count):
+            raise _BrokenOff("the second does not see the same file")
+        count = document.page_count
+        for number in range(order.skip, count):
+            page = next(shares[turn(number)], None)
+            if not isinstance(page, ExtractedPage):
+                raise _BrokenOff(f"page {number + 1} is missing")
+            yield page
+        for item in shares[0]:
+            count += isinstance(item, ExtractedPage)
+            yield replace(item, page_count=count) if isinstance(item, ExtractedDocument) else item
+    except ExtractionError as exc:
+        if exc.code == "time":
+            raise
+        raise _BrokenOff(str(exc)) from exc
+
+
+def _items(process: Reader, patience: _Patience) -> Iterator[Found]:
+    for line in _lines(process.answers, patience):
+        record = _understood(line)
+        if record is None:  # The end.
+            return
+        if isinstance(record, ExtractedPage) and (record.recognised or record.warning == "no recognition"):
+            patience.seconds += RECOGNITION_SECONDS
+        yield record
+    raise _verdict(process)
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @dataclass
@@ -86,37 +148,15 @@ class _Patience:
         return False
 
 
-def _started(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "documents.extraction"],
-        cwd=ROOT,
-        env=bare_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        start_new_session=True,
-    )
-
-
-def _send(child: subprocess.Popen[bytes], order: dict[str, object]) -> None:
-    assert child.stdin
-    try:
-        child.stdin.write(json.dumps(order, default=str).encode())
-        child.stdin.close()
-    except BrokenPipeError:
-        pass  # It died at once; what it left behind says why.
-
-
-def _lines(child: subprocess.Popen[bytes], patience: _Patience) -> Iterator[bytes]:
-    """The child's lines as they come."""
-    assert child.stdout
+def _lines(answers: int, patience: _Patience) -> Iterator[bytes]:
+    """A reader's lines as they come."""
     buffer = bytearray()
     with selectors.DefaultSelector() as selector:
-        selector.register(child.stdout, selectors.EVENT_READ)
+        selector.register(answers, selectors.EVENT_READ)
         while True:
             if not patience.wait(selector):
                 raise _too_slow()
-            piece = os.read(child.stdout.fileno(), 1 << 18)
+            piece = os.read(answers, 1 << 18)
             if not piece:
                 return
             *lines, rest = piece.split(b"\n")
@@ -159,25 +199,23 @@ def _page(fields: dict[str, Any]) -> ExtractedPage:
     return ExtractedPage(**fields, tables=tables)
 
 
-def _verdict(child: subprocess.Popen[bytes], complaints: IO[bytes]) -> ExtractionError:
-    """Why the child ended without an end."""
-    code = child.wait()
-    complaints.seek(0)
-    logger.warning("reading ended with code %s: %s", code, complaints.read()[-2000:].decode(errors="replace"))
+def _verdict(process: Reader) -> Exception:
+    """Why a reader ended without an end."""
+    try:
+        code = process.code()
+    except NurseryLost:
+        return _BrokenOff("its nursery was lost")
+    process.complaints.seek(0)
+    logger.warning("reading ended with code %s: %s", code, process.complaints.read()[-2000:].decode(errors="replace"))
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return _too_slow()
-    if code < 0:
-        return ExtractionError(
-            "crashed", "Reading the file broke off: it is damaged, or needs more memory than is allowed.", _ADVICE
-        )
-    return damaged()
+    return _crashed() if code < 0 else damaged()
 
 
 def _too_slow() -> ExtractionError:
     return ExtractionError("time", "Reading the file took too long.", _ADVICE)
 
 
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):  # It may have ended and taken its group along.
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+def _crashed() -> ExtractionError:
+    reason = "Reading the file broke off: it is damaged, or needs more memory than is allowed."
+    return ExtractionError("crashed", reason, _ADVICE)

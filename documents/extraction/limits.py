@@ -21,8 +21,10 @@ class OutOfTime(BaseException):
 
 def bare_environment() -> dict[str, str]:
     """The environment of a child: what Python needs to start, and none of our secrets."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TESSDATA_PREFIX") if name in os.environ}
-    return {**kept, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"}
+    names = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TESSDATA_PREFIX")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    # One thread for numpy, which a table's reader may import: more take address space, and none outlives a fork.
+    return {**kept, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def confine(memory_bytes: int, cpu_seconds: int = 0) -> None:

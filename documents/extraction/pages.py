@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 CUT = "The file was cut at {:,} pages."
+# More pages than LONG may be dealt out to so many readers, BLOCK pages in turn.
+READERS, LONG, BLOCK = 2, 24, 4
 # What a page's warning says of a document, of one page and of several.
 SENTENCES = {
     "no text layer": (
@@ -54,6 +56,24 @@ class Order:
     folder: Path | None = None  # where files found inside this one are put, and a copy that needs no password
     languages: tuple[str, ...] = ()  # for text recognition, as ISO 639-1, when the text itself does not tell
     careful: bool = False  # an earlier reading broke off: look at no page before its turn
+    share: int | None = None  # which of READERS reads this, from 0, when the pages are dealt out; None: one alone
+
+    def is_dealt(self, page_count: int) -> bool:
+        return self.share is not None and page_count - self.skip > LONG
+
+    def own(self, page_count: int) -> Sequence[int]:
+        """The pages this reader reads, from 0, of as many as there are to be read in all.
+
+        >>> Order(Path("a.pdf"), 99, skip=6, share=1).own(31)
+        [6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30]
+        """
+        pages = range(self.skip, page_count)
+        return [page for page in pages if turn(page) == self.share] if self.is_dealt(page_count) else pages
+
+
+def turn(page: int) -> int:
+    """Whose a page is that is dealt out, from 0."""
+    return page // BLOCK % READERS
 
 
 @dataclass
@@ -83,7 +103,7 @@ class ExtractedPage:
     headings: list[tuple[int, int, str]] = field(default_factory=list)  # (offset, level from 1, title)
     warning: str = ""  # a key of SENTENCES; "" when all is well
     tables: list[Table] = field(default_factory=list)
-    # (start, index, length, step): text[start + i] is PDFium's character index + i * step; [] means that all is in order.
+    # (start, index, length, step): text[start + i] is PDFium's character index + i * step; [] means all in order.
     runs: list[tuple[int, int, int, int]] = field(default_factory=list)
     boxes: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)  # (start, end, *Box)
     hidden: list[tuple[int, int, str]] = field(default_factory=list)  # (start, end, why no reader sees it)
@@ -111,6 +131,7 @@ class ExtractedDocument:
     warnings: list[str] = field(default_factory=list)  # plain sentences
     attachments: list[tuple[str, int]] = field(default_factory=list)  # (name, bytes) of files inside that are not read
     left_out: dict[str, int] = field(default_factory=dict)  # what a reader does not see either, such as "hidden sheets"
+    dealt: bool = False  # only Order.own pages come, and what the file does not count comes from the first reader
     opened: bool = False  # Order.folder / "opened" holds a copy that needs no password; offsets are the same in it
 
 

@@ -73,11 +73,12 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     document = ExtractedDocument(pdf_extras.title(pdf), min(claimed, order.pages_max))
     document.attachments = pdf_extras.attachments(pdf)
     document.opened = pdf_extras.opened(pdf, order)
+    document.dealt = order.is_dealt(document.page_count)
     yield document
     found = yield from _pages(pdf, order, document.page_count)
     if not found:
         raise damaged("No page of the file could be read; it seems to be damaged.")
-    if found == claimed < order.pages_max:
+    if found == claimed < order.pages_max and not order.share:
         found += yield from _unclaimed(order, claimed)
         if found > claimed:
             document.warnings.append(UNCLAIMED.format(claimed, found))
@@ -130,14 +131,16 @@ def _by_index(textpage: pdfium.PdfTextPage, count: int) -> Iterator[str]:
 
 def _pages(pdf: pdfium.PdfDocument, order: Order, count: int) -> Generator[ExtractedPage, None, int]:
     """Yield the pages and return how many there really were."""
-    reader = _Reader(pdf, order)
+    reader = _Reader(pdf, order, count)
     fallback = None
     bad = 0  # one after another
-    for number in range(order.skip, count):
+    for number in order.own(count):
         try:
             page = reader.page(number)
             bad = 0
         except pdfium.PdfiumError:
+            if order.is_dealt(count):
+                return number  # What to make of it, one reader that goes on alone can tell.
             fallback = fallback or Fallback(order.path, order.password)
             bad += 1
             if bad > BAD_PAGES_MOST if fallback.count is None else number >= fallback.count:
@@ -150,12 +153,12 @@ def _pages(pdf: pdfium.PdfDocument, order: Order, count: int) -> Generator[Extra
 class _Reader:
     """A document's pages, read one by one."""
 
-    def __init__(self, pdf: pdfium.PdfDocument, order: Order) -> None:
-        self.pdf, self.languages = pdf, order.languages
+    def __init__(self, pdf: pdfium.PdfDocument, order: Order, count: int) -> None:
+        self.pdf, self.languages, self.own = pdf, order.languages, order.own(count)
         self.has_form = pdf.get_formtype() != raw.FORMTYPE_NONE
         self.outline = outline(pdf)
         self.open: dict[int, tuple[pdfium.PdfPage, pdfium.PdfTextPage]] = {}  # looked at already
-        self.typography = None if self.outline or order.careful else Typography.of(self._samples(order.skip))
+        self.typography = None if self.outline or order.careful else Typography.of(self._samples())
 
     def page(self, number: int) -> ExtractedPage:
         page, textpage = self.open.pop(number) if number in self.open else self._opened(number)
@@ -174,13 +177,13 @@ class _Reader:
         page = self.pdf[number]
         return page, page.get_textpage()
 
-    def _samples(self, skip: int) -> Iterator[tuple[pdfium.PdfTextPage, str]]:
+    def _samples(self) -> Iterator[tuple[pdfium.PdfTextPage, str]]:
         """The first pages; those that are to be read anyway stay open."""
         for number in range(min(len(self.pdf), SAMPLE_PAGES)):
             with suppress(pdfium.PdfiumError):
                 page, textpage = self._opened(number)
                 yield textpage, page_text(textpage)[0]
-                if number >= skip:
+                if number in self.own:
                     self.open[number] = page, textpage
                 else:
                     textpage.close()

@@ -1,0 +1,416 @@
+"""The processes that read: they come from one nursery, share long files, and leave nothing behind."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import pypdf
+import pytest
+
+from documents.extraction import ExtractedDocument, ExtractedPage, ExtractionError, Order, extract
+from documents.extraction.__main__ import ANSWERS, read
+from documents.extraction.nursery import reader
+from documents.extraction.pages import BLOCK, LONG, READERS
+from tests import pdfs
+
+ROOT = Path(__file__).resolve().parent.parent
+GIB = 2**30
+MANY = LONG + 3 * BLOCK + 1  # pages that are dealt out
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only there the system tells of other processes")
+two_processors = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor has one reader")
+
+
+# Files -------------------------------------------------------------------------------------------------------------
+def saved(tmp_path: Path, data: bytes, name: str = "file") -> Path:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+def line(words: str) -> bytes:
+    return pdfs.text([(50, 500, 12, words.encode())])
+
+
+def numbered(pages: int = MANY, **fields) -> bytes:
+    return pdfs.pdf(*(line(f"page {number}") for number in range(1, pages + 1)), **fields)
+
+
+def long_text(tmp_path: Path) -> Path:
+    """One whose reader is still busy when its first page has come."""
+    return saved(tmp_path, b"text " * 2_000_000)
+
+
+def reading(path: Path, kind: str = "pdf", *, memory_bytes: int = 2 * GIB, **fields) -> Iterator:
+    return extract(Order(path, fields.pop("pages_max", 9_999), **fields), kind, memory_bytes=memory_bytes, seconds=60)
+
+
+def texts(items) -> list[str]:
+    return [item.text for item in items if isinstance(item, ExtractedPage)]
+
+
+def as_alone(path: Path, **fields) -> list:
+    """What one reader finds, here in this process, without the times it took."""
+    return timeless(read("pdf", Order(path, fields.pop("pages_max", 9_999), **fields)))
+
+
+def timeless(items) -> list:
+    return [(type(item).__name__, deepcopy(vars(item)) | {"seconds": 0.0, "dealt": False}) for item in items]
+
+
+def pages_and_end(found: list) -> list:
+    """Without what is said again where another reader takes over."""
+    return [*(item for item in found if item[0] == "ExtractedPage"), found[-1]]
+
+
+# Processes ---------------------------------------------------------------------------------------------------------
+def children_of(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def nurseries(pid: int | None = None) -> list[int]:
+    own = children_of(pid or os.getpid())
+    return [child for child in own if b"documents.extraction" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def readers() -> list[int]:
+    return [child for pid in nurseries() for child in children_of(pid)]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def all_end(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 5
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(is_running, pids))
+
+
+def in_another_process(script: str, *arguments: object, **fields) -> subprocess.Popen:
+    """Run the script, in which `reading` and the like are known."""
+    code = f"from tests.test_child import *\nargs = sys.argv[1:]\n{script}"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, **fields)
+
+
+# One reader --------------------------------------------------------------------------------------------------------
+@linux
+def test_closing_the_generator_ends_the_reader(tmp_path):
+    pages = reading(long_text(tmp_path), "text")
+    next(pages)
+    [pid] = readers()
+    pages.close()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@linux
+def test_what_is_raised_between_pages_ends_the_reader(tmp_path):
+    def heed() -> None:
+        if seen:
+            raise KeyError
+
+    seen: list = []
+    pages = extract(Order(long_text(tmp_path), 9_999), "text", memory_bytes=2 * GIB, seconds=30, heed=heed)
+    seen.append(next(pages))
+    with pytest.raises(KeyError):
+        list(pages)
+    assert readers() == []
+
+
+@linux
+def test_a_reader_that_is_killed_is_reported_in_words(tmp_path):
+    pages = reading(saved(tmp_path, b"text " * 4_000_000), "text")
+    next(pages)
+    os.killpg(readers()[0], signal.SIGABRT)
+    with pytest.raises(ExtractionError) as caught:
+        list(pages)
+    assert caught.value.code == "crashed"
+
+
+@pytest.mark.parametrize(
+    ("order", "code"), [(b"no order", 1), (b'{"kind": "text", "memory_bytes": 9, "cpu_seconds": 1}', 1)]
+)
+def test_how_a_reader_ended_comes_back(order, code):
+    with reader("text", order) as process:
+        assert process.code() == code
+
+
+def test_what_a_reader_complained_of_comes_back():
+    with reader("text", b"no order") as process:
+        process.code()
+        process.complaints.seek(0)
+        assert b"JSONDecodeError" in process.complaints.read()
+
+
+@linux
+def test_a_reader_holds_nothing_open_but_its_own(tmp_path):
+    others = [reading(long_text(tmp_path), "text") for _ in range(2)]
+    for each in others:
+        next(each)
+    held = {int(end.name) for end in Path(f"/proc/{readers()[1]}/fd").iterdir()}
+    for each in others:
+        each.close()
+    assert held == {0, 1, 2, ANSWERS}
+
+
+# The nursery -------------------------------------------------------------------------------------------------------
+@linux
+def test_two_hundred_files_leave_no_process_and_nothing_open(tmp_path):
+    path = saved(tmp_path, b"a few words")
+    list(reading(path, "text"))
+
+    def left() -> tuple:
+        [nursery] = nurseries()
+        return nursery, readers(), *(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in (os.getpid(), nursery))
+
+    before = left()
+    for _ in range(200):
+        list(reading(path, "text"))
+    assert left() == before
+
+
+@linux
+def test_a_nursery_that_died_between_two_files_is_started_anew(tmp_path):
+    path = saved(tmp_path, numbered(2))
+    list(reading(path))
+    [old] = nurseries()
+    os.kill(old, signal.SIGKILL)
+    assert texts(reading(path)) == ["page 1", "page 2"]
+    assert nurseries() != [old]
+
+
+@linux
+def test_a_nursery_that_dies_in_the_middle_loses_and_doubles_no_page(tmp_path):
+    path = long_text(tmp_path)
+    whole = texts(reading(path, "text"))
+    pages = reading(path, "text")
+    some = [next(pages) for _ in range(5)]
+    os.kill(nurseries()[0], signal.SIGKILL)
+    assert texts([*some, *pages]) == whole
+
+
+@linux
+def test_a_nursery_that_dies_again_and_again_is_an_error_in_words(tmp_path):
+    pages = reading(saved(tmp_path, b"text " * 4_000_000), "text")
+    with pytest.raises(ExtractionError) as caught:
+        for _ in range(3):
+            next(pages)
+            next(pages)
+            os.kill(nurseries()[0], signal.SIGKILL)
+            while texts([next(pages)]):
+                pass
+    assert caught.value.code == "crashed"
+
+
+@linux
+def test_readers_end_with_their_nursery(tmp_path):
+    pages = reading(long_text(tmp_path), "text")
+    next(pages)
+    own = readers()
+    os.kill(nurseries()[0], signal.SIGKILL)
+    assert all_end(own)
+    pages.close()
+
+
+@linux
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_nursery_and_reader_end_with_a_killed_process(tmp_path, how):
+    script = """
+pages = reading(Path(args[0]), "text"); next(pages)
+print(*nurseries(), *readers(), flush=True); time.sleep(60)
+"""
+    with in_another_process(script, long_text(tmp_path)) as process:
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        process.send_signal(how)
+    assert len(pids) == 2
+    assert all_end(pids)
+
+
+@linux
+def test_the_nursery_ends_with_its_process(tmp_path):
+    script = "list(reading(Path(args[0]), 'text'))\nprint(*nurseries(), flush=True)"
+    with in_another_process(script, saved(tmp_path, b"words")) as process:
+        [pid] = [int(pid) for pid in process.stdout.read().split()]
+    assert process.returncode == 0
+    assert all_end([pid])
+
+
+@linux
+def test_after_a_fork_each_process_has_a_nursery_of_its_own(tmp_path):
+    script = """
+list(reading(Path(args[0]), "text"))
+pid = os.fork()
+if not pid:
+    assert texts(reading(Path(args[0]), "text")) == ["words"]
+    print(*nurseries(), flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+assert texts(reading(Path(args[0]), "text")) == ["words"]
+print(*nurseries(), flush=True)
+"""
+    with in_another_process(script, saved(tmp_path, b"words")) as process:
+        forked, own = (int(pid) for pid in process.stdout.read().split())
+    assert forked != own
+    assert all_end([forked, own])
+
+
+def test_many_threads_read_at_once_from_one_nursery(tmp_path):
+    paths = [saved(tmp_path, numbered(number), f"{number}.pdf") for number in range(1, 7)]
+    found: dict[int, list[str]] = {}
+    threads = [
+        threading.Thread(target=lambda number=number, path=path: found.update({number: texts(reading(path))}))
+        for number, path in enumerate(paths, 1)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert {number: len(pages) for number, pages in found.items()} == {number: number for number in range(1, 7)}
+
+
+@linux
+def test_a_nursery_started_by_a_thread_outlives_it(tmp_path):
+    path = saved(tmp_path, b"words")
+    script = """
+def read(): print(texts(reading(Path(args[0]), "text")), *nurseries())
+for _ in range(2):
+    thread = threading.Thread(target=read); thread.start(); thread.join()
+"""
+    with in_another_process(script, path) as process:
+        first, second = process.stdout.read().splitlines()
+    assert first == second
+
+
+@linux
+def test_readers_are_given_none_of_our_secrets(tmp_path):
+    script = """
+pages = reading(Path(args[0]), "text"); next(pages)
+print(*(b"do-not-tell" in Path(f"/proc/{pid}/environ").read_bytes() for pid in [*nurseries(), *readers()]))
+"""
+    environment = os.environ | {"DJANGO_SECRET_KEY": "do-not-tell"}
+    with in_another_process(script, long_text(tmp_path), env=environment) as process:
+        assert process.stdout.read().split() == ["False", "False"]
+
+
+def test_a_kind_that_cannot_be_imported_harms_no_other(tmp_path):
+    path = saved(tmp_path, b"words")
+    with pytest.raises(ExtractionError):
+        list(reading(path, "nonsense"))
+    assert texts(reading(path, "text")) == ["words"]
+
+
+def test_the_nursery_is_lost_when_it_cannot_start(tmp_path):
+    script = """
+sys.executable = "/bin/false"
+try:
+    list(reading(Path(args[0]), "text"))
+except ExtractionError as exc:
+    print(exc.code)
+"""
+    with in_another_process(script, saved(tmp_path, b"words")) as process:
+        assert process.stdout.read() == "crashed\n"
+
+
+# Two readers -------------------------------------------------------------------------------------------------------
+@two_processors
+@linux
+def test_a_long_file_has_two_readers_with_half_of_the_memory_each(tmp_path):
+    pages = reading(saved(tmp_path, numbered(400)), memory_bytes=GIB)
+    next(pages), next(pages)
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in readers()]
+    pages.close()
+    found = [int(row.split()[3]) for text in limits for row in text.splitlines() if "address space" in row]
+    assert found == [GIB // READERS] * READERS
+
+
+@linux
+@pytest.mark.parametrize("fields", [{}, {"careful": True}])
+def test_a_short_file_or_a_careful_reading_has_one_reader(tmp_path, fields):
+    pages = reading(saved(tmp_path, numbered(400 if fields else LONG)), **fields)
+    next(pages), next(pages)
+    count = len(readers())
+    pages.close()
+    assert count == 1
+
+
+@pytest.mark.parametrize("count", [LONG, LONG + 1, MANY, MANY + BLOCK, 100])
+@pytest.mark.parametrize("skip", [0, 1, BLOCK, 9])
+def test_two_readers_find_what_one_finds_in_the_same_order(tmp_path, count, skip):
+    path = saved(tmp_path, numbered(count))
+    assert timeless(reading(path, skip=skip)) == as_alone(path, skip=skip)
+
+
+def test_a_long_file_is_cut_where_a_short_one_is(tmp_path):
+    path = saved(tmp_path, numbered(60))
+    assert timeless(reading(path, pages_max=41)) == as_alone(path, pages_max=41)
+
+
+def test_a_long_file_that_claims_too_many_pages_ends_with_those_it_has(tmp_path):
+    path = saved(tmp_path, numbered(MANY, count=500))
+    assert pages_and_end(timeless(reading(path))) == pages_and_end(as_alone(path))
+
+
+def test_pages_a_long_file_does_not_count_come_behind_the_others(tmp_path):
+    path = saved(tmp_path, numbered(MANY, count=MANY - 5))
+    assert timeless(reading(path)) == as_alone(path)
+
+
+def test_a_bad_page_in_a_long_file_stays_in_its_place(tmp_path):
+    whole = numbered()
+    reference = whole[whole.index(b"/Kids[") + 6 :].split(b" R")[14] + b" R"
+    path = saved(tmp_path, whole.replace(reference, b" 999 0 R"[: len(reference)].ljust(len(reference)), 1))
+    assert pages_and_end(timeless(reading(path))) == pages_and_end(as_alone(path))
+
+
+def test_a_long_file_with_a_password_is_opened_once(tmp_path):
+    writer = pypdf.PdfWriter(io.BytesIO(numbered()))
+    writer.encrypt("knock", owner_password="owner", algorithm="AES-256")
+    path = tmp_path / "locked.pdf"
+    writer.write(path)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    items = list(reading(path, password="knock", folder=folder))
+    assert items[0].opened
+    assert list(folder.iterdir()) == [folder / "opened"]
+    assert len(texts(items)) == MANY
+
+
+@two_processors
+@linux
+@pytest.mark.parametrize("which", range(READERS))
+def test_when_one_of_two_readers_breaks_off_another_goes_on_alone(tmp_path, which):
+    pages = reading(saved(tmp_path, numbered(2_000)))
+    some = [next(pages) for _ in range(3)]
+    os.kill(readers()[which], signal.SIGSEGV)
+    assert texts([*some, *pages]) == [f"page {number}" for number in range(1, 2_001)]
+
+
+@two_processors
+@linux
+def test_a_file_that_breaks_every_reader_is_said_to_behind_the_pages_before(tmp_path):
+    pages = reading(saved(tmp_path, numbered(2_000)))
+    some = [next(pages) for _ in range(3)]
+    os.kill(readers()[0], signal.SIGSEGV)
+    with pytest.raises(ExtractionError) as caught:
+        for item in pages:
+            some.append(item)
+            if isinstance(item, ExtractedDocument) and not item.dealt:  # One goes on alone.
+                os.kill(readers()[0], signal.SIGSEGV)
+    found = texts(some)
+    assert caught.value.code == "crashed"
+    assert found == [f"page {number}" for number in range(1, len(found) + 1)]
