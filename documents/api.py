@@ -74,7 +74,7 @@ class WholeDocumentOut(DocumentOut):
     attempts: list[AttemptOut]
 
 
-def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
+def row(document: Document, *, duplicate: bool = False, nobody_works: str = "") -> DocumentOut:
     return DocumentOut(
         id=document.pk,
         name=document.name,
@@ -92,7 +92,7 @@ def row(document: Document, *, duplicate: bool = False) -> DocumentOut:
         error=ErrorOut(**document.error) if document.error else None,
         seconds=document.seconds,
         receipt=document.receipt,
-        waits_for=document.waits_for or (why_nobody_works() if document.state == State.QUEUED else ""),
+        waits_for=document.waits_for or (nobody_works if document.state == State.QUEUED else ""),
         parent=document.parent_id,
         created_at=document.created_at.isoformat(),
         duplicate=duplicate,
@@ -117,7 +117,10 @@ def whole(document: Document) -> WholeDocumentOut:
     receipts = [
         PageOut(page=page.number, label=page.label, warning=page.warning, receipt=page.receipt) for page in pages
     ]
-    return WholeDocumentOut(**row(document).dict(), page_receipts=receipts, attempts=attempts)
+    nobody_works = why_nobody_works() if document.state == State.QUEUED else ""
+    return WholeDocumentOut(
+        **row(document, nobody_works=nobody_works).dict(), page_receipts=receipts, attempts=attempts
+    )
 
 
 @router.post("/documents", response={201: DocumentOut, 200: DocumentOut}, auth=writing)
@@ -142,7 +145,8 @@ def documents(
     rows = Document.objects.for_user(request.user).current().select_related("collection")
     if state:
         rows = rows.filter(state=state.replace("\x00", ""))
-    return [row(document) for document in rows[offset : offset + limit]]
+    nobody_works = why_nobody_works()
+    return [row(document, nobody_works=nobody_works) for document in rows[offset : offset + limit]]
 
 
 @router.get("/documents/{uuid:pk}", response=WholeDocumentOut, auth=reading)

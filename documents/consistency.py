@@ -17,12 +17,13 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from documents.ingestion import remove_traces, tidy
 from documents.intake import retry
-from documents.models import FINDABLE, UNDER_WAY, Attempt, Document, IndexVersion, Page, State
+from documents.models import FINDABLE, UNDER_WAY, Attempt, Chunk, Document, IndexVersion, Page, State
 
 FRESH_S = 3_600  # A file younger than this may still be on its way in.
 STALE = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
@@ -100,14 +101,17 @@ def _pages_and_chunks() -> Iterator[Fault]:
     for document in Document.objects.filter(pk__in=old.values("document"), deleted_at=None):
         yield Fault("pages nobody reads", f"{document.pk} “{document}”", partial(tidy, document))
     live = Document.objects.filter(deleted_at=None, generation__gt=0).exclude(state__in=UNDER_WAY)
-    for document in live.annotate(
-        pages_held=Count("pages", filter=Q(pages__generation=F("generation")), distinct=True),
-        chunks_held=Count("chunks", filter=Q(chunks__generation=F("generation")), distinct=True),
-    ):
+    for document in live.annotate(pages_held=_held(Page), chunks_held=_held(Chunk)):
         held = (document.pages_held, document.chunks_held)
         if held != (document.page_count, document.chunk_count) and document.state in FINDABLE:
             what = f"{document.pk} “{document}”: {held[0]} of {document.page_count} pages, {held[1]} of "
             yield Fault("missing or doubled chunks", f"{what}{document.chunk_count} chunks", partial(retry, document))
+
+
+def _held(model: type[Page] | type[Chunk]) -> Coalesce:
+    """How many rows a document has of the generation that is read."""
+    own = model.objects.filter(document=OuterRef("pk"), generation=OuterRef("generation")).order_by()
+    return Coalesce(Subquery(own.values("document").annotate(n=Count("pk")).values("n")), 0)
 
 
 def _index_of_documents() -> Iterator[Fault]:

@@ -89,6 +89,7 @@ def _store(pieces: Iterable[bytes], path: Path) -> tuple[int, str]:
                 target.write(piece)
             target.flush()
             os.fsync(target.fileno())
+        _keep_name(path.parent)
     except OSError as exc:
         if not has_no_room(exc):
             raise
@@ -98,6 +99,15 @@ def _store(pieces: Iterable[bytes], path: Path) -> tuple[int, str]:
     if size == 0:
         raise UploadRefused(400, "empty", "The file is empty.", "Look at it on your machine, then upload it again.")
     return size, sha256.hexdigest()
+
+
+def _keep_name(folder: Path) -> None:
+    """A file's name is safe from a power cut only when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _check_queue(user: User) -> None:
@@ -137,17 +147,44 @@ def _record(document: Document) -> tuple[Document, bool]:
     except IntegrityError:
         same = document.collection.documents.current().filter(sha256=document.sha256, parent=document.parent_id)
         known = same.filter(deleted_at=None).first()
-        if known is None:
-            raise
-        document.path.unlink(missing_ok=True)
+        if known is None:  # It was deleted, or moved, between the two statements.
+            reason = "The same file was changed by somebody else at this moment."
+            raise UploadRefused(409, "changed", reason, "Send it again.") from None
+        if known.path.is_file() and (known.error or {}).get("code") != "file_lost":
+            document.path.unlink(missing_ok=True)
+        else:
+            document.path.replace(known.path)  # What was lost is here again.
         if known.state in {State.FAILED, State.CANCELED} and document.parent is None:
             retry(known)
         return known, False
     return document, True
 
 
+def hold_place(document: Document) -> None:
+    """Hold the collection a document is in until the transaction ends, and with it the order of its versions.
+
+    Where the document is may have changed since it was fetched. Raises Document.DoesNotExist.
+    """
+    while True:
+        rows = Document.objects.filter(pk=document.pk)
+        place = rows.values_list("collection_id", flat=True).get()
+        Collection.objects.select_for_update(of=("self",), no_key=True).filter(pk=place).first()
+        document.refresh_from_db(fields=["collection", "deleted_at"])
+        if document.collection_id == place:
+            return
+
+
 def _number(document: Document) -> None:
-    """Give it its version. One at a time in a collection: no two get one number, and nobody deletes it meanwhile."""
+    """Give it its version. One at a time in a collection: no two get one number, and nobody deletes it meanwhile.
+
+    What is attached goes where its mail is by now, and is never a version of anything.
+    """
+    if document.parent is not None:
+        hold_place(document.parent)
+        if document.parent.deleted_at:
+            raise UploadRefused(404, "not_found", "What it is attached to is gone.", "Upload that again.")
+        document.collection = document.parent.collection
+        return
     same = Collection.objects.select_for_update(of=("self",)).filter(pk=document.collection_id)
     if not same.exists():
         raise UploadRefused(404, "not_found", "This collection is gone.", "Choose another one.")
@@ -204,14 +241,24 @@ def give_password(document: Document, password: str) -> None:
 
 def trust(document: Document, user: User) -> None:
     """Let answers use what was found hidden in a document, or speaking to a model: an editor has looked at it."""
-    Document.objects.filter(pk=document.pk).update(trusted_at=timezone.now(), trusted_by=user)
-    retry(document)
+    _read_with(document, trusted_at=timezone.now(), trusted_by=user)
 
 
 def distrust(document: Document) -> None:
     """Keep the findings out of answers again."""
-    Document.objects.filter(pk=document.pk).update(trusted_at=None, trusted_by=None)
-    retry(document)
+    _read_with(document, trusted_at=None, trusted_by=None)
+
+
+def _read_with(document: Document, **changes: object) -> None:
+    """Read again by another rule: also what is being read at the moment by the old one."""
+    with transaction.atomic():
+        rows = Document.objects.filter(pk=document.pk)
+        if rows.under_way().select_for_update(of=("self",)).first():
+            document.end_attempt(Attempt.Outcome.CANCELED, "It is read again by another rule.")
+        rows.update(
+            state=State.CANCELED, generation=Document.LIVE_BEFORE, lease_until=None, lease_token=None, **changes
+        )
+        retry(document)
 
 
 def move(document: Document, collection: Collection) -> None:
@@ -221,6 +268,9 @@ def move(document: Document, collection: Collection) -> None:
     """
     if document.collection_id == collection.pk:
         return
+    if collection.is_private and collection.owner_id != document.owner_id:
+        reason = f"“{document.name}” belongs to {document.owner}."
+        raise UploadRefused(409, "not_owner", reason, "Only its owner can move it into a private collection.")
     if document.parent_id:
         reason = f"“{document.name}” is attached to “{document.parent}”."  # type: ignore[str-bytes-safe]
         raise UploadRefused(409, "attached", reason, "Move that document; what is attached goes along.")
@@ -230,10 +280,11 @@ def move(document: Document, collection: Collection) -> None:
     moved = document.versions().filter(deleted_at=None)
     try:
         with transaction.atomic():
-            Collection.objects.select_for_update(of=("self",)).get(pk=collection.pk)
+            both = Collection.objects.filter(pk__in=[collection.pk, document.collection_id])
+            list(both.order_by("pk").select_for_update(of=("self",), no_key=True))
             if collection.documents.filter(name=document.name, parent=None, deleted_at=None).exists():
                 raise _name_taken(document, collection)
-            Document.objects.filter(pk__in=_with_attached(moved)).update(collection=collection)
+            Document.objects.filter(pk__in=with_attached(moved)).update(collection=collection)
     except IntegrityError as exc:
         raise _name_taken(document, collection) from exc
     document.refresh_from_db()
@@ -245,18 +296,26 @@ def _name_taken(document: Document, collection: Collection) -> UploadRefused:
 
 
 def delete(document: Document) -> None:
-    """Gone from every list and every search with this call, with its earlier versions and what was attached to them;
-    files and text follow."""
-    versions = document.versions().filter(version__lte=document.version, deleted_at=None)
+    """Gone from every list and every search with this call, with the earlier versions that it replaced and what was
+    attached to them; files and text follow. A version that never replaced another goes alone."""
     with transaction.atomic():
-        rows = Document.objects.filter(pk__in=_with_attached(versions), deleted_at=None)
+        hold_place(document)
+        replaced = document.versions().filter(
+            version__lt=document.version, superseded_at__isnull=False, deleted_at=None
+        )
+        earlier = replaced if document.generation and document.parent_id is None else replaced.none()
+        rows = Document.objects.filter(
+            pk__in=with_attached(Document.objects.filter(Q(pk=document.pk) | Q(pk__in=earlier))), deleted_at=None
+        )
         gone = [str(pk) for pk in rows.values_list("pk", flat=True)]
+        for row in rows.under_way():
+            row.end_attempt(Attempt.Outcome.CANCELED, "It was deleted.")
         rows.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
         for pk in gone:
             transaction.on_commit(partial(send, "clean_up", pk))
 
 
-def _with_attached(rows: QuerySet[Document]) -> set[uuid.UUID]:
+def with_attached(rows: QuerySet[Document]) -> set[uuid.UUID]:
     """The ids of these documents, and of all that was attached to them, or to that."""
     found: set[uuid.UUID] = set()
     level = set(rows.values_list("pk", flat=True))

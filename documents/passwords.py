@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from uuid import UUID
 
 import redis
@@ -23,10 +24,17 @@ def keep(document_id: UUID, password: str) -> None:
 def take(document_id: UUID) -> str:
     """The password that was given for this document, which is then forgotten; "" when there is none."""
     try:
-        locked = connection().getdel(_key(document_id))
+        if locked := connection().getdel(_key(document_id)):
+            _forget_in_journal()
         return _lock().decrypt(locked).decode() if locked else ""
     except (InvalidToken, redis.RedisError):  # The secret key was changed meanwhile; or nobody can tell.
         return ""
+
+
+def _forget_in_journal() -> None:
+    """What was deleted stands in the journal of a Redis that keeps one, until that is written anew."""
+    with suppress(redis.RedisError):  # A service that manages its own Redis may not allow it.
+        connection().bgrewriteaof()
 
 
 def _key(document_id: UUID) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from documents.consistency import faults
 from documents.ingestion import ingest_next, remove_traces, tidy
-from documents.models import Document
+from documents.models import UNDER_WAY, Document, Page
 from documents.queue import send
 from project.celery import app
 
@@ -51,6 +55,8 @@ def sweep() -> None:
             deleted = Document.objects.exclude(deleted_at=None).filter(cleaned_at=None)
             for pk in deleted.values_list("pk", flat=True)[:1000]:
                 send("clean_up", str(pk))
+            for pk in _left_behind():
+                send("clean_up", str(pk))
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEP_LOCK])
 
@@ -60,6 +66,15 @@ def check_consistency() -> None:
     """Every night: what should not be is told to the log; `manage.py check_consistency --repair` mends it."""
     for fault in faults():
         log.error("inconsistent %s: %s", fault.kind, fault.what)
+
+
+def _left_behind() -> list[UUID]:
+    """What ended lately, and was not tidied: its worker, or the message, was lost at that moment."""
+    lately = Document.objects.exclude(state__in=UNDER_WAY).filter(
+        deleted_at=None, finished_at__gte=timezone.now() - timedelta(days=1)
+    )
+    others = Page.objects.filter(document=OuterRef("pk")).exclude(generation=OuterRef("generation"))
+    return list(lately.filter(Exists(others)).values_list("pk", flat=True)[:MESSAGES_MOST])
 
 
 def _messages_waiting() -> int:

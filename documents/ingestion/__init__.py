@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -26,6 +26,9 @@ from documents.models import Attempt, Document, LeaseLost, State
 __all__ = ["ingest", "ingest_next", "prefixed", "remove_traces", "tidy"]
 
 log = logging.getLogger(__name__)
+
+FAULT = "A fault of Lectern's own; it is noted in the log."
+DATABASE_PATIENCE_S = 30
 
 
 def ingest(document: Document) -> None:
@@ -50,27 +53,44 @@ def _work(document: Document, turn_s: float | None) -> bool:
         return False
     job = Job(document, turn_s)
     try:
+        return _went_on(job)
+    except LeaseLost:
+        _leave(document)
+    except (OperationalError, InterfaceError):
+        log.warning("the database refused while document %s was read; it goes on later", document.pk, exc_info=True)
+        _lay_down_if_possible(document)
+    except Exception:
+        log.exception("job_failed document=%s attempt=%s", document.pk, document.attempt)
+        _begin_anew(document)
+    return False
+
+
+def _went_on(job: Job) -> bool:
+    """True when the turn was over first. What a person, a service or an operator has to do is written down."""
+    document = job.document
+    try:
         with _heartbeat(document, job.lost):
             job.go_on()
     except TurnOverError:
         document.release(seconds=job.seconds, attempt=0)
         return True
-    except LeaseLost:
-        _leave(document)
     except EmbeddingBusy as exc:
         until = timezone.now() + timedelta(seconds=exc.retry_after)  # Waiting is no attempt.
-        document.release(seconds=job.seconds, attempt=document.attempt - 1, not_before=until, waits_for=str(exc)[:300])
+        attempt = max(0, document.attempt - 1)
+        document.release(seconds=job.seconds, attempt=attempt, not_before=until, waits_for=str(exc)[:300])
     except EmbeddingUnavailable as exc:
         _fail(document, exc.code, str(exc), "Ask an administrator to look at the settings, then read it again.")
     except ExtractionError as exc:
         _fail(document, exc.code, exc.reason, exc.advice)
-    except (OperationalError, InterfaceError):
-        log.warning("the database went away while document %s was read; it goes on when its lease ends", document.pk)
-        connection.close()
-    except Exception:
-        log.exception("job_failed document=%s attempt=%s", document.pk, document.attempt)
-        _begin_anew(document)
     return False
+
+
+def _lay_down_if_possible(document: Document) -> None:
+    """A database that refuses is no fault of the file. If it takes nothing at all, the lease ends by itself."""
+    connection.close()
+    until = timezone.now() + timedelta(seconds=DATABASE_PATIENCE_S)
+    with suppress(DatabaseError, LeaseLost):
+        document.release(attempt=max(0, document.attempt - 1), not_before=until)
 
 
 def _leave(document: Document) -> None:
@@ -86,35 +106,47 @@ def _leave(document: Document) -> None:
 def _fail(document: Document, code: str, reason: str, advice: str) -> None:
     log.info("job_failed document=%s code=%s", document.pk, code)
     outcome = Attempt.Outcome.INTERRUPTED if code == "interrupted" else Attempt.Outcome.FAILED
+    _end(
+        document,
+        outcome,
+        reason,
+        state=State.FAILED,
+        error={"code": code, "reason": reason, "advice": advice},
+        finished_at=timezone.now(),
+    )
+    tidy(document)
+
+
+def _end(document: Document, outcome: Attempt.Outcome, reason: str, **changes: object) -> None:
+    """The attempt ends without success, unless the document was taken away: then it is somebody else's attempt."""
     with transaction.atomic():
-        document.end_attempt(outcome, reason)
-        Document.objects.under_way().filter(pk=document.pk, lease_token=document.lease_token).update(
-            state=State.FAILED,
+        held = Document.objects.under_way().filter(pk=document.pk, lease_token=document.lease_token)
+        ended = held.update(
             generation=Document.LIVE_BEFORE,
-            error={"code": code, "reason": reason, "advice": advice},
-            finished_at=timezone.now(),
-            served_at=timezone.now(),
             lease_until=None,
             lease_token=None,
+            served_at=timezone.now(),
+            **changes,
         )
-    tidy(document)
+        if ended:
+            document.end_attempt(outcome, reason)
+
+
+def _faults_in_a_row(document: Document) -> int:
+    """How many attempts, the newest ones, ended with a fault of ours: pages that were stored meanwhile do not count."""
+    ended = document.attempts.exclude(outcome="")
+    other = ended.exclude(reason=FAULT).order_by("-number").values_list("number", flat=True).first() or 0
+    return ended.filter(number__gt=other).count()
 
 
 def _begin_anew(document: Document) -> None:
     """After a fault that may pass: from the start, a little later each time; after the last time say so."""
-    if document.attempt >= settings.INGEST_ATTEMPTS:
+    faults = _faults_in_a_row(document) + 1
+    if faults >= settings.INGEST_ATTEMPTS:
         _fail(document, "internal", "Lectern could not read this file; the fault is noted.", "Try again later.")
         return
-    with transaction.atomic():
-        document.end_attempt(Attempt.Outcome.FAILED, "A fault of Lectern's own; it is noted in the log.")
-        Document.objects.under_way().filter(pk=document.pk, lease_token=document.lease_token).update(
-            state=State.QUEUED,
-            generation=Document.LIVE_BEFORE,
-            lease_until=None,
-            lease_token=None,
-            served_at=timezone.now(),
-            not_before=timezone.now() + timedelta(seconds=10 * 3**document.attempt),
-        )
+    not_before = timezone.now() + timedelta(seconds=10 * 3**faults)
+    _end(document, Attempt.Outcome.FAILED, FAULT, state=State.QUEUED, not_before=not_before)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from documents.chunking import split, table_spans
 from documents.embeddings import LOCAL_MODEL, EmbeddingError, embed_cached
 from documents.indexes import live_version
 from documents.ingestion.reading import PAGES_AT_ONCE, Reading
-from documents.ingestion.traces import keep_only_live
+from documents.ingestion.traces import keep_only_live, tidy
+from documents.intake import hold_place, with_attached
 from documents.models import Attempt, Chunk, Document, IndexVersion, LeaseLost, Page, State
 from documents.search import Entry
 from documents.tokens import count_tokens
@@ -52,8 +53,9 @@ class Job:
         document = self.document
         self.version = live_version(document.collection.index)
         if document.state == State.QUEUED:
-            keep_only_live(document)  # An earlier attempt may have left something.
-            document.renew(state=State.EXTRACTING, done=0, total=0, warnings=[], error=None, receipt={}, seconds={})
+            with transaction.atomic():
+                document.renew(state=State.EXTRACTING, done=0, total=0, warnings=[], error=None, receipt={}, seconds={})
+                keep_only_live(document)
         if document.state == State.EXTRACTING:
             with self.timed("extracting"):
                 Reading(self).run()
@@ -198,7 +200,7 @@ class Job:
                 raise RuntimeError(f"the index holds {found} of {document.total} chunks")
         for replaced in self.go_live():
             self.version.backend.remove(replaced)
-        keep_only_live(document)
+        tidy(document)
 
     def go_live(self) -> list[UUID]:
         """One UPDATE, and searches see the new text instead of the old. Returns the versions that step back for it.
@@ -207,6 +209,7 @@ class Job:
         """
         document = self.document
         with transaction.atomic():
+            hold_place(document)
             document.end_attempt(Attempt.Outcome.DONE)
             document.renew(
                 generation=self.generation,
@@ -218,12 +221,21 @@ class Job:
                 served_at=timezone.now(),
             )
             Document.objects.filter(pk=document.pk).update(lease_until=None, lease_token=None)
-            versions = document.versions().filter(superseded_at=None)
-            live = versions.filter(generation__gt=0, deleted_at=None).select_for_update()
-            newest = live.order_by("-version").first()
-            replaced = [row.pk for row in live if row != newest]
-            versions.filter(pk__in=replaced).update(superseded_at=timezone.now())
-        return replaced
+            return [] if document.parent_id else self._replaced()
+
+    def _replaced(self) -> list[UUID]:
+        """What steps back for the newest version that can be found, with what was attached to it."""
+        versions = self.document.versions().filter(superseded_at=None)
+        live = versions.filter(generation__gt=0, deleted_at=None).select_for_update()
+        newest = live.order_by("-version").first()
+        older = [row for row in live if row != newest]
+        ids = with_attached(Document.objects.filter(pk__in=[row.pk for row in older]))
+        rows = Document.objects.filter(pk__in=ids)
+        for row in rows.under_way():
+            row.end_attempt(Attempt.Outcome.CANCELED, "A newer version took its place.")
+        rows.under_way().update(state=State.CANCELED, lease_until=None, lease_token=None, finished_at=timezone.now())
+        rows.update(superseded_at=timezone.now())
+        return list(ids)
 
     def write(self, model: type[Page] | type[Chunk], rows: list, **progress: object) -> None:
         with transaction.atomic():

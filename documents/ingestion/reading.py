@@ -19,7 +19,7 @@ from documents.extraction.pages import page_sentences
 from documents.firewall import findings
 from documents.intake import UploadRefused, accept
 from documents.languages import language_of
-from documents.models import Document, Page, State
+from documents.models import Document, Page, State, display_name
 
 if TYPE_CHECKING:
     from documents.ingestion.job import Job
@@ -109,16 +109,16 @@ class Reading:
 
     def take_in(self, found: ExtractedFile) -> None:
         """A file inside this one becomes a document of its own, once, however often this is read."""
-        parent = self.document
+        parent, name = self.document, display_name(found.name)
         if self.depth >= DEPTH_MOST:
-            self.refused.append(f"“{found.name}” is attached to what is attached, too deep to be taken in.")
+            self.refused.append(f"“{name}” is attached to what is attached, too deep to be taken in.")
             return
         try:
             with found.path.open("rb") as file:
                 pieces = iter(partial(file.read, 1 << 18), b"")
-                accept(pieces, found.name, parent.owner, parent.collection, parent=parent)
+                accept(pieces, name, parent.owner, parent.collection, parent=parent)
         except UploadRefused as exc:
-            self.refused.append(f"“{found.name}”, which is attached, was not taken in: {exc}")
+            self.refused.append(f"“{name}”, which is attached, was not taken in: {exc}")
 
     def conclude(self) -> None:
         """What became of every page, added up; and what a person should know of it."""
@@ -152,7 +152,7 @@ class Reading:
                 "pages_with_text": sum(row["receipt"].get("letters", 0) > 0 for row in rows),
                 "recognised": sum(bool(row["receipt"].get("recognised")) for row in rows),
                 "unsure": sum(row["warning"] == "unsure" for row in rows),
-                "attachments": [list(each) for each in self.head.attachments],
+                "attachments": [[display_name(name), size] for name, size in self.head.attachments],
                 "left_out": self.head.left_out,
             },
         )

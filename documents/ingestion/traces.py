@@ -31,6 +31,6 @@ def tidy(document: Document) -> None:
 
 def keep_only_live(document: Document) -> None:
     """Nothing but the generation that is read stays."""
-    document.pages.exclude(generation=document.generation).delete()
     if document.collection.index.live_id:
         document.collection.index.live_version.backend.remove(document.pk, keep_generation=document.generation)
+    document.pages.exclude(generation=document.generation).delete()  # Last: the sweep looks for them.

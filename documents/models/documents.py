@@ -62,6 +62,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         now = timezone.now()
         return (
             self.under_way()
+            .filter(superseded_at=None)
             .filter(Q(lease_until=None) | Q(lease_until__lt=now))
             .filter(Q(not_before=None) | Q(not_before__lte=now))
         )
@@ -243,12 +244,10 @@ class Document(models.Model):
             )
             if row is None:
                 return False
-            is_new = row.state == State.QUEUED
             if row.lease_until is not None:
                 row.end_attempt(Attempt.Outcome.INTERRUPTED, "Its worker ended in the middle.", at=row.lease_until)
-                is_new_attempt = True
-            else:
-                is_new_attempt = is_new or not row.attempts.filter(outcome="").exists()
+            is_new_attempt = not row.attempts.filter(outcome="").exists()
+            is_new = row.state == State.QUEUED and is_new_attempt
             Document.objects.filter(pk=self.pk).update(
                 lease_token=token,
                 lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),

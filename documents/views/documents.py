@@ -77,7 +77,7 @@ def _turned(page_obj: PageOfRows, anchor: str) -> dict[str, object]:
 
 
 def _findings(row: Document) -> list[dict[str, Any]]:
-    """What is kept out of answers: where it stands, why, and its words, cut short. What speaks to a model comes first."""
+    """What is kept out of answers: where, why, and its words, cut short. What speaks to a model comes first."""
     found = []
     for page in row.pages_live().exclude(findings=[]).only("document_id", "number", "label", "text", "findings"):
         for start, end, kind, reason in page.findings:

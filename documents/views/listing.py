@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q, Sum
+from django.db.models import Case, Q, Sum, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -47,13 +48,15 @@ def library(request: SignedInRequest) -> HttpResponse:
     chosen = None
     if wanted := request.GET.get("collection"):
         chosen = get_object_or_404(Collection.objects.for_user(request.user), pk=_uuid(wanted))
-    form = FilterForm(request.GET)
+    form, coming = FilterForm(request.GET), on_their_way(request)
     shown = Document.objects.for_user(request.user).current().select_related("collection", "owner")
     if chosen:
         shown = shown.filter(collection=chosen)
     if form.chosen.get("state") != "under-way":
         # What this person sees above the table, on its way, is not listed twice.
-        shown = shown.exclude(Q(owner=request.user, state__in=UNDER_WAY, generation=0))
+        shown = shown.exclude(
+            pk__in=[item.pk for item in coming["under_way"] if item.is_under_way and not item.generation]
+        )
     page_obj = Paginator(form.documents(shown, request.user), A_PAGE).get_page(request.GET.get("page"))
     targets = [private_collection(request.user), *Collection.objects.editable_by(request.user).filter(is_private=False)]
     editable = {target.pk for target in targets}
@@ -64,7 +67,7 @@ def library(request: SignedInRequest) -> HttpResponse:
         request,
         "documents/library.html",
         {
-            **on_their_way(request),
+            **coming,
             "collections": listed(request),
             "collection": chosen,
             "upload_targets": targets,
@@ -108,12 +111,14 @@ def coming(request: SignedInRequest) -> HttpResponse:
     return render(request, "documents/_coming.html", on_their_way(request))
 
 
-def on_their_way(request: SignedInRequest) -> dict[str, object]:
+def on_their_way(request: SignedInRequest) -> dict[str, Any]:
     """This person's uploads that are under way, failed, or ended a moment ago; each knows how many are before it."""
     recent = Q(finished_at__gte=timezone.now() - JUST_ENDED)
     rows = Document.objects.for_user(request.user).current().filter(owner=request.user).prefetch_related("attempts")
     wanted = Q(state__in=UNDER_WAY) | Q(state=State.FAILED) | recent
-    found = list(rows.filter(wanted).order_by("-created_at")[:COMING_MOST])
+    has_ended = Case(When(state__in=UNDER_WAY, then=0), default=1)
+    found = list(rows.filter(wanted).order_by(has_ended, "-created_at")[:COMING_MOST])
+    moving = rows.filter(state__in=UNDER_WAY).count()
     waiting = [item for item in found if item.is_under_way and item.lease_until is None]
     line = Document.objects.in_turn().values_list("pk", flat=True)[:LINE_MOST] if waiting else []
     places = {pk: place for place, pk in enumerate(line)}
@@ -121,12 +126,15 @@ def on_their_way(request: SignedInRequest) -> dict[str, object]:
         item.can_edit = True
         item.before = places.get(item.pk, 0)
     nobody = any(item.is_under_way and (item.lease_until is None or item.is_cut_off) for item in found)
-    return {"under_way": found, "summary": _summary(found), "nobody_works": why_nobody_works() if nobody else ""}
+    return {
+        "under_way": found,
+        "summary": _summary(found, moving),
+        "nobody_works": why_nobody_works() if nobody else "",
+    }
 
 
-def _summary(found: list[Document]) -> str:
+def _summary(found: list[Document], moving: int) -> str:
     """How many there are of which sort, in words."""
-    moving = sum(item.is_under_way for item in found)
     ended = Counter(
         "need" if item.state in NEED_YOU else "ready" for item in found if item.state in FINDABLE + NEED_YOU
     )
