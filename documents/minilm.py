@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import onnx
@@ -17,8 +17,9 @@ LAYERS, HEADS, WIDTH = 6, 12, 384
 HEAD_WIDTH = WIDTH // HEADS
 EPSILON = 1e-12
 OPSET = 20
-GRAPH = "graph.onnx"
-REVISION = 2  # Of this module: a graph kept by another one is built anew.
+GRAPH, BESIDE = "graph.onnx", "weights"
+SMALL, ALIGNED = 1_024, 4_096  # bytes: what is smaller stays in the graph; what is not can be mapped into memory
+REVISION = 3  # Of this module: a graph kept by another one is built anew.
 
 
 def kept_graph(weights: Path, folder: Path) -> Path:
@@ -33,8 +34,10 @@ def kept_graph(weights: Path, folder: Path) -> Path:
         with TemporaryDirectory(prefix=place.name, dir=folder) as made:
             draft = Path(made) / "whole"
             draft.mkdir()
-            model = build_graph(read_safetensors(weights))
-            onnx.save(model, str(draft / GRAPH), save_as_external_data=True, location="weights")
+            with (draft / BESIDE).open("wb") as beside:
+                model = build_graph(read_safetensors(weights), beside)
+            (draft / GRAPH).write_bytes(model.SerializeToString())
+            onnx.checker.check_model(str(draft / GRAPH))
             try:
                 draft.rename(place)
             except OSError:
@@ -44,7 +47,10 @@ def kept_graph(weights: Path, folder: Path) -> Path:
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """The float32 tensors of the file: eight bytes of header length, a JSON header, then the bytes themselves."""
+    """The float32 tensors of the file: eight bytes of header length, a JSON header, then the bytes themselves.
+
+    They stay in the file until they are looked at: all of them at once would be 90 MB of memory.
+    """
     data = np.memmap(path, np.uint8, "r")
     header_end = 8 + int(data[:8].view("<u8")[0])
     header = json.loads(bytes(data[8:header_end]))
@@ -53,20 +59,23 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     for name, about in header.items():
         if about["dtype"] == "F32":
             start, end = (header_end + offset for offset in about["data_offsets"])
-            tensors[name] = np.frombuffer(data[start:end].tobytes(), "<f4").reshape(about["shape"])
+            tensors[name] = data[start:end].view("<f4").reshape(about["shape"])
     return tensors
 
 
-def build_graph(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """ids, mask -> one vector a row: the mean over the pieces that are not padding, of unit length."""
-    return _Builder(weights).model()
+def build_graph(weights: dict[str, np.ndarray], beside: IO[bytes]) -> onnx.ModelProto:
+    """ids, mask -> one vector a row: the mean over the pieces that are not padding, of unit length.
+
+    The weights are written to the file beside the graph, one after the other, and the graph says where each lies.
+    """
+    return _Builder(weights, beside).model()
 
 
 class _Builder:
     """Every node has one result, named after the node. Constants are named apart from nodes: they share a namespace."""
 
-    def __init__(self, weights: dict[str, np.ndarray]) -> None:
-        self.weights = weights
+    def __init__(self, weights: dict[str, np.ndarray], beside: IO[bytes]) -> None:
+        self.weights, self.beside = weights, beside
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
@@ -86,9 +95,7 @@ class _Builder:
             [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", WIDTH])],
             list(self.constants.values()),
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-        onnx.checker.check_model(model)
-        return model
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
 
     def _embeddings(self) -> str:
         word = self._constant("word", self.weights["embeddings.word_embeddings.weight"])
@@ -158,8 +165,17 @@ class _Builder:
         return name
 
     def _constant(self, name: str, value: np.ndarray) -> str:
-        name = f"constant.{name}"
-        self.constants[name] = numpy_helper.from_array(np.asarray(value, np.float32), name)
+        name, value = f"constant.{name}", np.ascontiguousarray(value, "<f4")
+        if value.nbytes < SMALL:
+            self.constants[name] = numpy_helper.from_array(value, name)
+            return name
+        self.beside.write(bytes(-self.beside.tell() % ALIGNED))
+        tensor = TensorProto(name=name, dims=value.shape, data_type=TensorProto.FLOAT)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, said in (("location", BESIDE), ("offset", self.beside.tell()), ("length", value.nbytes)):
+            tensor.external_data.add(key=key, value=str(said))
+        self.beside.write(value.data)
+        self.constants[name] = tensor
         return name
 
     def _ints(self, *values: int) -> str:

@@ -38,7 +38,7 @@ class Stack:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LECTERN_", "DJANGO_"))}
-        quick = {"LECTERN_LEASE_SECONDS": "5", "LECTERN_SAMPLES": "no", "PORT": str(self.port)}
+        quick = {"LECTERN_LEASE_SECONDS": "5", "LECTERN_SAMPLES": "no", "PORT": str(self.port), "MALLOC_ARENA_MAX": "2"}
         self.env = kept | quick | environment | {"LECTERN_DATA": str(self.data_dir)}
         self.postgres, self.redis = Postgres(self.data_dir), Redis(self.data_dir)
         self.web: Child | None = None
