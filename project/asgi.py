@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
-from project.local import has_no_room
+from project.local import NO_ROOM, has_no_room
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -24,7 +24,6 @@ ORDINARY_BYTES = 2_500_000
 AROUND_A_FILE_BYTES = 1_000_000  # The form it travels in.
 FILE_ADDRESSES = {"/api/documents", "/v1/files", "/library/upload"}
 PROGRAMS = ("/api/", "/v1/", "/openai/")
-NO_ROOM = "There is no room left to store this. Tell your administrator: the disk is full."
 DRAIN_BYTES = 10_000_000
 DRAIN_SECONDS = 30
 

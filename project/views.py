@@ -17,7 +17,7 @@ from redis import RedisError
 from project import provider
 from project.accounts import redeem
 from project.limits import connection as redis_connection
-from project.local import has_no_room
+from project.local import NO_ROOM, has_no_room
 
 PROGRAMS = ("/api/", "/v1/", "/openai/")
 
@@ -29,7 +29,7 @@ SENTENCES = {
     413: "This is larger than Lectern takes.",
     429: "Too many requests.",
     500: "Something went wrong here. It has been noted.",
-    507: "There is no room left to store this. Tell your administrator: the disk is full.",
+    507: NO_ROOM,
     503: "The database does not answer at the moment. Nothing is lost; try again in a few seconds.",
 }
 

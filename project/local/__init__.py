@@ -5,12 +5,13 @@ end when their parent ends, even by a kill. No Django here: the settings ask thi
 """
 
 from project.local.children import Child, die_with_parent
-from project.local.faults import LocalError, has_no_room
+from project.local.faults import NO_ROOM, LocalError, has_no_room
 from project.local.places import hold
 from project.local.postgres import Postgres, database
 from project.local.redis import Redis, redis_url
 
 __all__ = [
+    "NO_ROOM",
     "Child",
     "LocalError",
     "Postgres",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FIRST_START_BYTES = 300_000_000
+NO_ROOM = "There is no room left to store this. Tell your administrator: the disk is full."
 
 
 class LocalError(Exception):
