@@ -17,7 +17,7 @@ import pytest
 from documents.extraction import ExtractedDocument, ExtractedPage, ExtractionError, Order, extract
 from documents.extraction.__main__ import ANSWERS, read
 from documents.extraction.nursery import reader
-from documents.extraction.pages import BLOCK, LONG, READERS
+from documents.extraction.pages import BLOCK, LONG, LONG_BYTES, READERS
 from tests import pdfs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -348,10 +348,51 @@ def test_a_short_file_or_a_careful_reading_has_one_reader(tmp_path, fields):
     assert count == 1
 
 
+def large(pages: int) -> bytes:
+    """One that looks long by its size."""
+    return numbered(pages, more=[pdfs.stream(bytes(LONG_BYTES["pdf"]))])
+
+
+@two_processors
+@linux
+def test_the_second_reader_of_a_large_file_is_asked_for_before_the_first_has_told_of_it(tmp_path):
+    counts = []
+
+    def heed() -> None:
+        """Called first before anything is taken from a reader."""
+        deadline = time.monotonic() + 5
+        while not counts or (counts[-1] < READERS and time.monotonic() < deadline):
+            time.sleep(0.02)
+            counts.append(len(readers()))
+
+    order = Order(saved(tmp_path, large(2_000)), 9_999)
+    pages = extract(order, "pdf", memory_bytes=2 * GIB, seconds=60, heed=heed)
+    next(pages)
+    pages.close()
+    assert counts[-1] == READERS
+
+
+@linux
+def test_a_large_file_of_few_pages_is_soon_left_to_the_first_reader(tmp_path):
+    path = saved(tmp_path, large(LONG))
+    pages = reading(path)
+    found = [next(pages), next(pages)]
+    ended = time.monotonic() + 5
+    while len(readers()) > 1 and time.monotonic() < ended:
+        time.sleep(0.02)
+    assert len(readers()) <= 1
+    assert timeless([*found, *pages]) == as_alone(path)
+
+
+def test_the_second_reader_of_a_file_that_is_not_dealt_out_reads_no_page(tmp_path):
+    assert texts(read("pdf", Order(saved(tmp_path, large(LONG)), 9_999, share=1))) == []
+
+
 @pytest.mark.parametrize("count", [LONG, LONG + 1, MANY, MANY + BLOCK, 100])
 @pytest.mark.parametrize("skip", [0, 1, BLOCK, 9])
-def test_two_readers_find_what_one_finds_in_the_same_order(tmp_path, count, skip):
-    path = saved(tmp_path, numbered(count))
+@pytest.mark.parametrize("file", [numbered, large])
+def test_two_readers_find_what_one_finds_in_the_same_order(tmp_path, file, count, skip):
+    path = saved(tmp_path, file(count))
     assert timeless(reading(path, skip=skip)) == as_alone(path, skip=skip)
 
 

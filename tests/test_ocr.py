@@ -18,7 +18,7 @@ from PIL import Image
 
 from documents.extraction import ocr
 from documents.extraction.ocr import Recognised, Word, installed_names, laid_out, words
-from documents.extraction.pdf_extras import shown
+from documents.extraction.pdf.extras import shown
 from tests import pdfs
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,8 @@ import pypdf
 import pypdfium2
 import pytest
 
-from documents.extraction import Order, pdf_extras
+from documents.extraction import Order
+from documents.extraction.pdf import extras
 from tests import pdfs
 
 PAGE = pdfs.text([(50, 500, 12, b"Printed")])
@@ -38,7 +39,7 @@ def form(*fields: bytes, printed: bytes = b"", page: bytes = b"/MediaBox[0 0 400
 
 
 def lines(pdf: pypdfium2.PdfDocument) -> list[str]:
-    return [line for line, _ in pdf_extras.form_lines(pdf, pdf[0])]
+    return [line for line, _ in extras.form_lines(pdf, pdf[0])]
 
 
 def test_a_filled_in_field_is_told_with_its_name():
@@ -152,14 +153,14 @@ def test_the_lines_come_row_by_row_whatever_their_order_in_the_file():
 )
 def test_each_line_has_its_fields_place_on_the_page_as_shown(page, box):
     pdf = form(field(b"Tx", b"name", b"/V(Ada)"), page=page)
-    assert pdf_extras.form_lines(pdf, pdf[0])[0][1] == pytest.approx(box)
+    assert extras.form_lines(pdf, pdf[0])[0][1] == pytest.approx(box)
 
 
 def test_what_was_typed_onto_a_page_without_fields_is_told():
     typed = b"<</Type/Annot/Subtype/FreeText/Rect[100 500 300 520]/F 4/DA(/F1 12 Tf 0 g)/Contents(Ada Lovelace)>>"
     page = b"/MediaBox[0 0 400 600]/Annots[4 0 R]"
     pdf = pypdfium2.PdfDocument(pdfs.pdf(PAGE, more=[typed], page=page))
-    assert pdf_extras.form_lines(pdf, pdf[0]) == [("Ada Lovelace", (100, 80, 200, 20))]
+    assert extras.form_lines(pdf, pdf[0]) == [("Ada Lovelace", (100, 80, 200, 20))]
 
 
 def test_a_field_that_shows_its_value_twice_is_told_once():
@@ -169,7 +170,7 @@ def test_a_field_that_shows_its_value_twice_is_told_once():
 
 def test_a_page_without_a_form_has_no_lines():
     pdf = pypdfium2.PdfDocument(pdfs.pdf(PAGE))
-    assert pdf_extras.form_lines(pdf, pdf[0]) == []
+    assert extras.form_lines(pdf, pdf[0]) == []
 
 
 # Files inside --------------------------------------------------------------------------------------------------------
@@ -187,13 +188,12 @@ def holding(*files: tuple[bytes, bytes]) -> bytes:
 
 def test_the_files_inside_are_told_with_their_sizes():
     pdf = pypdfium2.PdfDocument(holding((b"a.txt", zlib.compress(b"hello")), (b"b.csv", zlib.compress(b"1;2"))))
-    assert pdf_extras.attachments(pdf) == [("a.txt", 5), ("b.csv", 3)]
+    assert extras.attachments(pdf) == [("a.txt", 5), ("b.csv", 3)]
 
 
 def test_a_name_has_no_controls():
     assert (
-        pdf_extras.attachments(pypdfium2.PdfDocument(holding((rb"a\n\007b.txt", zlib.compress(b"x")))))[0][0]
-        == "a b.txt"
+        extras.attachments(pypdfium2.PdfDocument(holding((rb"a\n\007b.txt", zlib.compress(b"x")))))[0][0] == "a b.txt"
     )
 
 
@@ -203,8 +203,9 @@ def test_a_file_that_unpacks_to_more_than_there_is_memory_for_is_told_without_it
     bomb = first + more * 900 + packer.flush()  # A mebibyte of zeros, over and over.
     loaded(tmp_path, holding((b"a.txt", zlib.compress(b"x")), (b"bomb", bomb))).close()
     code = (
-        "import sys, pypdfium2; from pathlib import Path; from documents.extraction import limits, pdf_extras;"
-        "limits.confine(2**29, 20); print(pdf_extras.attachments(pypdfium2.PdfDocument(Path(sys.argv[1]))))"
+        "import sys, pypdfium2; from pathlib import Path; from documents.extraction import limits;"
+        "from documents.extraction.pdf import extras;"
+        "limits.confine(2**29, 20); print(extras.attachments(pypdfium2.PdfDocument(Path(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "file.pdf")]
     told = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).resolve().parent.parent)
@@ -212,7 +213,7 @@ def test_a_file_that_unpacks_to_more_than_there_is_memory_for_is_told_without_it
 
 
 def test_a_file_without_files_inside_has_none():
-    assert pdf_extras.attachments(pypdfium2.PdfDocument(pdfs.pdf(PAGE))) == []
+    assert extras.attachments(pypdfium2.PdfDocument(pdfs.pdf(PAGE))) == []
 
 
 # The title -----------------------------------------------------------------------------------------------------------
@@ -234,20 +235,20 @@ def described(tmp_path: Path, *packets: str, info: bytes = b"") -> pypdfium2.Pdf
 
 
 def test_the_title_is_that_of_the_old_metadata(tmp_path):
-    assert pdf_extras.title(described(tmp_path, XMP.format("Other"), info=b"/Title(Annual report)")) == "Annual report"
+    assert extras.title(described(tmp_path, XMP.format("Other"), info=b"/Title(Annual report)")) == "Annual report"
 
 
 def test_a_title_that_a_program_wrote_is_none(tmp_path):
-    assert pdf_extras.title(described(tmp_path, info=b"/Title(Microsoft Word - a.doc)")) == ""
+    assert extras.title(described(tmp_path, info=b"/Title(Microsoft Word - a.doc)")) == ""
 
 
 def test_without_a_good_title_the_new_metadata_is_asked(tmp_path):
     pdf = described(tmp_path, XMP.format("Rent &amp; repair"), info=b"/Title(untitled)")
-    assert pdf_extras.title(pdf) == "Rent & repair"
+    assert extras.title(pdf) == "Rent & repair"
 
 
 def test_where_pictures_have_titles_of_their_own_none_is_taken(tmp_path):
-    assert pdf_extras.title(described(tmp_path, XMP.format("Annual report"), XMP.format("A harbour"))) == ""
+    assert extras.title(described(tmp_path, XMP.format("Annual report"), XMP.format("A harbour"))) == ""
 
 
 @pytest.mark.parametrize(
@@ -263,12 +264,12 @@ def test_where_pictures_have_titles_of_their_own_none_is_taken(tmp_path):
     ],
 )
 def test_broken_metadata_never_raises(tmp_path, packet):
-    assert pdf_extras.title(described(tmp_path, packet)) in ("", "Rent")
+    assert extras.title(described(tmp_path, packet)) in ("", "Rent")
 
 
 def test_metadata_that_declares_entities_is_not_read(tmp_path):
     packet = XMP.format("&a;").replace("<rdf:RDF", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><rdf:RDF')
-    assert pdf_extras.title(described(tmp_path, packet)) == ""
+    assert extras.title(described(tmp_path, packet)) == ""
 
 
 # Passwords -----------------------------------------------------------------------------------------------------------
@@ -286,7 +287,7 @@ def locked(tmp_path: Path, password: str, algorithm: str = "AES-256") -> Path:
 def unlocked(path: Path, folder: Path, *, password: str | None = "geheim") -> bool:
     """Whether a copy was saved, for somebody who gave "geheim" as the password; the file opens with `password`."""
     with pypdfium2.PdfDocument(path, password=password) as pdf:
-        return pdf_extras.opened(pdf, Order(path, 10, password="geheim", folder=folder))
+        return extras.opened(pdf, Order(path, 10, password="geheim", folder=folder))
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-256"])

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -59,9 +60,9 @@ class Nursery:
         kind, ends, _, _ = socket.recv_fds(self.line, KIND_MOST, 4)
         if not kind:
             return False
-        # Imported once, when it is first wanted. A fault shows again in the reader, which can tell.
+        # A fault shows again in the reader, which can tell.
         with suppress(Exception):
-            import_module(f"documents.extraction.{kind.decode().strip()}")
+            prepare(kind.decode().strip())
         gc.freeze()  # What is here already stays shared with the readers.
         nursery = os.getpid()
         try:
@@ -91,6 +92,12 @@ class Nursery:
                     self.selector.unregister(self.cords[pid])
                 with self.cords.pop(pid) as cord, suppress(OSError):
                     cord.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+@cache
+def prepare(kind: str) -> None:
+    """Import a kind's reader when it is first wanted, and let it set up what every file of the kind needs."""
+    getattr(import_module(f"documents.extraction.{kind}"), "prepare", lambda: None)()
 
 
 def end(pid: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from documents.extraction.nursery import NurseryLost, Reader, reader
 from documents.extraction.pages import (
+    LONG_BYTES,
     READERS,
     ExtractedDocument,
     ExtractedFile,
@@ -71,7 +72,10 @@ class _BrokenOff(Exception):
 
 
 def _found(order: Order, kind: str, memory_bytes: int, patience: _Patience) -> Iterator[Found]:
-    """What one reader finds; or two, when the first says that the pages are to be dealt out."""
+    """What one reader finds; or two, when the first says that the pages are to be dealt out.
+
+    The second of a file that looks long does not wait for that: where it is not wanted, it ends by itself.
+    """
     with ExitStack() as readers:
 
         def items(order: Order, memory_bytes: int) -> Iterator[Found]:
@@ -82,13 +86,20 @@ def _found(order: Order, kind: str, memory_bytes: int, patience: _Patience) -> I
             except NurseryLost as exc:
                 raise _BrokenOff("its nursery was lost") from exc
 
+        def others() -> Iterator[Found]:
+            return items(replace(order, share=1, folder=None), memory_bytes // READERS)
+
         first = items(order, memory_bytes)
+        second = others() if order.share == 0 and _looks_long(order.path, kind) else None
         for item in first:
             if isinstance(item, ExtractedDocument) and item.dealt:
-                second = items(replace(order, share=1, folder=None), memory_bytes // READERS)
-                yield from _dealt(order, item, [first, second])
+                yield from _dealt(order, item, [first, second or others()])
                 return
             yield item
+
+
+def _looks_long(path: Path, kind: str) -> bool:
+    return kind in LONG_BYTES and path.is_file() and path.stat().st_size >= LONG_BYTES[kind]
 
 
 def _dealt(order: Order, document: ExtractedDocument, shares: list[Iterator[Found]]) -> Iterator[Found]:

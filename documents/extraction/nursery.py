@@ -26,6 +26,7 @@ from documents.extraction.limits import ROOT, bare_environment
 
 KIND_MOST = 16  # bytes: every message is as long, so that none can be cut or run into the next
 ANSWERS_AHEAD = 2**18  # bytes a reader may write before somebody takes them, where the system can be asked for it
+HEAP_AHEAD = 2**22  # bytes glibc keeps for a reader's next page, where it would give them back after each
 SECONDS = 30.0  # the nursery may take for its part; then it is ended itself
 
 
@@ -145,7 +146,7 @@ def _started() -> tuple[subprocess.Popen[bytes], socket.socket]:
         process = subprocess.Popen(
             [sys.executable, "-m", "documents.extraction"],
             cwd=ROOT,
-            env=bare_environment(),
+            env={**bare_environment(), "MALLOC_TOP_PAD_": str(HEAP_AHEAD)},
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             start_new_session=True,

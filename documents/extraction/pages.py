@@ -11,6 +11,7 @@ from pathlib import Path
 CUT = "The file was cut at {:,} pages."
 # More pages than LONG may be dealt out to so many readers, BLOCK pages in turn.
 READERS, LONG, BLOCK = 2, 24, 4
+LONG_BYTES = {"pdf": 2**17}  # of a kind that may be dealt out: hardly any smaller file has more pages than LONG
 # What a page's warning says of a document, of one page and of several.
 SENTENCES = {
     "no text layer": (

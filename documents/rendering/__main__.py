@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from documents.extraction.limits import confine
-from documents.extraction.pdf_extras import shown
+from documents.extraction.pdf.extras import shown
 from documents.rendering import SECONDS, Rect
 
 MEMORY_BYTES = 2 * 2**30

@@ -12,7 +12,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import islice, repeat, starmap
 from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
@@ -20,6 +20,7 @@ from pypdfium2 import raw
 
 OBJECTS_MOST = 50_000  # a page; more are a drawing
 DEPTH_MOST = 4  # forms inside forms
+GROUND_LEAST = (6.0, 4.0)  # points; a smaller thing is a line, not a ground
 ASKED_MOST = 100  # objects, before it is quicker to look at every letter
 TEXT, PATH, IMAGE, SHADING, FORM = range(1, 6)  # PDFium's kinds of objects
 NO_TEXT, INVISIBLE = -1, 3  # its render modes
@@ -84,6 +85,7 @@ class Area(NamedTuple):
         return Area(min(xs), min(ys), max(xs), max(ys))
 
 
+Sides = tuple[float, float, float, float]  # an Area's, where there are too many to make each an Area
 Colour = tuple[int, int, int, int]  # red, green, blue, opacity
 Matrix = tuple[float, float, float, float, float, float]
 _SAME: Matrix = (1, 0, 0, 1, 0, 0)
@@ -126,15 +128,29 @@ class Painted:
         return self.colours(self.texts)
 
     @cached_property
-    def boxes(self) -> dict[int, Area]:
+    def boxes(self) -> dict[int, Sides]:
         """Where the others are."""
-        return dict(zip(self.others, self.areas(self.others), strict=True))
+        return dict(zip(self.others, self.sides(self.others), strict=True))
+
+    @cached_property
+    def grounds(self) -> list[tuple[int, Area]]:
+        """What is large enough for a text to stand on, or to lie under; the last painted first."""
+        width, height = GROUND_LEAST
+        return [
+            (at, Area(left, bottom, right, top))
+            for at, (left, bottom, right, top) in reversed(self.boxes.items())
+            if right - left > width and top - bottom > height
+        ]
 
     def areas(self, places: Sequence[int]) -> list[Area]:
-        areas = _areas([self.handles[at] for at in places])
+        return list(starmap(Area, self.sides(places)))
+
+    def sides(self, places: Sequence[int]) -> list[Sides]:
+        sides = _sides([self.handles[at] for at in places])
         if self.matrices:
-            return [area.moved(self.matrices.get(at, _SAME)) for at, area in zip(places, areas, strict=True)]
-        return areas
+            matrices = (self.matrices.get(at, _SAME) for at in places)
+            return [Area(*each).moved(matrix) for each, matrix in zip(sides, matrices, strict=True)]
+        return sides
 
     def colours(self, places: Sequence[int]) -> dict[int, Colour]:
         """What they are filled with."""
@@ -189,6 +205,7 @@ class Letters:
     def __init__(self, textpage: pdfium.PdfTextPage) -> None:
         self._handle = _address(textpage.raw)
         self._textpage = textpage
+        self._buffer = ctypes.create_string_buffer(1_024)
 
     def are_all_in(self, area: Area) -> bool:
         within = raw.FPDFText_GetBoundedText(self._textpage, area.left, area.top, area.right, area.bottom, None, 0)
@@ -215,10 +232,7 @@ class Letters:
 
     def _whole(self, handle: int, text: str) -> list[tuple[int, int]]:
         """The one span of an object whose letters stand together, as nearly all do."""
-        size = _object_text(handle, self._handle, None, 0)
-        buffer = ctypes.create_string_buffer(size)
-        _object_text(handle, self._handle, ctypes.addressof(buffer), size)
-        piece = buffer.raw.decode("utf-16-le", "surrogatepass").split("\0")[0].strip()
+        piece = self._text_of(handle)
         start = text.find(piece) if piece else -1
         for _ in range(ASKED_MOST):
             end = start + len(piece)
@@ -228,6 +242,13 @@ class Letters:
                 return [(start, end)]
             start = text.find(piece, start + 1)
         return []
+
+    def _text_of(self, handle: int) -> str:
+        size = _object_text(handle, self._handle, ctypes.addressof(self._buffer), len(self._buffer))
+        if size > len(self._buffer):
+            self._buffer = ctypes.create_string_buffer(size)
+            return self._text_of(handle)
+        return self._buffer.raw[:size].decode("utf-16-le", "surrogatepass").split("\0")[0].strip()
 
     def _scattered(self, handles: Sequence[int], text: str) -> dict[int, list[tuple[int, int]]]:
         found: dict[int, list[tuple[int, int]]] = {handle: [] for handle in handles}
@@ -265,10 +286,10 @@ def _colours(handles: list[int]) -> list[Colour]:
     return list(zip(found[0::4], found[1::4], found[2::4], found[3::4], strict=True))
 
 
-def _areas(handles: list[int]) -> list[Area]:
+def _sides(handles: list[int]) -> list[Sides]:
     found = array("f", bytes(16 * len(handles)))
     _asked(_bounds, handles, found)
-    return list(map(Area, found[0::4], found[1::4], found[2::4], found[3::4]))
+    return list(zip(found[0::4], found[1::4], found[2::4], found[3::4], strict=True))
 
 
 def _apart(handles: Iterable[int], matrix: Matrix, depth: int) -> Iterator[tuple[int, Matrix]]:

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from documents.extraction.pages import Span, Table
-from documents.extraction.pdf_objects import PATH, Area, Colour, Painted, joined
-from documents.extraction.pdf_order import Flow, Word
+from documents.extraction.pdf.objects import PATH, Area, Colour, Painted, joined
+from documents.extraction.pdf.order import Flow, Word
 
 THICKEST = 3.0  # points; what is thicker is no line
 SHORTEST = 5.0  # points
@@ -304,7 +304,7 @@ def _has_header(grid: Grid, rows: list[int], painted: Painted, text: str, table:
 def _shade(grid: Grid, row: int, painted: Painted) -> Colour | None:
     """The colour behind a row's first field; None when it is the paper's."""
     x, y = (grid.xs[0] + grid.xs[1]) / 2, (grid.ys[row] + grid.ys[row + 1]) / 2
-    for at, (left, bottom, right, top) in reversed(painted.boxes.items()):
+    for at, (left, bottom, right, top) in painted.grounds:
         if left <= x <= right and bottom <= y <= top and painted.kinds[at] == PATH and painted.is_drawn(at)[0]:
             colour = painted.colours([at])[at]
             return colour if min(colour[:3]) < 250 else None

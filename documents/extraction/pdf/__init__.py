@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import re
 import zlib
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from documents.extraction import pdf_extras
 from documents.extraction.limits import OutOfTime, within
 from documents.extraction.pages import (
     CUT,
@@ -26,13 +26,14 @@ from documents.extraction.pages import (
     damaged,
     needs_password,
 )
-from documents.extraction.pdf_columns import may_have_columns, part_columns
-from documents.extraction.pdf_headings import SAMPLE_PAGES, Typography, outline, place
-from documents.extraction.pdf_hidden import hidden, pictures
-from documents.extraction.pdf_objects import Area, Letters, Painted
-from documents.extraction.pdf_order import Flow
-from documents.extraction.pdf_rtl import RIGHT_TO_LEFT, turn_lines
-from documents.extraction.pdf_tables import grids, tables
+from documents.extraction.pdf import extras
+from documents.extraction.pdf.columns import may_have_columns, part_columns
+from documents.extraction.pdf.headings import SAMPLE_PAGES, StyledLine, Typography, outline, place, styled_lines
+from documents.extraction.pdf.hidden import hidden, pictures
+from documents.extraction.pdf.objects import Area, Letters, Painted
+from documents.extraction.pdf.order import Flow
+from documents.extraction.pdf.rtl import RIGHT_TO_LEFT, turn_lines
+from documents.extraction.pdf.tables import grids, tables
 
 if TYPE_CHECKING:
     from pypdf import PageObject
@@ -61,6 +62,21 @@ _PACKED = re.compile(rb"/Type\s*/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
 PACKED_READ, PACKED_MOST = 2**20, 64 * 2**20  # bytes of one, and unpacked of all
 
 
+def prepare() -> None:
+    """Read a page of our own, so that what PDFium and ctypes set up at the first one, such as fonts, is there."""
+    with pdfium.PdfDocument.new() as pdf:
+        page = pdf.new_page(595, 842)
+        for font, words in ((b"Helvetica", "Rent\0"), (b"Times-Bold", "is due\0")):
+            written = raw.FPDFPageObj_NewTextObj(pdf, font, 12)
+            letters = ctypes.create_string_buffer(words.encode("utf-16-le"))
+            raw.FPDFText_SetText(written, ctypes.cast(letters, ctypes.POINTER(raw.FPDF_WCHAR)))
+            raw.FPDFPageObj_Transform(written, 1, 0, 0, 1, 50, 500)
+            raw.FPDFPage_InsertObject(page, written)
+        page.gen_content()
+        page.close()
+        _Reader(pdf, Order(Path(), 1), 1).page(0)
+
+
 def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     try:
         pdf = open_pdf(order.path, order.password)
@@ -70,11 +86,15 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     if pdf.get_formtype() != raw.FORMTYPE_NONE:
         pdf.init_forms()  # Before any page is loaded.
     claimed = len(pdf)
-    document = ExtractedDocument(pdf_extras.title(pdf), min(claimed, order.pages_max))
-    document.attachments = pdf_extras.attachments(pdf)
-    document.opened = pdf_extras.opened(pdf, order)
+    document = ExtractedDocument(page_count=min(claimed, order.pages_max))
     document.dealt = order.is_dealt(document.page_count)
+    if not order.share:
+        document.title = extras.title(pdf)
+        document.attachments = extras.attachments(pdf)
+        document.opened = extras.opened(pdf, order)
     yield document
+    if order.share and not document.dealt:
+        return  # It is the first reader's alone.
     found = yield from _pages(pdf, order, document.page_count)
     if not found:
         raise damaged("No page of the file could be read; it seems to be damaged.")
@@ -158,6 +178,7 @@ class _Reader:
         self.has_form = pdf.get_formtype() != raw.FORMTYPE_NONE
         self.outline = outline(pdf)
         self.open: dict[int, tuple[pdfium.PdfPage, pdfium.PdfTextPage]] = {}  # looked at already
+        self.styled: dict[int, list[StyledLine]] = {}  # of those
         self.typography = None if self.outline or order.careful else Typography.of(self._samples())
 
     def page(self, number: int) -> ExtractedPage:
@@ -167,7 +188,7 @@ class _Reader:
             if found.warning == "no text layer":
                 _recognise(page, found, self.languages)
             if self.has_form:
-                _add_lines(found, pdf_extras.form_lines(self.pdf, page))
+                _add_lines(found, extras.form_lines(self.pdf, page))
             return found
         finally:
             textpage.close()
@@ -177,14 +198,16 @@ class _Reader:
         page = self.pdf[number]
         return page, page.get_textpage()
 
-    def _samples(self) -> Iterator[tuple[pdfium.PdfTextPage, str]]:
+    def _samples(self) -> Iterator[tuple[str, list[StyledLine]]]:
         """The first pages; those that are to be read anyway stay open."""
         for number in range(min(len(self.pdf), SAMPLE_PAGES)):
             with suppress(pdfium.PdfiumError):
                 page, textpage = self._opened(number)
-                yield textpage, page_text(textpage)[0]
+                text, _ = page_text(textpage)
+                styled = list(styled_lines(textpage, text))
+                yield text, styled
                 if number in self.own:
-                    self.open[number] = page, textpage
+                    self.open[number], self.styled[number] = (page, textpage), styled
                 else:
                     textpage.close()
                     page.close()
@@ -208,7 +231,8 @@ class _Reader:
 
     def _headings(self, textpage: pdfium.PdfTextPage, text: str, number: int) -> list[tuple[int, int, str]]:
         if self.typography:
-            return self.typography.headings(textpage, text)
+            styled = self.styled.pop(number, None)
+            return self.typography.headings(styled_lines(textpage, text) if styled is None else styled)
         return place(self.outline.get(number, []), textpage, text)
 
 

@@ -12,8 +12,8 @@ from statistics import median
 from typing import NamedTuple
 
 from documents.extraction.pages import Span
-from documents.extraction.pdf_objects import Area, Painted
-from documents.extraction.pdf_order import Flow, Word
+from documents.extraction.pdf.objects import Area, Painted
+from documents.extraction.pdf.order import Flow, Word
 
 GAP = 9.0  # points between two columns
 GAPS_MOST = 1_000  # of a page tell enough
@@ -30,7 +30,7 @@ def may_have_columns(painted: Painted, tables: Sequence[Area]) -> bool:
     if len(texts) > SAMPLES * SAMPLE:
         starts = range(0, len(texts), len(texts) // SAMPLES)
         texts = [at for start in starts for at in texts[start : start + SAMPLE]]
-    boxes = [area for area in painted.areas(texts) if area[0] < area[2]]
+    boxes = [sides for sides in painted.sides(texts) if sides[0] < sides[2]]
     gaps = [
         (right, left)
         for (_, bottom, right, top), (left, below, _, above) in pairwise(boxes)

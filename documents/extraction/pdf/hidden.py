@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
@@ -17,7 +18,7 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from documents.extraction.pages import Span
-from documents.extraction.pdf_objects import IMAGE, INVISIBLE, PATH, Area, Colour, Letters, Painted, joined
+from documents.extraction.pdf.objects import IMAGE, INVISIBLE, PATH, Area, Colour, Letters, Painted, joined
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +27,6 @@ OPAQUE = 250  # of 255
 SMALLEST = 1.0  # point; what is set no larger cannot be read
 LAYER_COVER = 0.5  # of the page: invisible text over images of this size is what was recognised on them
 NEAR = 20  # steps of 255, in every colour: not told apart by an eye
-GROUND_LEAST = (6.0, 4.0)  # points; a smaller thing is a line, not a ground
 GROUNDS_MOST = 400  # a page; where there are more, its drawing is asked
 SHARE = 0.8  # of a text, which lies on or under something
 DRAWN_SCALE = 2.0
@@ -74,7 +74,7 @@ class _Looking:
         self.page, self.painted = page, painted
         self.sheet = Area(*page.get_bbox())
         self.is_layer = images >= LAYER_COVER
-        self.grounds = list(self._grounds())
+        self.grounds = painted.grounds
         self._likes: dict[Colour, list[Area]] = {}
         self.fills = painted.colours([at for at, _ in self.grounds if painted.kinds[at] == PATH])
 
@@ -86,14 +86,19 @@ class _Looking:
         if letters.are_all_in(self.sheet) and not _has_small_lines(letters, text):
             # Nearly always; then few are left to look at.
             cover = self.grounds[0][0] if self.grounds else -1  # What is painted before it may be covered.
-            is_seen_through = INVISIBLE in painted.modes
-            suspects = [
-                at for at, colour in painted.text_colours.items() if colour in doubtful or at < cover or is_seen_through
-            ]
+            if INVISIBLE not in painted.modes:
+                suspects = self._either(doubtful, cover)
         colours = painted.text_colours
         for at, area in zip(suspects, painted.areas(suspects), strict=True):
             if reason := self._reason(at, area, colours[at], colours[at] in doubtful):
                 yield at, reason
+
+    def _either(self, doubtful: set[Colour], cover: int) -> list[int]:
+        """The texts of a doubtful colour, and those painted before this place."""
+        if not doubtful:
+            texts = self.painted.texts
+            return texts[: bisect_left(texts, cover)]
+        return [at for at, colour in self.painted.text_colours.items() if at < cover or colour in doubtful]
 
     def _reason(self, at: int, area: Area, colour: Colour, is_doubtful: bool) -> str:
         if area.width <= 0 and area.height <= 0:  # Blanks.
@@ -105,13 +110,6 @@ class _Looking:
         if area.height < SMALLEST and self.painted.size(at) <= SMALLEST:
             return SMALL
         return (self._lost(at, area, colour) if is_doubtful else "") or self._covered(at, area)
-
-    def _grounds(self) -> Iterator[tuple[int, Area]]:
-        """What is large enough for a text to stand on, or to lie under; the last painted first."""
-        width, height = GROUND_LEAST
-        for at, area in reversed(self.painted.boxes.items()):
-            if area[2] - area[0] > width and area[3] - area[1] > height:
-                yield at, area
 
     def _doubtful_colours(self) -> set[Colour]:
         """Those of texts which something else on the page has too, be it the paper; and those one sees through."""
@@ -148,6 +146,8 @@ class _Looking:
         return self._likes[colour]
 
     def _covered(self, at: int, area: Area) -> str:
+        if not self.grounds or self.grounds[0][0] < at:
+            return ""
         for ground, over in islice(self.grounds, GROUNDS_MOST):
             if ground < at:
                 break
@@ -206,7 +206,7 @@ def pictures(painted: Painted, sheet: Area) -> tuple[int, float]:
     for at in painted.others:
         if painted.kinds[at] != IMAGE:
             continue
-        area = painted.boxes[at]
+        area = Area(*painted.boxes[at])
         share = sheet.shared(area)
         covered += share
         if share < SHARE and min(area.width, area.height) >= 18 and share > 0:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from operator import sub
 
 from documents.extraction.pages import Span
-from documents.extraction.pdf_objects import Letters, joined
+from documents.extraction.pdf.objects import Letters, joined
 
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"\S[^\r\n]*")

@@ -11,8 +11,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from documents.extraction.pdf_objects import Area
-from documents.extraction.pdf_order import Flow
+from documents.extraction.pdf.objects import Area
+from documents.extraction.pdf.order import Flow
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _LINE = re.compile(r"\S[^\r\n]*")

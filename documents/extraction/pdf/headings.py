@@ -6,8 +6,9 @@ import ctypes
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import pypdfium2 as pdfium
@@ -38,6 +39,9 @@ class Heading(NamedTuple):
 class Style(NamedTuple):
     size: float
     is_bold: bool
+
+
+StyledLine = tuple[re.Match[str], Style]
 
 
 def outline(pdf: pdfium.PdfDocument) -> dict[int, list[Heading]]:
@@ -128,27 +132,25 @@ class Typography:
     running: set[str]
 
     @classmethod
-    def of(cls, opened: Iterable[tuple[pdfium.PdfTextPage, str]]) -> Typography:
-        """Learn it from some pages and their texts."""
+    def of(cls, samples: Iterable[tuple[str, Sequence[StyledLine]]]) -> Typography:
+        """Learn it from the texts of some pages and their styled lines."""
         letters: Counter[Style] = Counter()
         lines: Counter[Style] = Counter()
         repeated: Counter[str] = Counter()
         pages = 0
-        for textpage, text in opened:
+        for text, styled in samples:
             pages += 1
             repeated.update({_without_numbers(line[0]) for line in _LINE.finditer(text)})
-            for line, style in _styled_lines(textpage, text):
+            for line, style in styled:
                 letters[style] += len(line[0])
                 lines[style] += 1
         running = {line for line, times in repeated.items() if times >= 3 and times > 0.3 * pages}
         body = letters.most_common(1)[0][0] if letters else Style(0, False)
         return cls(body, _levels(body, letters, lines), running)
 
-    def headings(self, textpage: pdfium.PdfTextPage, text: str) -> list[tuple[int, int, str]]:
-        if not self.levels:
-            return []
+    def headings(self, styled: Iterable[StyledLine]) -> list[tuple[int, int, str]]:
         found: list[tuple[int, int, str]] = []
-        for line, style in _styled_lines(textpage, text):
+        for line, style in styled if self.levels else ():
             title = " ".join(line[0].split())
             level = self.levels.get(style)
             is_field = ":" in title and style.size < LARGER * self.body.size  # "Name: value", the name in bold
@@ -179,7 +181,7 @@ def _without_numbers(line: str) -> str:
     return re.sub(r"\d+", "0", " ".join(line.split()))
 
 
-def _styled_lines(textpage: pdfium.PdfTextPage, text: str) -> Iterator[tuple[re.Match[str], Style]]:
+def styled_lines(textpage: pdfium.PdfTextPage, text: str) -> Iterator[StyledLine]:
     """Lines that are set in one style from the first letter to the last."""
     for line in _LINE.finditer(text):
         if line[0].strip():
@@ -195,5 +197,9 @@ def _style(textpage: pdfium.PdfTextPage, index: int) -> Style:
     size = raw.FPDFText_GetFontSize(textpage, index) * (math.hypot(matrix.c, matrix.d) or 1)
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
     raw.FPDFText_GetFontInfo(textpage, index, name, 128, flags)
-    heavy = raw.FPDFText_GetFontWeight(textpage, index) >= 600
-    return Style(round(size, 1), heavy or bool(re.search(rb"bold|black|heavy", name.value, re.IGNORECASE)))
+    return Style(round(size, 1), raw.FPDFText_GetFontWeight(textpage, index) >= 600 or _is_heavy(name.value))
+
+
+@lru_cache(1_000)
+def _is_heavy(font: bytes) -> bool:
+    return re.search(rb"bold|black|heavy", font, re.IGNORECASE) is not None
