@@ -2,14 +2,23 @@
 
 from django.contrib import admin
 
-from documents.models import Collection, Document, Index, IndexVersion, Membership
+from documents.models import Collection, Document, EvaluationRun, Index, IndexVersion, Membership
 
 
 class VersionInline(admin.TabularInline):
     model = IndexVersion
     extra = 0
     can_delete = False
-    readonly_fields = ["number", "backend_name", "embedding_model", "dimensions", "chunk_tokens", "chunk_overlap"]
+    readonly_fields = [
+        "number",
+        "backend_name",
+        "embedding_model",
+        "dimensions",
+        "chunk_tokens",
+        "chunk_overlap",
+        "state",
+    ]
+    fields = ["number", "backend_name", "embedding_model", "dimensions", "chunk_tokens", "chunk_overlap", "state"]
 
     def has_add_permission(self, request, obj=None) -> bool:
         return False
@@ -20,6 +29,10 @@ class IndexAdmin(admin.ModelAdmin):
     list_display = ["name", "live", "created_at"]
     readonly_fields = ["live"]
     inlines = [VersionInline]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        """Its versions have tables, or a place at a service, that would be left behind."""
+        return False
 
 
 class MembershipInline(admin.TabularInline):
@@ -51,6 +64,32 @@ class DocumentAdmin(admin.ModelAdmin):
     list_filter = ["state", "kind", "language"]
     search_fields = ["name", "title", "owner__username"]
     list_select_related = ["collection", "owner"]
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(EvaluationRun)
+class EvaluationRunAdmin(admin.ModelAdmin):
+    """How well the search did, run by run. What became of each question is told by `manage.py evaluate`."""
+
+    list_display = ["set_name", "created_at", "user", "index_version", "question_count", "limit", "reciprocal_rank"]
+    list_filter = ["set_name"]
+    list_select_related = ["user", "index_version__index"]
+    exclude = ["results"]
+
+    @admin.display(description="MRR")
+    def reciprocal_rank(self, run: EvaluationRun) -> str:
+        """Of the search as people use it, or of the one leg that was measured."""
+        mode = "hybrid" if "hybrid" in run.figures else next(iter(run.figures), "")
+        mean = run.figures.get(mode, {}).get(f"mrr@{run.top}")
+        return f"{mean['value']:.3f} ({mode})" if mean else "–"
 
     def has_add_permission(self, request) -> bool:
         return False

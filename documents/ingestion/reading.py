@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from django.conf import settings
 
@@ -21,29 +21,38 @@ from documents.intake import UploadRefused, accept
 from documents.languages import language_of
 from documents.models import Document, Page, State, display_name
 
-if TYPE_CHECKING:
-    from documents.ingestion.job import Job
-
 PAGES_AT_ONCE = 16
 SECONDS_AT_ONCE = 5.0  # Pages that take long to read are stored sooner.
 LANGUAGE_SAMPLE = 20_000  # letters
 CRASHES_MOST = 4  # times that one file may end the process that reads it
+UNTITLED = "Untitled"
 DEPTH_MOST = 5  # files in files in files
 COUNTED = ("letters", "words", "tables", "images", "cleaned", "unreadable", "withheld")
+
+
+class Work(Protocol):
+    """Whoever holds the document while it is read."""
+
+    document: Document
+    generation: int
+
+    def heed(self) -> None: ...
+    def let_others(self) -> None: ...
+    def write(self, model: type[Page], rows: list, **progress: object) -> None: ...
 
 
 class Reading:
     """One file on its way into pages, from behind those that are stored already."""
 
-    def __init__(self, job: Job) -> None:
-        self.job, self.document = job, job.document
+    def __init__(self, work: Work) -> None:
+        self.work, self.document = work, work.document
         self.head = ExtractedDocument()
         self.refused: list[str] = []
         self.depth = _depth(self.document)
         self.password = "" if self.document.opened else passwords.take(self.document.pk)
         self.batch: list[Page] = []
         self.stored_at = time.monotonic()
-        self.done = self.document.pages.filter(generation=job.generation).count()
+        self.done = self.document.pages.filter(generation=work.generation).count()
 
     def run(self) -> None:
         crashes = 0
@@ -77,7 +86,7 @@ class Reading:
                 document.kind,
                 memory_bytes=settings.EXTRACT_MEMORY_BYTES,
                 seconds=settings.EXTRACT_SECONDS,
-                heed=self.job.heed,
+                heed=self.work.heed,
             )
             for item in items:
                 if isinstance(item, ExtractedPage):
@@ -89,15 +98,15 @@ class Reading:
 
     def add(self, item: ExtractedPage) -> None:
         self.done += 1
-        self.batch.append(_page(self.document, self.job.generation, self.done, item))
+        self.batch.append(_page(self.document, self.work.generation, self.done, item))
         if len(self.batch) == PAGES_AT_ONCE or time.monotonic() - self.stored_at > SECONDS_AT_ONCE:
             self.store()
             if self.document.kind == "pdf":  # The others are read whole before their first page comes.
-                self.job.let_others()
+                self.work.let_others()
 
     def store(self) -> None:
         total = max(self.head.page_count, self.done)
-        self.job.write(Page, self.batch, done=self.done, total=total, **({"attempt": 1} if self.batch else {}))
+        self.work.write(Page, self.batch, done=self.done, total=total, **({"attempt": 1} if self.batch else {}))
         self.batch, self.stored_at = [], time.monotonic()
 
     def note(self, head: ExtractedDocument, folder: Path) -> None:
@@ -120,17 +129,29 @@ class Reading:
         except UploadRefused as exc:
             self.refused.append(f"“{name}”, which is attached, was not taken in: {exc}")
 
+    def _title(self) -> str:
+        """What stands above every passage in a prompt: a title that is hidden or speaks to a model is none.
+
+        Nor is such a name, which would take its place.
+        """
+        title, document = self.head.title[:300], self.document
+        if document.trusted_at:
+            return title
+        if findings(title):
+            title = ""
+        return title or (UNTITLED if findings(Path(document.name).stem) else "")
+
     def conclude(self) -> None:
         """What became of every page, added up; and what a person should know of it."""
         document = self.document
         rows = list(
-            document.pages.filter(generation=self.job.generation).values("number", "warning", "receipt", "findings")
+            document.pages.filter(generation=self.work.generation).values("number", "warning", "receipt", "findings")
         )
         counts = Counter(dict.fromkeys(COUNTED, 0))
         for row in rows:
             counts.update({name: row["receipt"].get(name, 0) for name in COUNTED})
         speaking = sum(kind == "instruction" for row in rows for _, _, kind, _ in row["findings"])
-        pages = document.pages.filter(generation=self.job.generation)
+        pages = document.pages.filter(generation=self.work.generation)
         sample = "\n".join(pages.exclude(text="").values_list("text", flat=True)[:20])[:LANGUAGE_SAMPLE]
         nothing = [] if sample.strip() else ["No text was found in this file, so nothing in it can be found."]
         sentences = [
@@ -143,7 +164,7 @@ class Reading:
             state=State.CHUNKING,
             done=0,
             total=len(rows),
-            title=self.head.title[:300],
+            title=self._title(),
             page_count=len(rows),
             warnings=sentences or nothing,
             language=language_of(sample),

@@ -11,8 +11,9 @@ from documents.models.documents import (
     State,
     display_name,
 )
+from documents.models.evaluation import EvaluationRun
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion
-from documents.models.pages import Chunk, Page, page_url
+from documents.models.pages import Chunk, Holding, Page, page_url
 
 __all__ = [
     "FINDABLE",
@@ -24,6 +25,8 @@ __all__ = [
     "Document",
     "DocumentQuerySet",
     "EmbeddingCache",
+    "EvaluationRun",
+    "Holding",
     "Index",
     "IndexVersion",
     "LeaseLost",

@@ -20,7 +20,7 @@ from django.utils import timezone
 from documents.models.collections import Collection, Person
 
 if TYPE_CHECKING:
-    from documents.models.pages import Page
+    from documents.models.pages import Chunk, Page
 
 
 class State(models.TextChoices):
@@ -286,6 +286,10 @@ class Document(models.Model):
 
     def pages_live(self) -> models.QuerySet[Page]:
         return self.pages.filter(generation=self.generation)
+
+    def chunks_live(self) -> models.QuerySet[Chunk]:
+        """What is searched of it: the chunks of the live version of its index."""
+        return self.chunks.filter(index_version=self.collection.index.live_id, generation=self.generation)
 
     def versions(self) -> DocumentQuerySet:
         """Every document that is, or was, this one: of its name, at its place."""

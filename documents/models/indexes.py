@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.module_loading import import_string
 
 from documents.search import SearchBackend
@@ -29,8 +30,20 @@ class Index(models.Model):
         return self.live
 
 
+class IndexVersionQuerySet(models.QuerySet["IndexVersion"]):
+    def kept(self) -> IndexVersionQuerySet:
+        """Those that every document is brought into: the live one, one being built, and those to roll back to."""
+        return self.filter(state__in=(IndexVersion.State.BUILDING, IndexVersion.State.READY))
+
+
 class IndexVersion(models.Model):
     """One way an index is built. Vectors of two models never share a version."""
+
+    class State(models.TextChoices):
+        BUILDING = "building", "Being built"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+        CANCELED = "canceled", "Cancelled"
 
     index = models.ForeignKey(Index, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -39,10 +52,29 @@ class IndexVersion(models.Model):
     dimensions = models.PositiveIntegerField()
     chunk_tokens = models.PositiveIntegerField(default=400)
     chunk_overlap = models.FloatField(default=0.1)
+    languages = models.JSONField(
+        default=list, blank=True, help_text="ISO 639-1: those whose grammar the keyword search knows; none: all it can."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    state = models.CharField(max_length=12, choices=State, default=State.READY)
+    error = models.CharField(max_length=300, blank=True, help_text="A sentence: why it failed, or what it waits for.")
+    seconds = models.FloatField(default=0, help_text="Spent at work on it.")
+    embedded = models.PositiveIntegerField(default=0, help_text="Chunks whose vectors were computed for it.")
+    tokens = models.PositiveBigIntegerField(default=0, help_text="Paid for, as the embedding service counted them.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True, help_text="When another took its place.")
+
+    objects = IndexVersionQuerySet.as_manager()
+
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["index", "number"], name="one_version_a_number")]
+        ordering = ["index", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["index", "number"], name="one_version_a_number"),
+            models.UniqueConstraint(fields=["index"], condition=Q(state="building"), name="one_building_an_index"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.index} {self.number}"
@@ -51,6 +83,10 @@ class IndexVersion(models.Model):
     def backend(self) -> SearchBackend:
         """The search backend that holds this version's chunks."""
         return import_string(settings.SEARCH_BACKENDS[self.backend_name])(self)
+
+    @property
+    def is_live(self) -> bool:
+        return self.index.live_id == self.pk
 
 
 class EmbeddingCache(models.Model):

@@ -10,7 +10,9 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from documents.models.collections import Collection
 from documents.models.documents import Document
+from documents.models.indexes import IndexVersion
 
 
 class Page(models.Model):
@@ -88,6 +90,7 @@ class Chunk(models.Model):
 
     document = models.ForeignKey(Document, models.CASCADE, related_name="chunks")
     page = models.ForeignKey(Page, models.CASCADE, related_name="chunks")
+    index_version = models.ForeignKey(IndexVersion, models.CASCADE, related_name="chunks")
     generation = models.PositiveIntegerField()
     ordinal = models.PositiveIntegerField(help_text="From 0, through the whole document.")
     start = models.PositiveIntegerField(help_text="Offset into the page's text, in characters.")
@@ -103,7 +106,9 @@ class Chunk(models.Model):
     class Meta:
         ordering = ["ordinal"]
         constraints = [
-            models.UniqueConstraint(fields=["document", "generation", "ordinal"], name="one_chunk_an_ordinal"),
+            models.UniqueConstraint(
+                fields=["document", "index_version", "generation", "ordinal"], name="one_chunk_an_ordinal"
+            ),
             models.CheckConstraint(condition=Q(end__gt=models.F("start")), name="chunk_is_not_empty"),
         ]
 
@@ -119,3 +124,23 @@ class Chunk(models.Model):
     def header(self) -> str:
         """The header row of the table that this chunk is a later part of; "" elsewhere."""
         return self.page.shown_text(self.header_start, self.header_end)
+
+
+class Holding(models.Model):
+    """A document as an index version holds it, whole or, while `finished_at` is empty, as far as it got."""
+
+    index_version = models.ForeignKey(IndexVersion, models.CASCADE, related_name="holdings")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="holdings")
+    generation = models.PositiveIntegerField()
+    collection = models.ForeignKey(
+        Collection, models.CASCADE, related_name="+", help_text="Where the index believes it to lie."
+    )
+    chunk_count = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0, help_text="Chunks that are searched and stored in the index.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["index_version", "document"], name="one_holding_a_document")]
+
+    def __str__(self) -> str:
+        return f"{self.document} in {self.index_version}"

@@ -42,6 +42,7 @@ CONFIGURATIONS = {
     "yi": "yiddish",
 }
 
+UNSPACED_LANGUAGES = frozenset({"ja", "ko", "th", "zh"})  # found by pairs of letters, whatever the configuration
 LONGEST = 200  # letters of a word; what is longer was never a word
 # Chinese, Japanese, Korean and Thai: written without spaces, or with spaces that do not part the words.
 UNSPACED = "\u0e01-\u0e3a\u0e40-\u0e4e\u3005\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
@@ -57,6 +58,20 @@ NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+[.,]\d+"
 TOKEN = re.compile(
     rf"(?P<number>(?<![\w.,])(?:{NUMBER})(?![\w]|[.,]\d))|(?P<compound>{LETTERS}(?:[-/_.&+]{LETTERS})+)|(?P<word>{LETTERS})"
 )
+QUOTED = re.compile(r'(?<!\w)["“”„«»]([^"“”„«»]+)["“”«»](?!\w)|「([^」]+)」')
+PHRASES = 10  # read of one question
+
+
+def quoted(question: str) -> list[str]:
+    """What the question puts in quotation marks, spelled in small letters; a mark for inches quotes nothing.
+
+    >>> quoted('May one pay "As soon as possible", or “AB-12”?')
+    ['as soon as possible', 'ab 12 ab12']
+    >>> quoted('a 5" pipe and a 3" one')
+    []
+    """
+    phrases = (spelled(match.group(1) or match.group(2)).lower() for match in QUOTED.finditer(question))
+    return list(dict.fromkeys(filter(None, phrases)))[:PHRASES]
 
 
 def spelled(text: str) -> str:

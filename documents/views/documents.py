@@ -109,7 +109,7 @@ def _clipped(text: str) -> str:
 def passages(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Every passage as it is searched; `?at=12` opens one with the one before and the one after it."""
     row = _shown(request, pk)
-    chunks = row.chunks.filter(generation=row.generation).select_related("page").order_by("ordinal")
+    chunks = row.chunks_live().select_related("page").order_by("ordinal")
     at = _number(request.GET.get("at"))
     wanted = request.GET.get("page") or (1 if at is None else at // PASSAGES_A_PAGE + 1)
     page_obj: PageOfRows = Paginator(chunks, PASSAGES_A_PAGE).get_page(wanted)

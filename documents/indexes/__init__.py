@@ -38,7 +38,7 @@ def live_version(index: Index) -> IndexVersion:
     """
     if index.live is not None:
         return index.live
-    model, dimensions = model_name(), _dimensions() or _dimensions_told()
+    model, dimensions = model_name(), _dimensions() or _dimensions_told(model_name())
     with transaction.atomic():
         held = Index.objects.select_for_update().get(pk=index.pk)
         if held.live is None:
@@ -46,6 +46,7 @@ def live_version(index: Index) -> IndexVersion:
                 index=held,
                 number=1,
                 defaults={
+                    "backend_name": settings.SEARCH_BACKEND,
                     "embedding_model": model,
                     "dimensions": dimensions,
                     "chunk_tokens": settings.CHUNK_TOKENS,
@@ -64,9 +65,9 @@ def _dimensions() -> int:
     return LOCAL_DIMENSIONS if model in ("", LOCAL_MODEL) else embedder(model).dimensions
 
 
-def _dimensions_told() -> int:
+def _dimensions_told(model: str) -> int:
     """As many as the service's vector of one word has."""
-    length = len(embed_query(model_name(), "length"))
+    length = len(embed_query(model, "length"))
     if length > DIMENSIONS_MOST:
         came = (
             f"The embedding service returns vectors of {length:,} numbers; an index holds {DIMENSIONS_MOST:,} at most."

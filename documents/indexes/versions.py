@@ -1,0 +1,272 @@
+"""Index versions: build one beside the one that is searched, swap them, go back, and take away what nobody needs.
+
+A swap is one write: `Index.live`. Questions read it once and search what it names; the version before stays, and is
+kept up to date, for as long as somebody may want to go back.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Count, F, Max, Min, Sum
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from documents.embeddings import LOCAL_DIMENSIONS, LOCAL_MODEL, EmbeddingError, embed_query, embedder
+from documents.indexes import DIMENSIONS_MOST, live_version
+from documents.ingestion.building import missing
+from documents.models import Chunk, Index, IndexVersion
+from documents.queue import send
+from documents.search import SearchError
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = ("backend_name", "embedding_model", "chunk_tokens", "chunk_overlap", "languages")
+KEPT_AFTER_SWAP = timedelta(days=7)
+STILL_ASKED = timedelta(minutes=1)  # after a swap: questions that began before it may still be on their way
+CHUNKS_AT_ONCE = 10_000
+PREFIX_TOKENS = 12  # title and section in front of a chunk, on average
+
+
+class VersionRefused(Exception):
+    """This cannot be done with the index as it stands; str(exc) says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a version is; what is left is reckoned by the size of the documents."""
+
+    documents: int
+    documents_done: int
+    share: float  # 0..1, by chunks
+    chunks_a_second: float
+    seconds_left: float | None  # None: not known yet
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What building a version takes at most; chunks that were embedded before with this model cost nothing."""
+
+    documents: int
+    tokens: int
+    cost: float | None  # None: the price is not known, or there is nothing to pay
+
+
+def rebuild(index: Index, **changes: object) -> IndexVersion:
+    """Begin a version that differs from the live one by these changes. Raises VersionRefused, EmbeddingError.
+
+    It may change: backend_name, embedding_model, chunk_tokens, chunk_overlap, languages. Without a change everything is
+    built anew as it is.
+    """
+    live = index.live_version
+    facts = {field: getattr(live, field) for field in CHANGEABLE} | changes
+    _check(facts)
+    model = str(facts["embedding_model"])
+    number = (index.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    dimensions = live.dimensions if model == live.embedding_model else _dimensions(model)
+    try:
+        with transaction.atomic():
+            version = IndexVersion.objects.create(
+                index=index, number=number, dimensions=dimensions, state=IndexVersion.State.BUILDING, **facts
+            )
+            version.backend.create()
+    except IntegrityError as exc:
+        raise VersionRefused(f"A version of “{index}” is being built already: cancel it, or wait for it.") from exc
+    send("build", str(version.pk))
+    return version
+
+
+def _check(facts: dict[str, object]) -> None:
+    if facts["backend_name"] not in settings.SEARCH_BACKENDS:
+        known = ", ".join(settings.SEARCH_BACKENDS)
+        raise VersionRefused(f"There is no backend “{facts['backend_name']}”; there are: {known}.")
+    tokens, overlap = int(str(facts["chunk_tokens"])), float(str(facts["chunk_overlap"]))
+    if not 50 <= tokens <= 4_000:
+        raise VersionRefused(f"Chunks of {tokens:,} tokens cannot be made: choose 50 to 4,000.")
+    if not 0 <= overlap <= 0.5:
+        raise VersionRefused(f"An overlap of {overlap:g} cannot be made: choose 0 to 0.5.")
+    languages = facts["languages"]
+    grammars = import_string(settings.SEARCH_BACKENDS[str(facts["backend_name"])]).grammars
+    if unknown := set(languages if isinstance(languages, list) else [languages]) - grammars:
+        known = ", ".join(sorted(grammars))
+        raise VersionRefused(f"There is no grammar for “{min(map(str, unknown))}”; there are: {known}.")
+
+
+def _dimensions(model: str) -> int:
+    if model in ("", LOCAL_MODEL):
+        return LOCAL_DIMENSIONS
+    length = embedder(model).dimensions or len(embed_query(model, "length"))
+    if length > DIMENSIONS_MOST:
+        raise VersionRefused(f"Vectors of {length:,} numbers are too long; an index holds {DIMENSIONS_MOST:,} at most.")
+    return length
+
+
+def estimate(index: Index, model: str) -> Estimate:
+    """What the service would count for embedding everything in this index anew."""
+    chunks = Chunk.objects.filter(index_version=index.live_id, is_searched=True)
+    facts = chunks.aggregate(tokens=Sum("tokens"), number=Count("pk"), documents=Count("document", distinct=True))
+    tokens = (facts["tokens"] or 0) + PREFIX_TOKENS * facts["number"]
+    is_paid = model not in ("", LOCAL_MODEL) and settings.EMBEDDING_PRICE > 0
+    return Estimate(facts["documents"], tokens, tokens * settings.EMBEDDING_PRICE / 1_000_000 if is_paid else None)
+
+
+def progress(version: IndexVersion) -> Progress:
+    """How far a version is, how fast it goes, and how long it will take."""
+    left = missing(version).aggregate(number=Count("pk"), chunks=Sum("chunk_count"))
+    held = version.holdings.aggregate(number=Count("finished_at"), done=Sum("done"))
+    done, chunks_left = held["done"] or 0, left["chunks"] or 0
+    half_done = version.holdings.filter(finished_at=None).aggregate(done=Sum("done"))["done"] or 0
+    chunks_left = max(0, chunks_left - half_done)
+    pace = done / version.seconds if version.seconds else 0.0
+    share = 1.0 if not left["number"] else done / max(1, done + chunks_left)
+    return Progress(
+        documents=held["number"] + left["number"],
+        documents_done=held["number"],
+        share=share,
+        chunks_a_second=pace,
+        seconds_left=chunks_left / pace if pace else None,
+    )
+
+
+def cancel(version: IndexVersion) -> None:
+    """Stop building a version and take away what there is of it. Raises VersionRefused for one that is in use."""
+    stopped = IndexVersion.objects.filter(
+        pk=version.pk, state__in=(IndexVersion.State.BUILDING, IndexVersion.State.FAILED)
+    ).exclude(index__live=F("pk"))
+    if not stopped.update(state=IndexVersion.State.CANCELED, lease_until=None, lease_token=None, error=""):
+        raise VersionRefused(f"Version {version.number} of “{version.index}” is not being built.")
+    send("take_away", str(version.pk))
+
+
+def resume(version: IndexVersion) -> None:
+    """Go on with a version that failed, from where it stopped. Raises VersionRefused."""
+    failed = IndexVersion.objects.filter(pk=version.pk, state=IndexVersion.State.FAILED)
+    try:
+        with transaction.atomic():
+            resumed = failed.update(state=IndexVersion.State.BUILDING, error="", not_before=None)
+    except IntegrityError as exc:
+        raise VersionRefused(f"Another version of “{version.index}” is being built: cancel it first.") from exc
+    if not resumed:
+        raise VersionRefused(f"Version {version.number} of “{version.index}” did not fail.")
+    send("build", str(version.pk))
+
+
+def swap(version: IndexVersion) -> None:
+    """From now on this version is searched. Raises VersionRefused while it lacks a document."""
+    with transaction.atomic():
+        _swap(version, must_be_whole=True)
+    _published(version)
+
+
+def roll_back(index: Index) -> tuple[IndexVersion, int]:
+    """Search the version before again; returned with how many documents it lacks for a moment. VersionRefused."""
+    before = index.versions.filter(state=IndexVersion.State.READY).exclude(retired_at=None)
+    version = before.order_by("-retired_at").first()
+    if version is None:
+        raise VersionRefused(f"There is no version of “{index}” to go back to.")
+    with transaction.atomic():
+        _swap(version, must_be_whole=False)
+    _published(version)
+    send("build", str(version.pk))
+    return version, missing(version).count()
+
+
+def _swap(version: IndexVersion, *, must_be_whole: bool) -> None:
+    """The index's row is held: a document that goes live at this moment does so before, or in this version."""
+    index = Index.objects.select_for_update(of=("self",)).get(pk=version.index_id)
+    version.refresh_from_db()
+    if index.live_id == version.pk:
+        raise VersionRefused(f"Version {version.number} of “{index}” is searched already.")
+    if version.state != IndexVersion.State.READY:
+        raise VersionRefused(
+            f"Version {version.number} of “{index}” is not ready: {version.get_state_display().lower()}."
+        )
+    if must_be_whole and (lacking := missing(version).count()):
+        send("build", str(version.pk))
+        raise VersionRefused(f"Version {version.number} of “{index}” lacks {lacking:,} documents: wait a moment.")
+    if index.live:
+        IndexVersion.objects.filter(pk=index.live.pk).update(retired_at=timezone.now())
+    if not IndexVersion.objects.filter(pk=version.pk, state=IndexVersion.State.READY).update(retired_at=None):
+        raise VersionRefused(f"Version {version.number} of “{index}” was taken away a moment ago.")
+    Index.objects.filter(pk=index.pk).update(live=version)
+
+
+COUNTS = """
+UPDATE documents_document AS document SET chunk_count = held.chunk_count
+FROM documents_holding AS held
+WHERE held.index_version_id = %s AND held.document_id = document.id AND held.generation = document.generation
+    AND document.chunk_count <> held.chunk_count
+"""
+
+
+def _count_again(version: IndexVersion) -> None:
+    """How many chunks each document has in the version that is searched, as people see it; the sweep does it too."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(COUNTS, [version.pk])
+    except OperationalError as exc:
+        log.warning("the documents' chunks are counted again later: %s", exc)
+
+
+def _published(version: IndexVersion) -> None:
+    """Lectern searches by its own row; who asks the service by the index's name is told after it."""
+    _count_again(version)
+    try:
+        version.backend.publish()
+    except SearchError as exc:
+        log.warning("the service does not know yet that %s is live: %s", version, exc)
+
+
+def drop(version: IndexVersion) -> None:
+    """Take a version away for good. Raises VersionRefused for the one that is searched, or was a moment ago."""
+    with transaction.atomic():
+        index = Index.objects.select_for_update(of=("self",)).get(pk=version.index_id)
+        version.refresh_from_db()
+        if index.live_id == version.pk:
+            raise VersionRefused(f"Version {version.number} of “{index}” is the one that is searched: swap first.")
+        if version.retired_at and version.retired_at > timezone.now() - STILL_ASKED:
+            raise VersionRefused(f"Version {version.number} of “{index}” was searched a moment ago: wait a minute.")
+        IndexVersion.objects.filter(pk=version.pk).update(
+            state=IndexVersion.State.CANCELED, lease_until=None, lease_token=None
+        )
+    send("take_away", str(version.pk))
+
+
+def take_away(version: IndexVersion) -> None:
+    """Remove all there is of a cancelled version, and the version with it. Raises SearchError."""
+    with transaction.atomic():
+        index = Index.objects.select_for_update(of=("self",)).get(pk=version.index_id)
+        canceled = index.versions.filter(pk=version.pk, state=IndexVersion.State.CANCELED)
+        if index.live_id == version.pk:  # Somebody went back to it at the last moment.
+            canceled.update(state=IndexVersion.State.READY, retired_at=None)
+            return
+        if not canceled.exists():
+            return
+    version.backend.drop()
+    while first := version.chunks.aggregate(first=Min("pk"))["first"]:
+        version.chunks.filter(pk__lt=first + CHUNKS_AT_ONCE)._raw_delete(version._state.db)
+    version.delete()
+
+
+def sweep() -> None:
+    """Ask for what is left to do: versions that lack documents, and those that nobody needs any more."""
+    now = timezone.now()
+    for index in Index.objects.filter(live=None, collections__isnull=False).distinct():
+        with suppress(EmbeddingError):
+            live_version(index)
+    for version in IndexVersion.objects.filter(pk=F("index__live")):
+        _count_again(version)
+    for version in IndexVersion.objects.kept():
+        is_held = version.lease_until is not None and version.lease_until > now
+        waits = version.not_before is not None and version.not_before > now
+        if not is_held and not waits and (version.state == IndexVersion.State.BUILDING or missing(version).exists()):
+            send("build", str(version.pk))
+    over = IndexVersion.objects.filter(retired_at__lt=now - KEPT_AFTER_SWAP).exclude(pk=F("index__live"))
+    over.kept().update(state=IndexVersion.State.CANCELED, lease_until=None, lease_token=None)
+    for version in IndexVersion.objects.filter(state=IndexVersion.State.CANCELED):
+        send("take_away", str(version.pk))

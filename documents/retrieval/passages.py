@@ -1,0 +1,46 @@
+"""A passage: what search hands on, to be shown, cited and opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from documents.search import Leg
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where else the same words stand."""
+
+    document_id: UUID
+    document_title: str
+    page_number: int
+    page_label: str
+    start: int  # offsets into the page's text
+    end: int
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk, or neighbours that were joined, with what is needed to show, cite and open it."""
+
+    chunk_id: int  # of the best, where several were joined
+    document_id: UUID
+    document_title: str
+    document_name: str
+    version: int
+    page_number: int
+    page_label: str
+    start: int  # offsets into the page's text
+    end: int
+    section: str
+    text: str
+    score: float  # 0..1
+    keyword: Leg | None
+    vector: Leg | None
+    header: str = ""  # the row that names the columns, where the text is a later part of a table
+    duplicates: tuple[Place, ...] = ()  # that were found for the same question
+
+    @property
+    def place(self) -> Place:
+        return Place(self.document_id, self.document_title, self.page_number, self.page_label, self.start, self.end)

@@ -1,0 +1,184 @@
+"""Hybrid search inside Postgres: words by BM25, meaning by pgvector, permission and fusion in one statement.
+
+Each index version has six tables of its own: its documents, its chunks, their texts and words, in how many chunks of a
+document a word occurs, and the vectors. How frequent a word is, is summed in the query over the documents the asker
+may see (docs/decisions/0001-document-frequencies.md, 0006-words-weighed-once.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from django.conf import settings
+from django.db import connection, transaction
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+
+from documents.search import Entry, Hit, Leg, Query, Standing
+from documents.search.pgvector import statements as sql
+from documents.search.words import CONFIGURATIONS, UNSPACED_LANGUAGES, quoted, spelled
+
+if TYPE_CHECKING:
+    from documents.models import IndexVersion
+
+ENTRIES_AT_ONCE = 500
+QUESTION_LETTERS = 50_000  # a question's words must fit what Postgres takes for one text
+
+
+class PgvectorBackend:
+    """One index version's chunks, in tables named search_<version>_document, _chunk and so on."""
+
+    grammars = frozenset(CONFIGURATIONS) | UNSPACED_LANGUAGES
+    exact_up_to: float = 10_000  # chunks: so many are compared one by one sooner than found through the graph
+    weighed_share = 0.4  # of these: so many are weighed one by one sooner than looked up by their words
+    read_whole = 12_000  # chunks of the rarest words, in a library larger than that
+    read_heaviest = 1_500  # chunks of each other word
+
+    def __init__(self, version: IndexVersion) -> None:
+        self.dimensions = version.dimensions
+        self.languages = version.languages
+        names = ("document", "chunk", "text", "word", "frequency", "vector")
+        self.tables = {name: f"search_{version.pk:d}_{name}" for name in names}
+
+    def create(self) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql.CREATE.format(**self.tables, dimensions=self.dimensions))
+
+    def drop(self) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql.DROP.format(**self.tables))
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        entries = iter(entries)
+        while batch := list(islice(entries, ENTRIES_AT_ONCE)):
+            latest = {entry.chunk_id: entry for entry in batch}
+            with transaction.atomic():
+                self._add_words(list(latest.values()))
+                self._add_vectors({key: entry.vector for key, entry in latest.items() if entry.vector is not None})
+
+    def _add_words(self, entries: Sequence[Entry]) -> None:
+        known = [self._known(entry.language) for entry in entries]
+        columns: dict[str, Any] = {
+            "ids": [entry.chunk_id for entry in entries],
+            "documents": [entry.document_id for entry in entries],
+            "generations": [entry.generation for entry in entries],
+            "languages": known,
+            "configurations": [_configuration(language) for language in known],
+            "texts": [f" {spelled(entry.text).lower()} " for entry in entries],
+        }
+        with connection.cursor() as cursor:
+            for step in (sql.TAKE_TURNS, sql.CLEAR, sql.ADD_DOCUMENTS, sql.ADD_WORDS):
+                cursor.execute(step.format(**self.tables), columns)
+
+    def _add_vectors(self, vectors: dict[int, Sequence[float]]) -> None:
+        """In binary: written out as text, vectors take twenty times as long."""
+        register_vector(connection.connection)
+        with psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute(
+                sql.ADD_VECTORS.format(**self.tables), [list(vectors), [_half(vector) for vector in vectors.values()]]
+            )
+
+    def publish(self) -> None:
+        """Nobody but Lectern searches these tables."""
+
+    def move(self, document_id: UUID, collection_id: UUID) -> None:
+        """Where a document lies is read from its own row, in the statement that searches."""
+
+    def remove(self, document_id: UUID, *, keep_generation: int | None = None) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql.TAKE_TURNS, {"documents": [document_id]})
+            cursor.execute(sql.REMOVE.format(**self.tables), {"document": document_id, "keep": keep_generation})
+
+    def count(self, document_id: UUID, generation: int) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.COUNT.format(**self.tables), [document_id, generation])
+            return cursor.fetchone()[0]
+
+    def held(self) -> list[tuple[UUID, int, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.HELD.format(**self.tables))
+            return cursor.fetchall()
+
+    def size(self) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SIZE, [list(self.tables.values())])
+            return cursor.fetchone()[0]
+
+    def search(self, query: Query, top: int) -> list[Hit]:
+        """A question without a vector is looked up by its words alone, whatever the mode.
+
+        Chunks that hold all the question quotes, word for word, come before all others.
+        """
+        if not query.collections or top < 1:
+            return []
+        depth = max(sql.DEPTH, top)
+        rows = self._rows(query, sql.FOUND, depth=depth, ranked=depth, exact_up_to=self.exact_up_to, top=top)
+        return [_hit(row) for row in rows]
+
+    def explain(self, query: Query, chunk_ids: Collection[int]) -> dict[int, Standing]:
+        """Every chunk the query may see is weighed and compared for it, however many there are."""
+        if not query.collections or not chunk_ids:
+            return {}
+        everything: dict[str, Any] = {"ranked": None, "exact_up_to": float("inf"), "ids": list(chunk_ids)}
+        rows = self._rows(query, sql.STANDING, depth=sql.DEPTH, **everything)
+        return {row[0]: Standing(_leg(*row[1:3]), _leg(*row[3:5]), _leg(*row[5:7])) for row in rows}
+
+    def _rows(self, query: Query, ending: str, **limits: Any) -> list[tuple]:
+        by_meaning = query.vector is not None and query.mode != "keyword"
+        by_words = query.mode != "vector" or not by_meaning
+        question = query.text[:QUESTION_LETTERS] if by_words else ""
+        phrases = quoted(question)
+        statement = sql.statement(
+            by_words=by_words, by_meaning=by_meaning, quoted=bool(phrases), fusion=settings.FUSION, ending=ending
+        )
+        languages = ["", *filter(self._known, CONFIGURATIONS)]
+        limits["weigh_up_to"] = limits["exact_up_to"] * self.weighed_share
+        parameters: dict[str, Any] = {
+            "collections": list(query.collections),
+            "documents": None if query.documents is None else list(query.documents),
+            "languages": languages,
+            "configurations": [_configuration(language) for language in languages],
+            "question": spelled(question).lower(),
+            "quoted": " ".join(phrases),
+            "patterns": [f"% {phrase} %" for phrase in phrases],
+            "is_quoted": bool(phrases),
+            "vector": _half(query.vector).to_text() if query.vector is not None else None,
+            "read_whole": self.read_whole,
+            "read_heaviest": self.read_heaviest,
+            "alpha": _alpha(query) if by_words and by_meaning else float(by_meaning),
+            **limits,
+        }
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql.FOR_THIS_SEARCH)
+            cursor.execute(statement.format(**self.tables), parameters)
+            return cursor.fetchall()
+
+    def _known(self, language: str) -> str:
+        """The language whose grammar is used; "" where words are taken as they stand."""
+        return language if language in CONFIGURATIONS and language in (self.languages or CONFIGURATIONS) else ""
+
+
+def _alpha(query: Query) -> float:
+    return settings.FUSION_ALPHA if query.alpha is None else query.alpha
+
+
+def _half(vector: Sequence[float]) -> HalfVector:
+    return HalfVector(np.asarray(vector, np.float32))
+
+
+def _configuration(language: str) -> str:
+    return f"pg_catalog.{CONFIGURATIONS.get(language, 'simple')}"
+
+
+def _leg(rank: int | None, score: float | None) -> Leg | None:
+    return None if rank is None or score is None else Leg(rank, score)
+
+
+def _hit(row: tuple) -> Hit:
+    chunk_id, score, *legs = row
+    return Hit(chunk_id, min(1.0, max(0.0, score)), keyword=_leg(*legs[:2]), vector=_leg(*legs[2:]))
