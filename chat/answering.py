@@ -23,9 +23,11 @@ from chat.citations import split_markers
 from chat.llm import ChatCompletions, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, Turn, build
 from chat.verification import WORD, content_stems, locate, markers_with_sentences
+from documents import retrieval
 from documents.embeddings import embedder, local_model_name
 from documents.models import Document
-from documents.retrieval import Passage, retrieve
+from documents.retrieval import Passage, Scope
+from documents.search import SearchError
 from documents.tokens import count_tokens
 from project import provider
 from project.models import Usage
@@ -40,6 +42,7 @@ POINTS_BACK = frozenset("it its they them their this that these those he she him
 NO_TOKENS = Tokens(0, 0)
 NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
 ANSWER_SECONDS = 120
+NO_ROOM = "No passage fits beside the question: shorten it, or ask an administrator about LECTERN_CONTEXT_TOKENS."
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,12 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     clock = time.monotonic()
     model = chat_model()
     yield Status("searching", "Searching")
-    passages = await sync_to_async(_search)(question)
-    searched_s = time.monotonic() - clock
+    try:
+        searched = await sync_to_async(_search)(question)
+    except SearchError as exc:
+        yield Failed(type(exc).__name__, str(exc))
+        return
+    passages, searched_s = searched.passages, time.monotonic() - clock
     prompt = build(
         question.text,
         passages,
@@ -146,6 +153,10 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         answer_tokens=settings.CHAT_ANSWER_TOKENS,
         count=count_tokens,
     )
+    passages = [*prompt.passages, *(passage for passage in passages if passage not in prompt.passages)]
+    if passages and not prompt.passages:
+        yield Failed("context_length_exceeded", NO_ROOM)
+        return
     yield Found(prompt.passages)
     yield Status("answering", f"Read {len(prompt.passages)} passages")
     draft = _Draft(is_refused=not prompt.passages)
@@ -174,23 +185,18 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         is_refused=draft.is_refused,
         sources=sources,
         notice=await _still_coming(question) if draft.is_refused else _notice(model, draft),
-        how=_how(question, prompt, passages, model, draft, searched_s, took_s),
+        how=_how(question, prompt, searched, model, draft, searched_s, took_s),
         model=model.name,
         tokens=draft.tokens,
         is_cut=draft.is_cut,
     )
 
 
-def _search(question: Question) -> Sequence[Passage]:
+def _search(question: Question) -> retrieval.Found:
     """The passages; the connection goes back at once, for the model may take minutes and connections are few."""
+    scope = Scope(collections=question.collections, documents=question.documents)
     try:
-        return retrieve(
-            search_text(question),
-            question.user,
-            top=PASSAGES,
-            collections=question.collections,
-            documents=question.documents,
-        )
+        return retrieval.find(search_text(question), question.user, scope, top=PASSAGES)
     finally:
         close_old_connections()
 
@@ -288,13 +294,14 @@ def _notice(model: ChatModel, draft: _Draft) -> str:
 def _how(
     question: Question,
     prompt: Prompt,
-    passages: Sequence[Passage],
+    searched: retrieval.Found,
     model: ChatModel,
     draft: _Draft,
     searched_s: float,
     took_s: float,
 ) -> list[tuple[str, str]]:
     """How this answer was made, in the reader's words."""
+    passages = searched.passages
     by_words = sum(passage.keyword is not None for passage in passages)
     by_meaning = sum(passage.vector is not None for passage in passages)
     rows = [
@@ -303,6 +310,7 @@ def _how(
             "Found",
             f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms",
         ),
+        *(("But", notice) for notice in searched.notices),
     ]
     if model.name == Extractive.name:
         rows.append(("Sent", "Nothing. No model was asked."))

@@ -25,7 +25,14 @@ from project.api import ApiError, asking, error_body
 router = Router(tags=["chat"])
 
 NOT_THERE = "This is not in your documents."
-STATUS = {"ProviderBusy": 503, "ProviderRefused": 400, "ProviderMisconfigured": 502, "ProviderInterrupted": 502}
+STATUS = {
+    "ProviderBusy": 503,
+    "ProviderRefused": 400,
+    "ProviderMisconfigured": 502,
+    "ProviderInterrupted": 502,
+    "SearchBusy": 503,
+    "SearchUnavailable": 503,
+}
 DOC_MARKER = re.compile(r"\[doc\d+\]")
 
 

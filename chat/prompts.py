@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from documents.retrieval import Passage
 
 NOT_FOUND = "NOT_IN_DOCUMENTS"
+HEADER_LETTERS = 1_000  # A table's header row that is longer names no columns, and would fill the prompt.
 
 RULES = f"""\
 You answer questions from passages of the asker's own documents, and from nothing else.
@@ -71,13 +72,14 @@ def build(
     turns = _newest(history, room // 4, count)
     room -= sum(count(turn.question) + count(turn.answer) + 16 for turn in turns)
     blocks: list[str] = []
-    for number, passage in enumerate(passages, 1):
-        block = _block(number, passage, fence)
+    kept: list[Passage] = []
+    for passage in passages:
+        block = _block(len(kept) + 1, passage, fence)
         cost = count(block) + 4
-        if cost > room:
-            break
-        room -= cost
-        blocks.append(block)
+        if cost <= room:  # A long one that does not fit must not keep the shorter ones behind it out.
+            room -= cost
+            blocks.append(block)
+            kept.append(passage)
     messages = [{"role": "system", "content": rules}]
     for turn in turns:
         messages.append({"role": "user", "content": turn.question})
@@ -86,7 +88,7 @@ def build(
     messages.append({"role": "user", "content": asked})
     return Prompt(
         question=question,
-        passages=list(passages[: len(blocks)]),
+        passages=kept,
         messages=messages,
         max_tokens=answer_tokens,
         tokens=sum(count(message["content"]) + 4 for message in messages),
@@ -99,7 +101,8 @@ def _block(number: int, passage: Passage, fence: str) -> str:
     place = f"{passage.document_title}, page {passage.page_label or passage.page_number}"
     if passage.section:
         place += f", {passage.section}"
-    lines = (f"{fence} passage [{number}] from {_defused(place, fence)}", _defused(passage.header, fence))
+    header = passage.header if len(passage.header) <= HEADER_LETTERS else ""
+    lines = (f"{fence} passage [{number}] from {_defused(place, fence)}", _defused(header, fence))
     return "\n".join([*filter(None, lines), _defused(passage.text, fence)])
 
 

@@ -182,10 +182,32 @@ CHUNK_TOKENS = whole_number("LECTERN_CHUNK_TOKENS", 400, least=50)
 CHUNK_OVERLAP = fraction("LECTERN_CHUNK_OVERLAP", 0.1)
 FUSION = choice("LECTERN_FUSION", ("convex", "rrf"))
 FUSION_ALPHA = fraction("LECTERN_FUSION_ALPHA", 0.5)
-SEARCH_BACKENDS = {"pgvector": "documents.search.pgvector.PgvectorBackend"}
+RERANK_URL = text("LECTERN_RERANK_URL")
+if not re.fullmatch(r"(https?://[^\s/]\S*)?", RERANK_URL):
+    raise ImproperlyConfigured("LECTERN_RERANK_URL is no address: it must begin with https:// or http://.")
+RERANK_KEY = text("LECTERN_RERANK_KEY")
+RERANK_MODEL = text("LECTERN_RERANK_MODEL")
+RERANK_SECONDS = whole_number("LECTERN_RERANK_SECONDS", 2, least=1, most=30)
+SEARCH_BACKEND = choice("LECTERN_SEARCH_BACKEND", ("pgvector", "azure"))
+SEARCH_BACKENDS = {
+    "pgvector": "documents.search.pgvector.PgvectorBackend",
+    "azure": "documents.search.azure.AzureSearchBackend",
+}
+RECENT_QUESTIONS = "chat.questions.recent"
 INGEST_ATTEMPTS = 3
 LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
 TURN_SECONDS = 5  # after which a document is laid aside if others wait
+
+# Azure AI Search, for the indexes that lie there -------------------------------------------------------------------
+AZURE_SEARCH_ENDPOINT = text("AZURE_SEARCH_ENDPOINT").rstrip("/")
+AZURE_SEARCH_KEY = text("AZURE_SEARCH_KEY") or text("AZURE_SEARCH_API_KEY") or text("AZURE_SEARCH_ADMIN_KEY")
+AZURE_SEARCH_SEMANTIC = switch("AZURE_SEARCH_SEMANTIC", False)
+if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", AZURE_SEARCH_PREFIX := text("AZURE_SEARCH_PREFIX", "lectern")):
+    raise ImproperlyConfigured(f"AZURE_SEARCH_PREFIX is {AZURE_SEARCH_PREFIX!r}: small letters, digits and dashes.")
+if not re.match(r"https://.|http://(localhost|127\.0\.0\.1)(:|$)|$", AZURE_SEARCH_ENDPOINT):
+    raise ImproperlyConfigured(f"AZURE_SEARCH_ENDPOINT is {AZURE_SEARCH_ENDPOINT!r}: it must begin with https://.")
+if SEARCH_BACKEND == "azure" and not AZURE_SEARCH_ENDPOINT:
+    raise ImproperlyConfigured("LECTERN_SEARCH_BACKEND is 'azure': AZURE_SEARCH_ENDPOINT must say where.")
 
 # Background work ---------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = (
@@ -243,6 +265,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": text("LECTERN_LOG_LEVEL", "INFO").upper()},
     "loggers": {
+        "azure": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "pypdf": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},

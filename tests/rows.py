@@ -47,9 +47,17 @@ def page(document: Document, text: str, number: int = 1, **facts) -> Page:
 def chunks(shown: Page, *spans: tuple[int, int], **facts) -> list[Chunk]:
     document = shown.document
     first = document.chunks.filter(generation=shown.generation).count()
+    version = document.collection.index.live
     made = [
         Chunk.objects.create(
-            document=document, page=shown, generation=shown.generation, ordinal=first + n, start=start, end=end, **facts
+            document=document,
+            page=shown,
+            index_version=version,
+            generation=shown.generation,
+            ordinal=first + n,
+            start=start,
+            end=end,
+            **facts,
         )
         for n, (start, end) in enumerate(spans)
     ]

@@ -125,7 +125,7 @@ def test_not_yours_is_not_there(client, alice, charlie, verb):
 def test_deleting_takes_it_out_of_the_search_at_once(client, alice):
     document = add(alice)
     assert client.delete(f"/api/documents/{document.pk}", headers=signed(alice)).status_code == 204
-    assert post(client, "/api/search", {"query": "rent"}, signed(alice)).json() == {"results": []}
+    assert post(client, "/api/search", {"query": "rent"}, signed(alice)).json()["results"] == []
 
 
 def test_retry_and_cancel_answer_with_the_document(client, alice):
@@ -157,7 +157,7 @@ def test_a_search_stays_in_the_collections_named(client, alice):
     answer = post(client, "/api/search", {"query": "rent", "collections": ["rules"]}, signed(alice)).json()
     assert {row["document"] for row in answer["results"]} == {"rules.md"}
     nothing = post(client, "/api/search", {"query": "rent", "collections": ["unknown"]}, signed(alice)).json()
-    assert nothing == {"results": []}
+    assert nothing["results"] == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from django.utils import timezone
 from documents import intake
 from documents.consistency import faults
 from documents.ingestion import ingest
-from documents.models import Attempt, Chunk, Document, Page, State
+from documents.ingestion.building import build_next
+from documents.models import Attempt, Chunk, Document, IndexVersion, Page, State
 from tests.library import RENT, add
 
 pytestmark = pytest.mark.django_db
@@ -23,12 +24,14 @@ def kinds() -> list[str]:
 
 
 def mended() -> list[str]:
-    """What is found, after which it is mended: the documents that are read again for it are read."""
+    """What is found, after which it is mended: the documents that are read again, or built again, for it are."""
     found = list(faults())
     for fault in found:
         fault.repair()
     for document in Document.objects.under_way():
         ingest(document)
+    for version in IndexVersion.objects.kept():
+        build_next(version, 60)
     return [fault.kind for fault in found]
 
 

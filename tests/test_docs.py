@@ -1,5 +1,6 @@
 """What the documents say of the code is true of it."""
 
+import argparse
 import re
 import shlex
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_every_option_that_is_shown_is_taken(path):
         command, *words = shlex.split(line.replace("…", "").replace("'", ""))
         app = get_commands()[command]
         parser = load_command_class(app, command).create_parser("manage.py", command)
+        for verbs in [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]:
+            parser = verbs.choices[words[0]]
         known = {option for action in parser._actions for option in action.option_strings}
         assert {word.split("=")[0] for word in words if word.startswith("--")} <= known, line
 

@@ -16,8 +16,8 @@ from documents.embeddings import (
     embedder,
     local_model_name,
 )
+from documents.embeddings.minilm import kept_graph
 from documents.languages import language_of
-from documents.minilm import kept_graph
 from documents.models import EmbeddingCache
 from documents.tokens import count_tokens
 

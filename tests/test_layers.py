@@ -70,7 +70,7 @@ def test_each_outside_service_has_one_door():
     doors = {"openai": {"project.provider"}, "azure.search": {"documents.search.azure"}}
     for package, allowed in doors.items():
         users = {
-            path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+            path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
             for storey in STOREYS
             for path in (ROOT / storey).rglob("*.py")
             if any(name == package or name.startswith(f"{package}.") for name in imports_of(path))

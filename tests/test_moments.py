@@ -29,7 +29,7 @@ def test_a_fault_behind_the_reading_is_not_tried_for_ever(alice, settings):
     document = upload(alice)
     chunks = document.collection.index.live_version.backend.tables["chunk"]
     with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {chunks} ADD CONSTRAINT never CHECK (length < 0)")
+        cursor.execute(f"ALTER TABLE {chunks} ADD CONSTRAINT never CHECK (chunk_id < 0)")
     for _ in range(settings.INGEST_ATTEMPTS):
         Document.objects.update(not_before=None)
         ingest(Document.objects.get(pk=document.pk))

@@ -95,5 +95,13 @@ def test_a_header_cannot_close_the_fence_either():
 
 
 def test_a_header_takes_room_in_the_budget():
+    headed = replace(passage("12 a | 900 GBP"), header="word " * 150)
+    bare = build("Why?", [passage("12 a | 900 GBP")], budget=4000, answer_tokens=100, count=words).tokens
+    assert build("Why?", [headed], budget=4000, answer_tokens=100, count=words).tokens >= bare + 150
+    assert build("Why?", [headed], budget=bare + 200, answer_tokens=100, count=words).left_out == 1
+
+
+def test_a_header_too_long_to_name_columns_is_left_out():
     wide = replace(passage("12 a | 900 GBP"), header="word " * 5000)
-    assert build("Why?", [wide], budget=4000, answer_tokens=100, count=words).left_out == 1
+    prompt = build("Why?", [wide], budget=4000, answer_tokens=100, count=words)
+    assert prompt.passages == [wide] and "word word" not in prompt.messages[-1]["content"]

@@ -299,7 +299,7 @@ def test_an_index_made_for_the_service_holds_its_vectors(service, alice):
     version = live_version(default_index())
     (found,) = embed_cached(SMALL, ["rent"]).vectors
     document = "00000000-0000-0000-0000-000000000001"
-    version.backend.add([Entry(1, document, 1, "rent", "en", found)])
+    version.backend.add([Entry(1, document, document, 1, "rent", "en", found)])
     assert version.backend.count(document, 1) == 1
 
 

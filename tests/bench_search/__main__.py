@@ -1,0 +1,3 @@
+from tests.bench_search import main
+
+main()
