@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import close_old_connections
 
 from chat.citations import split_markers
+from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Status, Text
 from chat.llm import ChatCompletions, ChatModel, Extractive
-from chat.prompts import NOT_FOUND, Prompt, Turn, build
+from chat.prompts import NOT_FOUND, Prompt, build
 from chat.verification import WORD, content_stems, locate, markers_with_sentences
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
@@ -43,76 +42,6 @@ NO_TOKENS = Tokens(0, 0)
 NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
 ANSWER_SECONDS = 120
 NO_ROOM = "No passage fits beside the question: shorten it, or ask an administrator about LECTERN_CONTEXT_TOKENS."
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked, by whom, and where it may be looked for; permission is decided by `user` alone."""
-
-    text: str
-    user: User
-    collections: Collection[UUID] | None = None  # None: all that the user may read
-    documents: Collection[UUID] | None = None
-    history: Sequence[Turn] = ()
-    instructions: str = ""  # of the program that asks; they come after our own rules
-
-
-@dataclass(frozen=True)
-class Status:
-    """A stage has begun, in words."""
-
-    stage: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Found:
-    """The passages the answer may cite; their numbers are their places, from 1."""
-
-    passages: Sequence[Passage]
-
-
-@dataclass(frozen=True)
-class Text:
-    text: str
-
-
-@dataclass(frozen=True)
-class Cite:
-    number: int
-
-
-@dataclass(frozen=True)
-class Source:
-    """A passage with the words the answer rests on, as offsets into its page's text, one span for each citation."""
-
-    passage: Passage
-    is_cited: bool = False
-    marks: Sequence[tuple[int, int]] = ()
-
-
-@dataclass(frozen=True)
-class Done:
-    """The end: answered, or refused because the documents do not say."""
-
-    is_refused: bool
-    sources: Sequence[Source]
-    notice: str
-    how: list[tuple[str, str]]
-    model: str
-    tokens: Tokens
-    is_cut: bool = False
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The end, too early; the sentence is for a person."""
-
-    code: str
-    sentence: str
-
-
-Event = Status | Found | Text | Cite | Done | Failed
 
 
 @dataclass

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 from ninja import Field, Router, Schema
 
-from chat.answering import Cite, Done, Event, Failed, Found, Question, Text, answer
+from chat.answering import answer
+from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage

@@ -17,7 +17,8 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
-from chat.answering import Cite, Done, Event, Failed, Found, Question, Source, Text, answer
+from chat.answering import answer
+from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Text
 from chat.models import Citation, Conversation, Message, State
 from chat.prompts import Turn
 from documents.models import Collection, Document

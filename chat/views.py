@@ -22,8 +22,8 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
 
 from chat import conversing
-from chat.answering import Cite, Status, Text
 from chat.conversing import Draft, begin, converse
+from chat.events import Cite, Status, Text
 from chat.forms import QuestionForm, TitleForm
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown

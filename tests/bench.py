@@ -194,7 +194,8 @@ def bench_search(user) -> None:
 
 
 def bench_answer(user) -> None:
-    from chat.answering import Question, Text, answer
+    from chat.answering import answer
+    from chat.events import Question, Text
 
     async def until(question: str, *kinds: type) -> None:
         events = answer(Question(question, user))

@@ -12,7 +12,8 @@ import pypdfium2
 import pytest
 from django.utils import timezone
 
-from chat.answering import Failed, Question, answer
+from chat.answering import answer
+from chat.events import Failed, Question
 from documents.embeddings import LOCAL_MODEL, embed_query
 from documents.indexes import default_index
 from documents.models import Chunk, Collection, Document, Index, IndexVersion, Page

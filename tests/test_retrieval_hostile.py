@@ -7,7 +7,8 @@ import time
 import pytest
 from django.core.management import CommandError, call_command
 
-from chat.answering import Done, Question, answer
+from chat.answering import answer
+from chat.events import Done, Question
 from chat.prompts import build
 from documents.indexes import default_index
 from documents.models import Collection, Index, IndexVersion

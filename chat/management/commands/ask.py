@@ -6,8 +6,9 @@ import sys
 
 from django.core.management.base import BaseCommand
 
-from chat.answering import Cite, Done, Failed, Question, Text, answer
+from chat.answering import answer
 from chat.conversing import Draft
+from chat.events import Cite, Done, Failed, Question, Text
 from project.accounts import named_user
 
 

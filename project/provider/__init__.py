@@ -11,7 +11,6 @@ import logging
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from json import JSONDecodeError
 from typing import Any, cast
@@ -21,7 +20,10 @@ import numpy as np
 import openai
 from django.conf import settings
 
+from project.provider.pieces import Cut, Tokens
 from project.waiting import retry_after
+
+__all__ = ["Cut", "Tokens"]
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +60,6 @@ class ProviderTooLong(ProviderError):
 
 class ProviderInterrupted(ProviderError):
     """The answer broke off in the middle."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """What a call cost, as the service counted it; comes last in a stream."""
-
-    input: int
-    output: int
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The answer ended at the cap of its tokens, not at its end."""
 
 
 def deployment() -> str:

@@ -1,0 +1,86 @@
+"""What is asked, and what happens until it is answered: the events that browser, API and command line read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.auth.models import User
+
+from chat.prompts import Turn
+from documents.retrieval import Passage
+from project.provider import Tokens
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, by whom, and where it may be looked for; permission is decided by `user` alone."""
+
+    text: str
+    user: User
+    collections: Collection[UUID] | None = None  # None: all that the user may read
+    documents: Collection[UUID] | None = None
+    history: Sequence[Turn] = ()
+    instructions: str = ""  # of the program that asks; they come after our own rules
+    deployment: str = ""  # "" is the default one
+    purpose: str = "answer"
+    api_key_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """A stage has begun, in words."""
+
+    stage: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The passages the answer may cite; their numbers are their places, from 1."""
+
+    passages: Sequence[Passage]
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Cite:
+    number: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage with the words the answer rests on, as offsets into its page's text, one span for each citation."""
+
+    passage: Passage
+    is_cited: bool = False
+    marks: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end: answered, or refused because the documents do not say."""
+
+    is_refused: bool
+    sources: Sequence[Source]
+    notice: str
+    how: list[tuple[str, str]]
+    model: str
+    tokens: Tokens
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The end, too early; the sentence is for a person."""
+
+    code: str
+    sentence: str
+
+
+Event = Status | Found | Text | Cite | Done | Failed

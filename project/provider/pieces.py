@@ -1,0 +1,101 @@
+"""What comes out of a call to a model, piece by piece: the same whichever service and whichever way it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a call cost, as the service counted it; comes last in a stream."""
+
+    input: int
+    output: int
+    cached: int = 0  # of the input: what the service still had from a call before
+    reasoning: int = 0  # of the output: thoughts that nobody sees
+    is_estimate: bool = False  # Counted by us: the call was left before the service could tell.
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The answer ended at the cap of its tokens, not at its end."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a person should know of this call: a wish left out, a second try, another deployment that answered."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A tool the model wants used, whole; the arguments are JSON as the model wrote it, unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What the service itself searched for and found: by `data_sources`, or by file_search.
+
+    `citations` are in the order the answer's numbers count them; `others` were found and not offered.
+    """
+
+    citations: Sequence[ServiceCitation]
+    others: Sequence[ServiceCitation] = ()
+    queries: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ServiceCitation:
+    """A passage as a service tells of it; every word of it is hostile."""
+
+    text: str
+    title: str = ""
+    url: str = ""
+    file: str = ""  # its path or name, as the service knows it
+    file_id: str = ""
+    chunk_id: str = ""
+    score: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """file_search: the words just before this place in the answer rest on this file."""
+
+    file_id: str
+    filename: str
+
+
+@dataclass(frozen=True)
+class CodeRun:
+    """What the service's code interpreter ran, and what it printed."""
+
+    code: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What the service's content filter found in the question or in the answer; it comes with an answer too."""
+
+    where: Literal["question", "answer"]
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One category of a content filter: “hate”, “jailbreak” …; a severity is safe, low, medium, high, or ""."""
+
+    category: str
+    severity: str
+    is_filtered: bool
+
+
+Piece = str | Tokens | Cut | Notice | ToolCall | Retrieved | Quoted | CodeRun | Filtered
