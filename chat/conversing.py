@@ -139,7 +139,13 @@ def _question(message: Message) -> Question:
     before = ended.filter(created_at__lt=asked.created_at).select_related("reply_to").order_by("-created_at")
     turns = [Turn(reply.question.content, reply.content or REFUSED) for reply in before[:TURNS_REMEMBERED]]
     chosen = list(conversation.collections.values_list("pk", flat=True)) or None
-    return Question(asked.content, conversation.owner, collections=chosen, history=turns[::-1])
+    return Question(
+        asked.content,
+        conversation.owner,
+        collections=chosen,
+        history=turns[::-1],
+        deployment=conversation.deployment,
+    )
 
 
 def _finish(message: Message, draft: Draft, done: Done) -> None:

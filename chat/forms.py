@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from documents.models import Collection
+from project.deployments import deployments
 
 
 class QuestionForm(forms.Form):
@@ -22,11 +23,20 @@ class QuestionForm(forms.Form):
     )
     client_key = forms.CharField(max_length=64, required=False)
     collections = forms.ModelMultipleChoiceField(Collection.objects.none(), required=False)
+    deployment = forms.CharField(max_length=80, required=False)
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         readable = cast("forms.ModelMultipleChoiceField", self.fields["collections"])
         readable.queryset = Collection.objects.for_user(user)
+
+    def clean_deployment(self) -> str:
+        """The default one is kept as "", so that the conversation goes along when another becomes the default."""
+        known = list(deployments())
+        name = self.cleaned_data["deployment"]
+        if name and name not in known:
+            raise forms.ValidationError(f"There is no model “{name}” any more. Choose another.")
+        return "" if known[:1] == [name] else name
 
     def clean_client_key(self) -> str:
         return self.cleaned_data["client_key"] or uuid.uuid4().hex

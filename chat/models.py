@@ -26,6 +26,7 @@ class Conversation(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=120)
     collections = models.ManyToManyField(Collection, blank=True, help_text="Empty: all that the owner may read.")
+    deployment = models.CharField(max_length=80, blank=True, help_text="Who answers. Empty: the default.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -32,6 +32,7 @@ from chat.turns import conversation_list, peek_id, turn_of, turns_of
 from documents.models import FINDABLE, Collection, Document, page_url
 from documents.samples import sample_questions
 from project.accounts import SignedInRequest
+from project.deployments import DeploymentsError, deployments
 from project.limits import TooMany, limited
 
 SHOW_S = 0.08  # An answer is shown anew at most this often.
@@ -63,6 +64,7 @@ def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, objec
         "conversations": conversation_list(request.user),
         "turns": turns_of(row, request.user) if row else [],
         "collections": collections,
+        "deployments": _deployment_names(),
         "samples": [] if row else sample_questions(request.user),
         "document_count": totals["documents"],
         "page_count": totals["pages"] or 0,
@@ -70,6 +72,14 @@ def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, objec
         "client_key": uuid.uuid4().hex,
         "question_max": settings.QUESTION_MAX_LETTERS,
     }
+
+
+def _deployment_names() -> list[str]:
+    """The models one may choose between; none while the operator's file cannot be used, which asking then says."""
+    try:
+        return list(deployments())
+    except DeploymentsError:
+        return []
 
 
 @require_POST
@@ -151,6 +161,8 @@ def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
             row = asked.conversation if asked else begin(user, text, chosen)
         else:
             row.collections.set(chosen)
+        if asked is None:
+            Conversation.objects.filter(pk=row.pk).update(deployment=form.cleaned_data["deployment"])
         return conversing.ask(row, text, key)
 
 

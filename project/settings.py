@@ -194,6 +194,8 @@ SEARCH_BACKENDS = {
     "azure": "documents.search.azure.AzureSearchBackend",
 }
 RECENT_QUESTIONS = "chat.questions.recent"
+PROBES = ("project.doctor.probes", "documents.doctor.probes")
+CONSOLE_PAGES = (("Health", "console-health"), ("Models", "console-models"))
 INGEST_ATTEMPTS = 3
 LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
 TURN_SECONDS = 5  # after which a document is laid aside if others wait

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 
-from project import views
+from project import console, views
 from project.api import api
 
 api.add_router("/api", "documents.api.router")
@@ -27,6 +27,8 @@ urlpatterns = [
     path("library/", include("documents.urls")),
     path("signin/<str:token>/", views.signin, name="signin"),
     path("accounts/", include("allauth.account.urls")),
+    path("console/health/", console.health, name="console-health"),
+    path("console/models/", console.models, name="console-models"),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

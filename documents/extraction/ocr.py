@@ -109,6 +109,12 @@ def recognise(page: pdfium.PdfPage, languages: tuple[str, ...]) -> Recognised | 
         return Recognised()
 
 
+def languages() -> frozenset[str]:
+    """What tesseract can read on this machine, by its own names; none where it is not installed."""
+    program = shutil.which("tesseract")
+    return _installed(program, os.environ.get(TESSDATA, "")) - {DETECTION} if program else frozenset()
+
+
 @dataclass
 class _Scan:
     """A page, its image as it is read at the moment, and how long there is for it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from project.deployments import Deployment
 from project.parameters import Wanted
+from project.provider.pieces import Piece
 from project.spending import Payer
 
 
@@ -22,3 +23,9 @@ class Call:
     is_urgent: bool = True  # A person waits. Ingestion and batches stand behind.
     data_sources: Sequence[Mapping[str, Any]] = ()  # Azure searches itself: Chat Completions alone
     hosted_tools: Sequence[Mapping[str, Any]] = ()  # file_search, code_interpreter: Responses alone
+
+
+async def stream(call: Call) -> AsyncGenerator[Piece]:
+    """Yield the answer's pieces, and last Tokens. Raises ProviderError."""
+    raise NotImplementedError
+    yield ""

@@ -1,0 +1,116 @@
+"""The administrator's pages. For everybody else there is nothing at their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import wraps
+from itertools import groupby
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from project.catalogue import Model, retirement_warning
+from project.circuit import Circuit
+from project.deployments import Deployment, DeploymentsError, deployments
+from project.doctor import about, examine, verdict
+
+WORDS = {"good": "Works", "caution": "Wants a look", "bad": "Does not work", "none": "Not set up"}
+CIRCUIT = {
+    "closed": ("good", "closed: calls go"),
+    "open": ("bad", "open: no calls for now"),
+    "half-open": ("caution", "half-open: the next call is a trial"),
+}
+
+
+def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    @wraps(view)
+    def checked(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if not request.user.is_staff:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def console(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
+    """A page of the console, with the list of all of them beside it."""
+    pages = [
+        {"name": name, "url": reverse(view), "is_here": request.path.startswith(reverse(view))}
+        for name, view in settings.CONSOLE_PAGES
+    ]
+    return render(request, template, {**context, "console_pages": pages})
+
+
+@require_GET
+@staff_only
+def health(request: HttpRequest) -> HttpResponse:
+    found = examine()
+    groups = [
+        {"name": name, "parts": [{**vars(each), "words": WORDS[each.finding.state]} for each in parts]}
+        for name, parts in groupby(found, key=lambda each: each.probe.group)
+    ]
+    return console(request, "console/doctor.html", {"verdict": verdict(found), "groups": groups})
+
+
+@require_GET
+@staff_only
+def models(request: HttpRequest) -> HttpResponse:
+    try:
+        rows, trouble = [_Row.of(each) for each in deployments().values()], ""
+    except DeploymentsError as exc:
+        rows, trouble = [], str(exc)
+    as_of = max((row.base.as_of for row in rows if row.base.as_of), default=None)
+    return console(request, "console/models.html", {"deployments": rows, "trouble": trouble, "as_of": as_of})
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A deployment as its page tells of it."""
+
+    name: str
+    about: str
+    base: Model
+    fallback: str
+    retiring: str
+    prices: str
+    quota: str
+    circuit_state: str
+    circuit_words: str
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> _Row:
+        state, words = CIRCUIT[Circuit(deployment.name).state().word]
+        return cls(
+            name=deployment.name,
+            about=about(deployment),
+            base=deployment.base,
+            fallback=deployment.fallback,
+            retiring=retirement_warning(deployment.base, date.today()),
+            prices=_prices(deployment.base),
+            quota=_quota(deployment),
+            circuit_state=state,
+            circuit_words=words,
+        )
+
+
+def _prices(base: Model) -> str:
+    told = [
+        f"{name} ${price:g}"
+        for name, price in (("in", base.input_price), ("kept", base.cached_input_price), ("out", base.output_price))
+        if price is not None
+    ]
+    return ", ".join(told) or "not known"
+
+
+def _quota(deployment: Deployment) -> str:
+    told = [
+        f"{limit:,} {name}"
+        for name, limit in (("requests", deployment.requests_a_minute), ("tokens", deployment.tokens_a_minute))
+        if limit
+    ]
+    return ", ".join(told) or "not told"
