@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from project import accounts
+from project.checks import LECTERN
 from project.environment import switch
 from project.local import Child, LocalError, Postgres, Redis, hold
 
@@ -77,6 +78,7 @@ class Command(BaseCommand):
     def start(self) -> None:
         self.lock = hold(settings.DATA_DIR, settings.BASE_URL)  # Kept as long as this process lives.
         require_free_port(settings.PORT)
+        self.check(tags=[LECTERN])
         settings.STATIC_ROOT.mkdir(exist_ok=True)
         for name, service in (("Database", self.postgres), ("Queue", self.redis)):
             if service:
