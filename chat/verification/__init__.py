@@ -8,48 +8,32 @@ three of the passage's sentences.
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left
 from collections import Counter
-from functools import lru_cache
-
-import snowballstemmer
 
 from chat.sentences import sentences
+from chat.verification.aligning import Evidence
+from chat.verification.judging import Proof, Reason, Verdict, is_factual, verify
+from chat.verification.words import STOPWORDS, WORD, content_stems, normalise, stem
 
-STEMMER = snowballstemmer.stemmer("english")
-WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
-SAME = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"}
-)
-UNSEEN = {"\u00ad", "\u200b", "\ufeff"}
+__all__ = [
+    "STOPWORDS",
+    "WORD",
+    "Evidence",
+    "Proof",
+    "Reason",
+    "Verdict",
+    "content_stems",
+    "is_factual",
+    "locate",
+    "markers_with_sentences",
+    "normalise",
+    "stem",
+    "verify",
+]
+
 LEAST = 0.3  # Share of a sentence's weight that must stand in the window; below it nothing is lit.
 LONGER = 0.08  # What each further sentence of a window must be worth.
-STOPWORDS = frozenset(
-    (
-        "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is "
-        "it its may me more most must my no nor not of on one or our shall she should so some such than that the "
-        "their them then there these they this those to too up was we were what when where which who whom why will "
-        "with would you your der die das und ist von zu den mit des im für auf ein eine el la los las de que y en un "
-        "una es por con le les et du au une dans est"
-    ).split()
-)
-
-
-@lru_cache(maxsize=50_000)
-def stem(word: str) -> str:
-    """What forms of one word have in common.
-
-    >>> stem("Supplies") == stem("supply") and stem("Payments") == stem("payment")
-    True
-    """
-    return STEMMER.stemWord(word.casefold())
-
-
-def content_stems(text: str) -> list[str]:
-    """The stems of the words that carry meaning, in order."""
-    words = (found[0] for found in WORD.finditer(text.translate(SAME)))
-    return [stem(word) for word in words if word.casefold() not in STOPWORDS]
 
 
 def locate(sentence: str, passage: str) -> tuple[int, int] | None:
@@ -72,27 +56,6 @@ def _verbatim(sentence: str, passage: str) -> tuple[int, int] | None:
     if end < len(passage) and passage[end] in ".!?":
         end += 1
     return places[at], end
-
-
-def normalise(text: str) -> tuple[str, list[int]]:
-    """The text with spaces, dashes, quotes and case made alike, and where each letter stood.
-
-    >>> normalise("Ab\\r\\n  c")
-    ('ab c', [0, 1, 2, 6])
-    """
-    letters: list[str] = []
-    places: list[int] = []
-    for place, letter in enumerate(text.translate(SAME)):
-        if letter in UNSEEN:
-            continue
-        if letter.isspace():
-            if letters and letters[-1] == " ":
-                continue
-            letter = " "
-        for part in letter.casefold():
-            letters.append(part)
-            places.append(place)
-    return "".join(letters), places
 
 
 def _by_stems(sentence: str, passage: str) -> tuple[int, int] | None:

@@ -1,0 +1,365 @@
+"""Whether a sentence stands in its passages, and if not, what is wrong with it. Pure, and no model is asked.
+
+The checks go from hard to soft: a quotation that is not there, a figure, unit or date that is not, words that stand
+nowhere, a negation, a name, a claim that is wider than its source. The first that finds something gives the reason.
+What was measured, by kind of fault, is told in docs/proof.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in, has_word
+from chat.verification.lexicon import (
+    ANTONYMS,
+    MONTHS,
+    NEGATIONS,
+    NO_NEGATION,
+    SCALES,
+    SCOPES,
+    SOFT_NEGATIONS,
+    UNITS,
+)
+from chat.verification.values import Amount, Day, same_amount, same_day, same_value
+from chat.verification.words import Word, alike, normalise, stem, words_of
+
+NO_MATCH, PART_MATCH = 0.5, 0.5  # Of a sentence's weight, of a clause's.
+GAP_WHOLE, GAP_PART = 5, 4  # Words in a row that stand nowhere.
+QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{8,400})[\"”“»]")
+BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
+CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
+REACH = 3  # Content words behind a negation that it turns.
+LEADS_IN = re.compile(r":\s*$")
+ADVICE = re.compile(
+    r"(?i)(?:please|note that|see|let me know|you (?:may|might|can|could|should) (?:want|contact|check|ask))\b"
+)
+UNKNOWING = re.compile(
+    r"""(?ix)\b(?:(?:passages?|documents?|sources?|text)\ (?:do(?:es)?\ not|don't|doesn't|says?\ nothing)
+    |not\ (?:stated|specified|mentioned|given|provided|covered|included)\ in
+    |no\ (?:information|mention|details?)\ (?:on|about|of|is|are|whether)
+    |i\ (?:do\ not|don't|cannot|can't)|is\ missing|cannot\ be\ (?:determined|answered)
+    |steht\ nicht\ in|keine\ angaben?)\b"""
+)
+
+
+class Verdict(StrEnum):
+    SUPPORTED = "supported"
+    PARTLY = "partly"
+    UNSUPPORTED = "unsupported"
+
+
+class Reason(StrEnum):
+    QUOTATION = "quotation"
+    NUMBER = "number"
+    UNIT = "unit"
+    DATE = "date"
+    NO_MATCH = "no match"
+    NEGATION = "negation"
+    NAME = "name"
+    SCOPE = "scope"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of a sentence; `spans` are (passage's number, start, end) of the words it rests on, or is near to."""
+
+    verdict: Verdict
+    reason: Reason | None = None
+    said: str = ""  # The words of the sentence that are wrong, or not there.
+    shown: str = ""  # What stands there instead, where that is known.
+    spans: tuple[tuple[int, int, int], ...] = ()
+    share: float = 1.0
+
+    @property
+    def numbers(self) -> list[int]:
+        """The passages it rests on, each once."""
+        return list(dict.fromkeys(number for number, _, _ in self.spans))
+
+
+def is_factual(sentence: str) -> bool:
+    """Whether a sentence states something that a passage could bear out.
+
+    >>> [is_factual(s) for s in ("The plan covers:", "Is it due?", "Rent is due in May.", "The text does not say.")]
+    [False, False, True, False]
+    """
+    bare = sentence.strip().strip("*_# ")
+    if not bare or bare.endswith("?") or LEADS_IN.search(bare) or UNKNOWING.search(bare) or ADVICE.match(bare):
+        return False
+    bare = re.sub(r"\[\d+\]", "", bare)
+    words = [word for word in words_of(bare) if not word.is_light]
+    return len(words) >= 2 or bool(amounts_in(bare) or days_in(bare))
+
+
+def verify(sentence: str, cited: Sequence[Evidence], others: Sequence[Evidence] = (), lead: str = "") -> Proof | None:
+    """The verdict on a sentence; None when it states nothing.
+
+    Looked for first in the passages it cites, then in the others that were offered. `lead` is what a list's item or a
+    short line hangs on; its words are found with it, but none of them is held against it.
+    """
+    if not is_factual(sentence):
+        return None
+    best = _judge(sentence, cited, lead) if cited else None
+    if best and best.verdict is Verdict.SUPPORTED:
+        return best
+    for other in others:
+        proof = _judge(sentence, [other], lead)
+        if proof.verdict is Verdict.SUPPORTED:
+            return proof
+        if best is None or (not cited and proof.share > best.share):
+            best = proof
+    return best or Proof(Verdict.UNSUPPORTED, Reason.NO_MATCH, share=0.0)
+
+
+def _judge(sentence: str, evidence: Sequence[Evidence], lead: str) -> Proof:
+    aligned = align(sentence, evidence)
+    faults = (check(sentence, aligned, evidence, lead) for check in CHECKS)
+    fault = next(filter(None, faults), None) or Proof(Verdict.SUPPORTED)
+    return replace(fault, spans=tuple(aligned.spans), share=aligned.share)
+
+
+# The checks, in the order of their weight ----------------------------------------------------------------------------
+def _quotation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    texts = [_letters(each.text) for each in evidence]
+    for quoted in QUOTED.findall(sentence):
+        wanted = _letters(quoted)
+        pieces = [piece for piece in re.split(r"\s*(?:\.\.\.|…|\[[^\]]*\])\s*", wanted) if len(piece.split()) > 1]
+        if len(wanted.split()) > 2 and not all(any(piece in text for text in texts) for piece in pieces):
+            return Proof(Verdict.UNSUPPORTED, Reason.QUOTATION, quoted)
+    return None
+
+
+def _letters(text: str) -> str:
+    """For comparing quotations: case and punctuation aside."""
+    return " ".join(re.sub(r"[^\w\s]", " ", normalise(text)[0]).split())
+
+
+def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """Numbers and units: each must stand beside the words, or in the passage with no other figure in its place."""
+    near = amounts_in(aligned.text)
+    whole = [amount for each in evidence for text in (each.text, each.around) for amount in amounts_in(text)]
+    weaker = None
+    for said in amounts_in(sentence):
+        if any(same_amount(said, shown) for shown in near):
+            continue
+        words = sentence[said.start : said.end].strip()
+        rivals = [shown for shown in near if _rivals(said, shown, sentence, aligned.text)]
+        instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
+        if any(same_amount(said, shown) for shown in whole):
+            if rivals and not said.is_label:
+                weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, instead)
+            continue
+        if others := [shown for shown in near if same_value(said, shown) and said.family and shown.family]:
+            return Proof(Verdict.UNSUPPORTED, Reason.UNIT, words, aligned.text[others[0].start : others[0].end].strip())
+        if _is_mere_count(said) and not rivals:
+            continue
+        return Proof(Verdict.UNSUPPORTED, Reason.NUMBER, words, instead)
+    return weaker
+
+
+def _is_mere_count(said: Amount) -> bool:
+    """ "Two reasons", "three steps": what a writer counts up himself."""
+    return (said.is_worded and not said.family and max(said.readings) <= 12) or (said.is_label and not said.family)
+
+
+def _rivals(said: Amount, shown: Amount, sentence: str, text: str) -> bool:
+    """Whether a figure of the passage stands where the sentence has another: it counts the same thing."""
+    if said.is_label != shown.is_label or (said.family and said.family != shown.family):
+        return False
+    if said.family:
+        return True
+    after, other = _after(sentence, said), _after(text, shown)
+    return bool(after and other) and stem(after) == stem(other)
+
+
+def _after(text: str, amount: Amount) -> str:
+    """The word behind a figure, which says what it counts."""
+    found = re.match(r"\W*([^\W\d_]{3,})", text[amount.end : amount.end + 30])
+    return found[1] if found else ""
+
+
+def _dates(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    near = days_in(aligned.text)
+    whole = [day for each in evidence for text in (each.text, each.around) for day in days_in(text)]
+    weaker = None
+    for said in days_in(sentence):
+        if any(same_day(said, shown) for shown in near):
+            continue
+        words = sentence[said.start : said.end].strip()
+        rivals = [shown for shown in near if _as_exact(shown) >= _as_exact(said)]
+        instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
+        if any(same_day(said, shown) for shown in whole):
+            if rivals and _as_exact(said) > 1:
+                weaker = weaker or Proof(Verdict.PARTLY, Reason.DATE, words, instead)
+            continue
+        if _is_put_together(said, whole):
+            continue
+        return Proof(Verdict.UNSUPPORTED, Reason.DATE, words, instead)
+    return weaker
+
+
+def _as_exact(day: Day) -> int:
+    """How many of year, month and day are told."""
+    return sum(bool(part) for part in day.readings[0])
+
+
+def _is_put_together(said: Day, shown: Sequence[Day]) -> bool:
+    """ "March 5 to 7, 2024", "December 31, 2022 and 2021": the year stands once for several days."""
+    year, month, day = said.readings[0]
+    days = any(other[1:] == (month, day) and not other[0] for each in shown for other in each.readings)
+    years = any(other[0] == year for each in shown for other in each.readings)
+    return bool(year and month) and days and years
+
+
+def _words(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    if aligned.share < NO_MATCH or aligned.longest_gap >= GAP_WHOLE:
+        return Proof(Verdict.UNSUPPORTED, Reason.NO_MATCH, _missing(sentence, aligned))
+    return None
+
+
+def _clauses(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    if aligned.longest_gap >= GAP_PART or any(clause.share < PART_MATCH for clause in aligned.clauses):
+        return Proof(Verdict.PARTLY, Reason.NO_MATCH, _missing(sentence, aligned))
+    return None
+
+
+def _missing(sentence: str, aligned: Alignment) -> str:
+    """The longest stretch of the sentence that stands nowhere."""
+    found = {start for clause in aligned.clauses for start in clause.found}
+    runs: list[list[Word]] = [[]]
+    for word in aligned.words:
+        if word.start in found:
+            runs.append([])
+        else:
+            runs[-1].append(word)
+    longest = max(runs, key=len)
+    return sentence[longest[0].start : longest[-1].end] if longest else ""
+
+
+def _negation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """What is turned round on one side only, or put by its opposite."""
+    said, said_cues = _turned(sentence)
+    texts = {each.number: each.text for each in evidence}
+    for part in _main_parts(aligned):
+        shown, _ = _turned(part.text)
+        # "If you do not …" may sum up "we do … If we fail to do so …".
+        reach = BESIDE if CONDITION.search(sentence) else 0
+        beside = texts[part.number][max(0, part.start - reach) : part.end + reach]
+        if said and not _turned(beside)[1] and any(part.holds(word) for word in said):
+            return Proof(Verdict.UNSUPPORTED, Reason.NEGATION, said_cues[0], part.text)
+        if shown and not said_cues and _is_said(shown[:2], sentence):
+            return Proof(Verdict.UNSUPPORTED, Reason.NEGATION, shown[0].text, part.text)
+    return _opposite(sentence, aligned)
+
+
+def _main_parts(aligned: Alignment) -> Iterator[Part]:
+    """Of each clause's window the sentence that holds most of it."""
+    for clause in aligned.clauses:
+        if clause.window:
+            yield max(clause.window, key=lambda part: sum(part.holds(word) for word in clause.words))
+
+
+def _turned(text: str) -> tuple[list[Word], list[str]]:
+    """The words a text negates, and all of its words that negate, or may."""
+    lowered = text.casefold()
+    for phrase in NO_NEGATION:
+        lowered = lowered.replace(phrase, " " * len(phrase))
+    words = words_of(lowered)
+    turned: list[Word] = []
+    cues: list[str] = []
+    for at, word in enumerate(words):
+        is_hard = word.text in NEGATIONS or word.text.endswith("n't")
+        if is_hard or word.text in SOFT_NEGATIONS:
+            cues.append(word.text)
+        if is_hard:
+            turned += [each for each in words[at + 1 :] if not each.is_light and not each.is_figure][:REACH]
+    return turned, cues
+
+
+def _is_said(words: Sequence[Word], sentence: str) -> bool:
+    """Whether all of these words stand in the sentence too."""
+    held = words_of(sentence)
+    return bool(words) and all(any(alike(word, other) for other in held) for word in words)
+
+
+def _opposite(sentence: str, aligned: Alignment) -> Proof | None:
+    held = {word.stem: word.text for word in words_of(sentence)}
+    shown = {word.stem: word.text for part in _main_parts(aligned) for word in part.words}
+    for one, other in _OPPOSITES:
+        if one in held and one not in shown and other in shown and other not in held:
+            return Proof(Verdict.UNSUPPORTED, Reason.NEGATION, held[one], shown[other])
+    return None
+
+
+_OPPOSITES = tuple((stem(one), stem(other)) for pair in ANTONYMS for one in pair for other in pair - {one})
+
+
+def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    texts = [text for each in evidence for text in (each.text, each.around)]
+    joined = " ".join(texts)
+    for name in _named(sentence):
+        if not has_word(name, texts) and not _is_abbreviated(name, joined):
+            return Proof(Verdict.UNSUPPORTED, Reason.NAME, name)
+    return None
+
+
+def _named(sentence: str) -> Iterator[str]:
+    """Parts of names: words with a capital that are not just a sentence's beginning."""
+    words = words_of(sentence)
+    for at, word in enumerate(words):
+        text = word.text.removesuffix("'s")
+        if not text[:1].isupper() or text.casefold() in NO_NAMES or len(text) < 2:
+            continue
+        is_first = at == 0 or sentence[: word.start].rstrip(' "“‘(*_-•')[-1:] in {"", ".", "!", "?", ":", ";", "\n"}
+        if is_first and not text.isupper() and not (at + 1 < len(words) and words[at + 1].text[:1].isupper()):
+            continue
+        yield text
+
+
+NO_NAMES = frozenset(
+    {*MONTHS, *UNITS, *SCALES}
+    | set(
+        "monday tuesday wednesday thursday friday saturday sunday fy usd eur gbp i the a an this these that it in on "
+        "at for if when while after before under as to by from and or no yes not all each its their according based "
+        "both q1 q2 q3 q4 ceo cfo us uk eu am pm section article chapter table figure page part note item level phase "
+        "step however additionally also there they he she we you".split()
+    )
+)
+
+
+def _is_abbreviated(name: str, text: str) -> bool:
+    """Whether capital letters are the first letters of words in the text, or the other way round.
+
+    >>> _is_abbreviated("FAA", "the Federal Aviation Administration said"), _is_abbreviated("FBI", "Federal Aviation")
+    (True, False)
+    """
+    if name.isupper() and 2 <= len(name) <= 8:
+        initials = "".join(word.text[0] for word in words_of(text) if word.text[:1].isupper())
+        every = "".join(word.text[0].upper() for word in words_of(text))
+        return name in initials or name in every
+    return False
+
+
+def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """The sentence claims the whole where its source claims a part. The other way round is no fault."""
+    said = {word.text.casefold() for word in words_of(sentence)}
+    for part in _main_parts(aligned):
+        shown = {word.text.casefold() for word in part.words}
+        for strong, weak in SCOPES:
+            if said & strong and not said & weak and shown & weak and not shown & strong:
+                return Proof(Verdict.PARTLY, Reason.SCOPE, min(said & strong), min(shown & weak))
+    return None
+
+
+CHECKS: tuple[Callable[[str, Alignment, Sequence[Evidence], str], Proof | None], ...] = (
+    _quotation,
+    _figures,
+    _dates,
+    _words,
+    _negation,
+    _names,
+    _clauses,
+    _scope,
+)

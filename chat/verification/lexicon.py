@@ -1,0 +1,255 @@
+"""The words a check knows: units, scales, months, and words that turn or narrow what is said. Pure data."""
+
+from __future__ import annotations
+
+# A family of units, and how many of its first one each is. Units of one family that are no multiples of each other,
+# as two currencies, have factors a hair apart.
+_UNITS = """
+time 1 second seconds sec secs sekunde sekunden segundo segundos seconde secondes
+time 60 minute minutes min mins minuten minuto minutos
+time 3600 hour hours hr hrs h stunde stunden hora horas heure heures
+time 86400 day days tag tage tagen día días dia dias jour jours
+time 604800 week weeks wk wks woche wochen semana semanas semaine semaines
+time 1209600 fortnight fortnights
+time 2629800 month months monat monate monaten mes meses mois
+time 7889400 quarter quarters quartal quartale quartalen
+time 31557600 year years yr yrs jahr jahre jahren año años
+time 315576000 decade decades jahrzehnt jahrzehnte
+length 0.001 mm millimetre millimetres millimeter millimeters
+length 0.01 cm centimetre centimetres centimeter centimeters zentimeter
+length 1 m metre metres meter meters metern metro metros mètre mètres
+length 1000 km kilometre kilometres kilometer kilometers kilometern kilómetros
+length 0.0254 inch inches
+length 0.3048 foot feet ft
+length 0.9144 yard yards yd
+length 1609.344 mile miles mi
+area 1 m² m2 sqm
+area 10000 ha hectare hectares hektar
+area 1000000 km² km2
+area 4046.856 acre acres
+weight 0.000001 mg milligram milligrams
+weight 0.001 g gram grams gramm
+weight 1 kg kilogram kilograms kilo kilos kilogramm
+weight 1000 tonne tonnes tonnen
+weight 907.18 ton tons
+weight 0.453592 lb lbs
+weight 0.0283495 oz ounce ounces
+volume 0.001 ml millilitre millilitres milliliter milliliters
+volume 1 l litre litres liter liters litros
+volume 1000 m³ m3
+volume 3.785412 gallon gallons gal
+volume 158.987 barrel barrels
+volume 1000000 megalitre megalitres
+temperature 1 °c celsius
+temperature 1.0001 °f fahrenheit
+temperature 1.0002 kelvin
+power 1 w watt watts
+power 1000 kw kilowatt kilowatts
+power 1000000 mw megawatt megawatts
+power 1000000000 gw gigawatt gigawatts
+power 745.7 hp horsepower
+energy 1 kwh
+energy 1000 mwh
+energy 1000000 gwh
+data 1 byte bytes
+data 1000 kb
+data 1000000 mb
+data 1000000000 gb
+data 1000000000000 tb
+speed 1 km/h kph
+speed 1.609344 mph
+speed 1.852 knot knots kt kts
+pressure 1 bar bars
+pressure 0.0689476 psi
+pressure 0.01 kpa
+money 1 $ us$ usd dollar dollars
+money 1.0001 € eur euro euros
+money 1.0002 £ gbp pound pounds sterling
+money 1.0003 ¥ jpy yen
+money 1.0004 chf franc francs franken
+money 1.0005 inr rupee rupees
+money 1.0006 cny yuan
+money 0.01 cent cents
+money 0.010002 pence penny
+share 1 % percent pct prozent
+share 1.0001 percentage-point percentage-points pp prozentpunkt prozentpunkte
+share 0.010001 basis-point basis-points bp bps
+"""
+UNITS = {
+    name: (family, float(factor))
+    for family, factor, *names in map(str.split, _UNITS.strip().splitlines())
+    for name in names
+}
+APART = frozenset({"money", "share", "temperature"})  # Families whose units are not measured in each other.
+
+_SCALES = """
+1000 thousand k tausend
+1000000 million millions m mn mio millionen millones
+1000000000 billion billions bn b mrd milliarde milliarden
+1000000000000 trillion trillions tn
+12 dozen dutzend
+100 hundred hundert
+"""
+SCALES = {name: float(factor) for factor, *names in map(str.split, _SCALES.strip().splitlines()) for name in names}
+
+_SMALL = """
+0 zero
+1 one eins
+2 two zwei
+3 three drei
+4 four vier
+5 five fünf
+6 six sechs
+7 seven sieben
+8 eight acht
+9 nine neun
+10 ten zehn
+11 eleven elf
+12 twelve zwölf
+13 thirteen dreizehn
+14 fourteen vierzehn
+15 fifteen fünfzehn
+16 sixteen sechzehn
+17 seventeen siebzehn
+18 eighteen achtzehn
+19 nineteen neunzehn
+20 zwanzig
+"""
+SMALL = {name: int(value) for value, *names in map(str.split, _SMALL.strip().splitlines()) for name in names}
+TENS = {word: 10 * tens for tens, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+FRACTIONS = {"half": 0.5, "third": 1 / 3, "thirds": 1 / 3, "quarter": 0.25, "quarters": 0.25}
+
+_MONTHS = """
+january jan januar enero janvier
+february feb februar febrero février
+march mar märz marzo mars
+april apr abril avril
+may mai mayo
+june jun juni junio juin
+july jul juli julio juillet
+august aug agosto août
+september sep sept septiembre septembre
+october oct oktober okt octubre octobre
+november nov noviembre novembre
+december dec dezember dez diciembre décembre
+"""
+MONTHS = {name: number for number, names in enumerate(_MONTHS.split("\n")[1:-1], 1) for name in names.split()}
+
+# What says that a figure is not meant exactly, just before it.
+HEDGES = (
+    "about around roughly approximately approx. nearly almost circa over under some etwa rund ungefähr fast knapp über "
+    "more-than less-than up-to at-least at-most close-to just-over just-under"
+).split()
+# What a figure behind it names rather than counts.
+LABELS = (
+    "section sections sec § §§ note notes figure fig table page pages pp no nr item part chapter article appendix step "
+    "phase stage version level tier class type form room zone line route schedule annex clause paragraph number # "
+    "abschnitt seite kapitel tabelle nummer"
+).split()
+
+# Turning: words that say that something is not so. The soft ones may, and are no fault by themselves.
+NEGATIONS = frozenset(
+    "not no never none neither nor cannot without nobody nothing nowhere n't nicht kein keine keinen keiner nie ohne "
+    "sin nunca jamás pas jamais aucun aucune".split()
+)
+SOFT_NEGATIONS = frozenset(
+    "except excluding exclude excludes excluded unless unable deny denies denied refuse refuses refused waive waived "
+    "lack lacks lacking fail fails failed stop stopped cease ceased prohibit prohibited prohibits forbid forbidden "
+    "exempt free instead rather hardly rarely seldom barely unlike".split()
+)
+# What has such a word in it and turns nothing.
+NO_NEGATION = (
+    "not only|not just|not limited to|no later than|no more than|no less than|no fewer than|not more than|"
+    "not less than|not exceed|not exceeding|no longer than|whether or not|no.|if not"
+).split("|")
+
+# Pairs that cannot both hold of one thing.
+_ANTONYMS = """
+increase decrease|increase reduce|increased decreased|rise fall|rose fell|higher lower|more fewer|more less|grow shrink
+above below|before after|earlier later|maximum minimum|most least|longest shortest|largest smallest|first last
+include exclude|allow prohibit|allow forbid|permit prohibit|permitted prohibited|accept reject|accept refuse
+approve reject|approve deny|open closed|start end|begin end|enter leave|import export|buy sell|borrow lend
+mandatory optional|required optional|compulsory voluntary|public private|internal external|indoor outdoor
+gain loss|profit loss|surplus deficit|improve worsen|strengthen weaken|success failure|succeed fail
+north south|east west|upper lower|left right|hot cold|warm cool|wet dry|safe unsafe|legal illegal|valid invalid
+domestic foreign|temporary permanent|fixed variable|full empty|add remove|enable disable|connect disconnect
+upstream downstream|inbound outbound|day night|daytime nighttime|weekday weekend|morning evening
+present absent|known unknown|direct indirect|active inactive|paid unpaid|likely unlikely|able unable
+raise lower|expand contract|widen narrow|accelerate slow|lead lag|win lose|true false|positive negative
+encourage discourage|appear disappear|agree disagree|employer employee|buyer seller|lender borrower
+"""
+ANTONYMS = frozenset(frozenset(pair.split()) for line in _ANTONYMS.strip().splitlines() for pair in line.split("|"))
+
+# What claims the whole or the certain, and beside it what claims a part or the possible.
+SCOPES = tuple(
+    (frozenset(strong.split()), frozenset(weak.split()))
+    for strong, weak in (
+        (
+            "all every each any entire entirely whole wholly completely fully everyone everybody alle jeder jede ganz",
+            "some certain several many most partly partially mainly mostly primarily selected manche einige meist",
+        ),
+        (
+            "always never invariably constantly immer nie",
+            "sometimes often usually generally typically occasionally normally frequently oft manchmal meistens",
+        ),
+        (
+            "must only exactly solely exclusively certainly definitely guaranteed guarantees will muss nur",
+            "may might could should possibly probably likely approximately about can kann können sollte etwa",
+        ),
+    )
+)
+
+# Words good writers put for each other; each line means one thing.
+_SYNONYMS = """
+must shall required require need obligated obliged
+may can permitted allowed able
+pay paid payment compensation compensate reimburse refund
+begin start commence initiate launch
+end finish conclude terminate expire
+buy purchase acquire procure
+show indicate demonstrate reveal display
+tell inform notify report advise
+help assist support aid
+use utilise utilize employ
+make produce create generate build construct
+get receive obtain gain
+give provide supply offer grant deliver
+keep retain maintain hold preserve
+change alter modify amend revise
+about approximately around roughly
+company firm business enterprise corporation organisation organization
+worker employee staff personnel
+customer client consumer
+house home dwelling property residence
+car vehicle automobile
+plane aircraft airplane
+crash accident collision
+pilot captain
+big large major great considerable
+small minor little slight
+rise increase grow growth climb
+fall decrease decline drop reduce reduction cut
+happen occur
+because since due
+cause lead result
+yearly annual annually year
+monthly month
+daily day
+write written document
+fix repair mend
+check inspect examine review
+choose select pick
+find identify detect discover
+aim goal objective target purpose
+part portion share component section
+money fund funding funds
+cost price fee charge expense
+income revenue earnings sales
+total overall sum
+sick ill illness sickness
+child children kid
+leave absence
+ask request apply
+answer reply respond response
+"""
+SYNONYMS = {word: line.split()[0] for line in reversed(_SYNONYMS.strip().splitlines()) for word in line.split()}

@@ -1,0 +1,134 @@
+"""The words of a text with their places: what two texts are compared by. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+import snowballstemmer
+
+from chat.verification.lexicon import SYNONYMS
+
+STEMMER = snowballstemmer.stemmer("english")
+WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
+TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?(?:[.,]\d+)*")
+SAME = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"}
+)
+UNSEEN = {"\u00ad", "\u200b", "\ufeff"}
+PREFIX = 5  # So many letters in common make two longer words forms of one.
+STOPWORDS = frozenset(
+    (
+        "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is "
+        "it its may me more most must my no nor not of on one or our shall she should so some such than that the "
+        "their them then there these they this those to too up was we were what when where which who whom why will "
+        "with would you your der die das und ist von zu den mit des im für auf ein eine el la los las de que y en un "
+        "una es por con le les et du au une dans est"
+    ).split()
+)
+# Words that say nothing a passage must say too, in what is checked.
+LIGHT = STOPWORDS | frozenset(
+    "also any all both each other same own just only very well however therefore thus while whereas about per via "
+    "under over between during within including include includes included according according stated states say says "
+    "said document documents passage text mentioned specifically additionally addition respectively etc eg ie "
+    "being".split()
+)
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """What forms of one word have in common.
+
+    >>> stem("Supplies") == stem("supply") and stem("Payments") == stem("payment")
+    True
+    """
+    return STEMMER.stemWord(word.casefold())
+
+
+def content_stems(text: str) -> list[str]:
+    """The stems of the words that carry meaning, in order."""
+    words = (found[0] for found in WORD.finditer(text.translate(SAME)))
+    return [stem(word) for word in words if word.casefold() not in STOPWORDS]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word where it stands; `stem` and `sense` are what it is compared by."""
+
+    start: int
+    end: int
+    text: str
+    stem: str
+    sense: str  # The first of its synonyms.
+
+    @property
+    def is_light(self) -> bool:
+        return self.text.casefold() in LIGHT
+
+    @property
+    def is_figure(self) -> bool:
+        return any(letter.isdigit() for letter in self.text)
+
+
+def words_of(text: str) -> list[Word]:
+    """
+    >>> [(word.text, word.stem) for word in words_of("The supply-\\npipes don't leak.")]
+    [('The', 'the'), ('supply', 'suppli'), ('pipes', 'pipe'), ("don't", "don't"), ('leak', 'leak')]
+    """
+    return [_word(match.start(), match[0]) for match in TOKEN.finditer(text.translate(SAME))]
+
+
+def _word(start: int, text: str) -> Word:
+    return Word(start, start + len(text), text, *_forms(text.casefold()))
+
+
+@lru_cache(maxsize=50_000)
+def _forms(word: str) -> tuple[str, str]:
+    bare = plain(word.removesuffix("'s"))
+    found = stem(bare)
+    return found, _SENSES.get(found, found)
+
+
+def plain(text: str) -> str:
+    """Without accents, in small letters.
+
+    >>> plain("Zoë Müller")
+    'zoe muller'
+    """
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))
+
+
+def alike(one: Word, other: Word) -> bool:
+    """Whether two words say the same: forms of one word, synonyms, or a long beginning in common."""
+    return one.stem == other.stem or one.sense == other.sense or _shares_beginning(one.stem, other.stem)
+
+
+def _shares_beginning(one: str, other: str) -> bool:
+    return min(len(one), len(other)) >= PREFIX and one[:PREFIX] == other[:PREFIX] and abs(len(one) - len(other)) <= 5
+
+
+_SENSES = {stem(word): stem(first) for word, first in SYNONYMS.items()}
+
+
+def normalise(text: str) -> tuple[str, list[int]]:
+    """The text with spaces, dashes, quotes and case made alike, and where each letter stood.
+
+    >>> normalise("Ab\\r\\n  c")
+    ('ab c', [0, 1, 2, 6])
+    """
+    letters: list[str] = []
+    places: list[int] = []
+    for place, letter in enumerate(text.translate(SAME)):
+        if letter in UNSEEN:
+            continue
+        if letter.isspace():
+            if letters and letters[-1] == " ":
+                continue
+            letter = " "
+        for part in letter.casefold():
+            letters.append(part)
+            places.append(place)
+    return "".join(letters), places
