@@ -27,10 +27,10 @@ from documents.embeddings import embedder, local_model_name
 from documents.models import Document
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
-from documents.tokens import count_tokens
 from project import provider
 from project.models import Usage
 from project.provider import Cut, ProviderError, Tokens
+from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 

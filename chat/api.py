@@ -18,10 +18,10 @@ from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage
-from documents.tokens import count_tokens
 from project import provider
 from project.accounts import SignedInRequest
 from project.api import ApiError, asking, error_body
+from project.tokens import count_tokens
 
 router = Router(tags=["chat"])
 

@@ -74,7 +74,7 @@ def bench_reading() -> None:
     """From files to chunks, side by side with LangChain's loader and splitter; ours in its limited process."""
     from documents.chunking import split, table_spans
     from documents.extraction import ExtractedPage, Order, extract
-    from documents.tokens import count_tokens
+    from project.tokens import count_tokens
 
     paths = files() + sorted(PUBLIC.glob("ntsb/*.pdf"))
 

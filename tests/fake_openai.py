@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import jsonschema
 import numpy as np
 
-from documents.tokens import count_tokens
+from project.tokens import count_tokens
 
 SPECS = {
     f"/{name.replace('-', '/')}": json.loads((Path(__file__).parent / "specs" / f"{name}.json").read_text())

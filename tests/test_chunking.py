@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from documents.chunking import Span, TableSpan, split, table_spans
-from documents.tokens import count_tokens
+from project.tokens import count_tokens
 
 PROSE = "Rent is due on the first day of May. The landlord may ask for a deposit of two months. "
 

@@ -19,7 +19,7 @@ from documents.embeddings import (
 from documents.embeddings.minilm import kept_graph
 from documents.languages import language_of
 from documents.models import EmbeddingCache
-from documents.tokens import count_tokens
+from project.tokens import count_tokens
 
 LONG = "The tenant pays the rent on the first day of the month. " * 40
 HORSES = "A tenant may keep two horses in the stable behind the house. "

@@ -23,8 +23,8 @@ from documents.embeddings.remote import windows_of
 from documents.indexes import default_index, live_version
 from documents.models import EmbeddingCache, Index, IndexVersion
 from documents.search import Entry
-from documents.tokens import count_tokens
 from project.models import Usage
+from project.tokens import count_tokens
 from tests.fake_openai import FakeOpenAI, Vectors, vector
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from documents.indexes import default_index
 from documents.models import Collection, Index, IndexVersion
 from documents.retrieval import Scope, find, retrieve
 from documents.search import Query, SearchBusy, SearchError
-from documents.tokens import count_tokens
+from project.tokens import count_tokens
 from tests import library
 from tests.fake_rerank import FakeRerank
 from tests.fake_search import Fault

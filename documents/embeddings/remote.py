@@ -13,9 +13,9 @@ import numpy as np
 from django.conf import settings
 
 from documents.embeddings.vectors import EmbeddingBusy, EmbeddingUnavailable, Part, readable, unit_length
-from documents.tokens import count_tokens
 from project import provider
 from project.models import Usage
+from project.tokens import count_tokens
 
 WINDOW_TOKENS = 8_191
 REQUEST_TEXTS = 2_048

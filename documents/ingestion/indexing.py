@@ -13,7 +13,7 @@ from documents.chunking import split, table_spans
 from documents.embeddings import LOCAL_MODEL, embed_cached
 from documents.models import Chunk, Document, IndexVersion, Page
 from documents.search import Entry
-from documents.tokens import count_tokens
+from project.tokens import count_tokens
 
 PAGES_AT_ONCE = 16
 CHUNKS_AT_ONCE = 500

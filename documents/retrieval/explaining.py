@@ -15,7 +15,7 @@ from documents.models import Chunk, Document, IndexVersion, Person
 from documents.retrieval import EVERYWHERE, Found, Passage, Place, Scope, find
 from documents.retrieval.asking import asked_of
 from documents.search import Leg, Standing
-from documents.tokens import count_tokens
+from project.tokens import count_tokens
 
 SUBJECTS_MOST = 10  # that are explained when none is named: each is a search of its own
 TRIED_MOST = 100  # passages, as far as is tried how many would have to be asked for: more nobody may ask for

@@ -67,7 +67,7 @@ def _real_chunks() -> list[str]:
     """Abstracts, paragraphs and the public reports, these cut as Lectern cuts them but shorter, to have more."""
     from documents.chunking import split, table_spans
     from documents.extraction import ExtractedPage, Order, extract
-    from documents.tokens import count_tokens
+    from project.tokens import count_tokens
 
     texts = []
     for name in ("cranfield", "squad6"):
