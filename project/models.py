@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 
@@ -59,16 +66,162 @@ def digest(secret: str) -> str:
 
 
 class Usage(models.Model):
-    """Tokens of one call to a model service, as the service counted them."""
+    """One call to a model: its tokens as the service counted them, and what they cost."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="usage")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="usage")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="usage")
+    collection_id = models.UUIDField(null=True, blank=True)  # Only its number: collections lie a storey above.
+    purpose = models.CharField(max_length=20, default="answer")
     deployment = models.CharField(max_length=120)
+    base_model = models.CharField(max_length=120, blank=True)
     input_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(default=0, help_text="Of the input: what the service still had.")
     output_tokens = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    reasoning_tokens = models.PositiveIntegerField(default=0, help_text="Of the output: thoughts that nobody sees.")
+    cost = models.DecimalField(
+        max_digits=16, decimal_places=8, null=True, blank=True, help_text="US dollars; empty: the price is not known."
+    )
+    is_estimate = models.BooleanField(default=False, help_text="Counted by us, for the service did not tell.")
+    created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name_plural = "usage"
+        # A budget is a sum over these rows: each kind of it finds everything it adds up in an index of its own.
+        indexes = [
+            models.Index(fields=[*of, "created_at"], include=["input_tokens", "output_tokens", "cost"], name=name)
+            for name, of in (
+                ("usage_of_all", []),
+                ("usage_of_user", ["user"]),
+                ("usage_of_key", ["api_key"]),
+                ("usage_of_collection", ["collection_id"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.deployment}: {self.input_tokens} + {self.output_tokens}"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A sum over usage."""
+
+    tokens: int = 0
+    dollars: Decimal = Decimal()
+    unpriced: int = 0  # tokens of the calls whose price is not known, which `dollars` cannot hold
+
+
+class BudgetQuerySet(models.QuerySet["Budget"]):
+    def that_bind(self, *, user_id: int | None, api_key_id: int | None, collection_id: UUID | None) -> BudgetQuerySet:
+        """Those that a call counts against: of its person, its key, its collection, and the one of everybody."""
+        return self.filter(
+            Q(user_id=user_id) | Q(user=None), Q(api_key_id=api_key_id) | Q(api_key=None),
+            Q(collection_id=collection_id) | Q(collection_id=None),
+        )  # fmt: skip
+
+
+class Budget(models.Model):
+    """How much may be spent in a day or a month by one person, one API key, in one collection, or by all together."""
+
+    class Period(models.TextChoices):
+        DAY = "day", "A day"
+        MONTH = "month", "A month"
+
+    class Unit(models.TextChoices):
+        TOKENS = "tokens", "Tokens"
+        DOLLARS = "dollars", "US dollars"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="budgets")
+    api_key = models.ForeignKey(ApiKey, models.CASCADE, null=True, blank=True, related_name="budgets")
+    collection_id = models.UUIDField("collection", null=True, blank=True)
+    period = models.CharField(max_length=5, choices=Period, default=Period.MONTH)
+    unit = models.CharField(max_length=7, choices=Unit, default=Unit.TOKENS)
+    limit = models.DecimalField(max_digits=16, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))])
+    warn_at = models.DecimalField(
+        max_digits=3,
+        decimal_places=2,
+        default=Decimal("0.80"),
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal("1"))],
+        help_text="The part of the limit from which on it warns: 0.80 is 80 %.",
+    )
+    near_said = models.CharField(max_length=80, blank=True, editable=False)  # of which period and limit
+    spent_said = models.CharField(max_length=80, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = BudgetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["period", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user=None, api_key=None)
+                | Q(user=None, collection_id=None)
+                | Q(api_key=None, collection_id=None),
+                name="budget_of_one_kind",
+                violation_error_message="Name a person, an API key or a collection, or none of them for everybody.",
+            ),
+            models.CheckConstraint(
+                condition=Q(limit__gt=0), name="budget_above_0", violation_error_message="The limit must be above 0."
+            ),
+            models.UniqueConstraint(
+                fields=["user", "api_key", "collection_id", "period", "unit"],
+                nulls_distinct=False,
+                name="one_budget_of_a_kind",
+                violation_error_message="There is such a budget already: change its limit.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.whose}: {self.limit_words} a {self.period}"
+
+    def clean(self) -> None:
+        if self.unit == self.Unit.TOKENS and self.limit is not None and self.limit % 1:
+            raise ValidationError({"limit": "Tokens are counted whole."})
+
+    @property
+    def whose(self) -> str:
+        if self.user_id:
+            return str(self.user)
+        if self.api_key_id:
+            return f"API key {self.api_key}"
+        return f"collection {self.collection_id}" if self.collection_id else "everybody"
+
+    @property
+    def limit_words(self) -> str:
+        return f"${self.limit:,.2f}" if self.unit == self.Unit.DOLLARS else f"{self.limit:,.0f} tokens"
+
+    def current(self, now: datetime) -> tuple[datetime, datetime]:
+        """When the period of this moment began, and when the next one does."""
+        return period_of(self.period, now)
+
+    def spent(self, now: datetime) -> Spent:
+        """What counts against it in the period of this moment."""
+        rows = Usage.objects.filter(created_at__gte=self.current(now)[0])
+        of = {"user": self.user_id, "api_key": self.api_key_id, "collection_id": self.collection_id}
+        return total(rows.filter(**{name: value for name, value in of.items() if value}))
+
+    def part(self, spent: Spent) -> Decimal:
+        """What part of the limit is spent; 1 and more: all of it."""
+        return (spent.dollars if self.unit == self.Unit.DOLLARS else Decimal(spent.tokens)) / self.limit
+
+    def says_first(self, field: str, now: datetime) -> bool:
+        """True for one caller only, of all processes, in each period and for each limit."""
+        said = f"{self.current(now)[0].isoformat()} {self.limit_words}"
+        return Budget.objects.filter(pk=self.pk).exclude(**{field: said}).update(**{field: said}) == 1
+
+
+def period_of(period: str, now: datetime) -> tuple[datetime, datetime]:
+    """The day or month this moment lies in, and the start of the next, by the clock of TIME_ZONE."""
+    zone = timezone.get_default_timezone()
+    today = now.astimezone(zone).date()
+    first = today if period == Budget.Period.DAY else today.replace(day=1)
+    after = first + timedelta(days=1 if period == Budget.Period.DAY else 32)
+    following = after if period == Budget.Period.DAY else after.replace(day=1)
+    start, end = (datetime.combine(day, time(), zone) for day in (first, following))
+    return start, end
+
+
+def total(rows: QuerySet[Usage]) -> Spent:
+    """The sum of these rows."""
+    tokens = F("input_tokens") + F("output_tokens")
+    found = rows.aggregate(tokens=Sum(tokens), dollars=Sum("cost"), unpriced=Sum(tokens, filter=Q(cost=None)))
+    return Spent(found["tokens"] or 0, found["dollars"] or Decimal(), found["unpriced"] or 0)
