@@ -19,7 +19,7 @@ from django.db import close_old_connections
 
 from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Status, Text
-from chat.llm import ChatCompletions, ChatModel, Extractive
+from chat.llm import Asked, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, build
 from chat.verification import WORD, content_stems, locate, markers_with_sentences
 from documents import retrieval
@@ -27,9 +27,9 @@ from documents.embeddings import embedder, local_model_name
 from documents.models import Document
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
-from project import provider
-from project.models import Usage
-from project.provider import Cut, ProviderError, Tokens
+from project.deployments import DeploymentsError, UnknownDeployment, chosen
+from project.provider import Cut, Notice, ProviderError, Tokens
+from project.spending import Payer
 from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
@@ -50,23 +50,33 @@ class _Draft:
 
     pieces: list[str | int] = field(default_factory=list)
     tokens: Tokens = NO_TOKENS
+    notices: list[str] = field(default_factory=list)
     is_cut: bool = False
     is_refused: bool = False
 
 
-def chat_model() -> ChatModel:
-    """The model of the settings, or none at all."""
-    if provider.is_configured():
-        return ChatCompletions()
+def chat_model(question: Question) -> ChatModel:
+    """The model that is chosen for this question, or none at all. Raises DeploymentsError, UnknownDeployment."""
+    if deployment := chosen(question.deployment):
+        return Asked(deployment, payer_of(question), is_urgent=question.purpose == "answer")
     model = local_model_name()
     return Extractive(embedder(model).embed if model else None)
+
+
+def payer_of(question: Question) -> Payer:
+    only = next(iter(question.collections)) if question.collections and len(question.collections) == 1 else None
+    return Payer(question.purpose, question.user.pk, question.api_key_id, only)
 
 
 async def answer(question: Question) -> AsyncGenerator[Event]:
     """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
     clock = time.monotonic()
-    model = chat_model()
     yield Status("searching", "Searching")
+    try:
+        model = await sync_to_async(chat_model)(question)
+    except (DeploymentsError, UnknownDeployment) as exc:
+        yield Failed(type(exc).__name__, str(exc))
+        return
     try:
         searched = await sync_to_async(_search)(question)
     except SearchError as exc:
@@ -78,7 +88,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         passages,
         history=question.history,
         instructions=question.instructions,
-        budget=settings.CHAT_CONTEXT_TOKENS,
+        budget=window(model),
         answer_tokens=settings.CHAT_ANSWER_TOKENS,
         count=count_tokens,
     )
@@ -95,19 +105,11 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
                 async for event in events:
                     yield event
         except ProviderError as exc:
-            yield Failed(type(exc).__name__, str(exc))
+            yield Failed(exc.code, str(exc))
             return
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
             return
-        finally:
-            if draft.tokens.output:
-                await Usage.objects.acreate(
-                    user=question.user,
-                    deployment=model.name,
-                    input_tokens=draft.tokens.input,
-                    output_tokens=draft.tokens.output,
-                )
     sources = _nearest(question.text, passages) if draft.is_refused else _sources(draft.pieces, passages)
     took_s = time.monotonic() - clock
     yield Done(
@@ -119,6 +121,12 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         tokens=draft.tokens,
         is_cut=draft.is_cut,
     )
+
+
+def window(model: ChatModel) -> int:
+    """Tokens that prompt and answer may have together: what the operator allows, and what the model can hold."""
+    holds = model.deployment.base.context_tokens if isinstance(model, Asked) else None
+    return min(settings.CHAT_CONTEXT_TOKENS, holds or settings.CHAT_CONTEXT_TOKENS)
 
 
 def _search(question: Question) -> retrieval.Found:
@@ -152,11 +160,13 @@ def _leans(text: str) -> bool:
 async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
     """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
     held: str | None = ""
-    parts: AsyncGenerator[str | int | Tokens | Cut] = split_markers(model.stream(prompt))
+    parts = split_markers(model.stream(prompt))
     async with aclosing(parts):
         async for piece in parts:
             if isinstance(piece, Tokens):
                 draft.tokens = piece
+            elif isinstance(piece, Notice):
+                draft.notices.append(piece.sentence)
             elif isinstance(piece, Cut):
                 draft.is_cut = True
             elif draft.is_refused:
@@ -165,7 +175,7 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenera
                 if 1 <= piece <= len(prompt.passages):  # A number that was never offered is dropped.
                     draft.pieces.append(piece)
                     yield Cite(piece)
-            else:
+            elif isinstance(piece, str):
                 if held is not None:
                     held += piece
                     if held.strip().startswith(NOT_FOUND):
@@ -251,4 +261,4 @@ def _how(
     rows.append(("Sent", f"{len(prompt.passages)} passages, about {prompt.tokens:,} tokens{left_out}"))
     counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
     rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))
-    return rows
+    return [*rows, *(("But", notice) for notice in draft.notices)]

@@ -15,24 +15,23 @@ from ninja import Field, Router, Schema
 
 from chat.answering import answer
 from chat.events import Cite, Done, Event, Failed, Found, Question, Text
+from chat.llm import Extractive
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage
-from project import provider
 from project.accounts import SignedInRequest
 from project.api import ApiError, asking, error_body
+from project.deployments import DeploymentsError, UnknownDeployment, chosen
 from project.tokens import count_tokens
 
 router = Router(tags=["chat"])
 
 NOT_THERE = "This is not in your documents."
-STATUS = {
-    "ProviderBusy": 503,
-    "ProviderRefused": 400,
-    "ProviderMisconfigured": 502,
-    "ProviderInterrupted": 502,
-    "SearchBusy": 503,
-    "SearchUnavailable": 503,
+STATUS = {  # Of what is not here the service behind us is to blame: 502.
+    **dict.fromkeys(("rate_limited", "busy", "service_fault", "unreachable", "circuit_open", "own_quota"), 503),
+    **dict.fromkeys(("SearchBusy", "SearchUnavailable"), 503),
+    **dict.fromkeys(("content_filter", "context_length_exceeded"), 400),
+    "timeout": 504,
 }
 DOC_MARKER = re.compile(r"\[doc\d+\]")
 
@@ -93,7 +92,7 @@ async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
         if isinstance(event, Found):
             passages = event.passages
         elif isinstance(event, Failed):
-            raise ApiError(STATUS.get(event.code, 504), event.code, event.sentence)
+            raise ApiError(STATUS.get(event.code, 502), event.code, event.sentence)
         elif isinstance(event, Done):
             return content.strip(), passages, event
         else:
@@ -103,9 +102,12 @@ async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
 
 def _question(request: SignedInRequest, payload: ChatIn) -> Question:
     """The last message is the question, those before it the history."""
-    known = {"default", provider.deployment()} - {""}
-    if payload.model not in known:
-        raise ApiError(404, "model_not_found", f"There is no model {payload.model[:80]!r}.", "Use default.", "model")
+    try:
+        chosen(payload.model)
+    except UnknownDeployment as exc:
+        raise ApiError(404, "model_not_found", str(exc), "Use default.", "model") from exc
+    except DeploymentsError as exc:
+        raise ApiError(502, "misconfigured", "The models cannot be used as they are set up.") from exc
     spoken = [message for message in payload.messages if message.role in {"user", "assistant"}]
     if not spoken or spoken[-1].role != "user" or not spoken[-1].text.strip():
         raise ApiError(400, "invalid_request_error", "The last message must be a question of the user.", "", "messages")
@@ -121,7 +123,20 @@ def _question(request: SignedInRequest, payload: ChatIn) -> Question:
             turns.append(Turn(asked, DOC_MARKER.sub("", _clean(message.text))))
             asked = None
     told = [_clean(message.text) for message in payload.messages if message.role in {"system", "developer"}]
-    return Question(text, request.user, history=turns, instructions="\n".join(told))
+    return Question(
+        text,
+        request.user,
+        history=turns,
+        instructions="\n".join(told),
+        deployment="" if payload.model == "default" else payload.model,
+        api_key_id=request.auth.pk,
+    )
+
+
+def answering(question: Question) -> str:
+    """The name of who answers."""
+    deployment = chosen(question.deployment)
+    return deployment.name if deployment else Extractive.name
 
 
 def _clean(text: str) -> str:
@@ -169,7 +184,7 @@ async def _stream(question: Question, model: str, include_usage: bool) -> AsyncG
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion.chunk",
         "created": int(time.time()),
-        "model": provider.deployment() or "extractive",
+        "model": answering(question),
     }
     passages: Sequence[Passage] = []
     content, has_begun = "", False

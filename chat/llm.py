@@ -21,7 +21,10 @@ from chat.verification import STOPWORDS, content_stems, stem
 from documents.retrieval import Passage
 from documents.search.words import spelled
 from project import provider
-from project.provider import Cut, Tokens
+from project.deployments import Deployment
+from project.parameters import Wanted
+from project.provider import Call, Piece
+from project.spending import Payer
 
 NUMBER = re.compile(
     r"\d[\d.,]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|"
@@ -36,7 +39,6 @@ ASKS_FOR_A_NUMBER = re.compile(
 LEANING = re.compile(r"(?:He|Her|His|It|Its|She|Such|Their|These|They|This|Those)\b")
 BORROWED_MARKER = re.compile(r"\s*\[\d{1,3}\]")
 DEBRIS = re.compile(r"\b_?[0-9a-f]{8}-[0-9a-f]{4}-|PLACEHOLDER|\S{60,}")  # What machines leave in a text layer.
-Piece = str | Tokens | Cut
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 
@@ -48,16 +50,21 @@ class ChatModel(Protocol):
         """Yield the answer's text in pieces with its source numbers as [1]; NOT_FOUND alone when there is none."""
 
 
-class ChatCompletions:
-    """The model that settings name, over the Chat Completions API."""
+class Asked:
+    """A model that is asked, over whichever API its deployment speaks."""
 
     notice = ""
 
-    def __init__(self) -> None:
-        self.name = provider.deployment()
+    def __init__(self, deployment: Deployment, payer: Payer, *, is_urgent: bool = True) -> None:
+        self.name = deployment.name
+        self.deployment, self.payer, self.is_urgent = deployment, payer, is_urgent
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
-        async with aclosing(provider.stream_chat(prompt.messages, max_tokens=prompt.max_tokens)) as pieces:
+        wanted = Wanted(
+            prompt.messages, max_output_tokens=prompt.max_tokens, stream=self.deployment.base.streaming is not False
+        )
+        call = Call(self.deployment, wanted, self.payer, is_urgent=self.is_urgent)
+        async with aclosing(provider.stream(call)) as pieces:
             async for piece in pieces:
                 yield piece
 

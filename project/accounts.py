@@ -12,6 +12,8 @@ from django.core.management.base import CommandError
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
+from project.models import ApiKey
+
 LINK_SECONDS = 24 * 3600
 
 
@@ -20,6 +22,7 @@ class SignedInRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+    auth: ApiKey  # Of a call that a key signed.
 
     async def auser(self) -> User:  # type: ignore[override]
         """The same person, for asynchronous views; Django provides it."""

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from psycopg_pool import PoolTimeout
 from redis import RedisError
 
-from project import provider
 from project.accounts import redeem
+from project.deployments import DeploymentsError, chosen
 from project.limits import connection as redis_connection
 from project.local import NO_ROOM, has_no_room
 
@@ -34,12 +34,20 @@ SENTENCES = {
 }
 
 
+def has_model() -> bool:
+    """Whether a language model is set up; a file that cannot be used means that one was meant to be."""
+    try:
+        return chosen() is not None
+    except DeploymentsError:
+        return True
+
+
 def shell(request: HttpRequest) -> dict[str, object]:
     """What the frame around every page shows."""
     return {
         "organisation": settings.ORGANISATION,
         "embedded": settings.LOOPBACK_ONLY,
-        "has_model": provider.is_configured(),
+        "has_model": has_model(),
         "open_signup": settings.ACCOUNT_OPEN_FOR_SIGNUP,
         "upload_max_bytes": settings.UPLOAD_MAX_BYTES,
     }

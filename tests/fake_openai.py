@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import select
+import socket
 import threading
 import time
 import zlib
@@ -28,6 +30,7 @@ SPECS = {
     f"/{name.replace('-', '/')}": json.loads((Path(__file__).parent / "specs" / f"{name}.json").read_text())
     for name in ("chat-completions", "embeddings")
 }
+MODEL = "gpt-4o"  # by whose vocabulary it counts
 INPUT_TOKENS, REQUEST_TOKENS = 8_192, 300_000  # what OpenAI and Azure take of texts to embed
 
 
@@ -42,6 +45,13 @@ class Reply:
     finish: str | None = "stop"
     pause_s: float = 0.0
     cut: bool = False  # The connection ends in the middle.
+    hold: bool = False  # After the pieces nothing more comes until the caller goes.
+    thoughts: int = 0  # tokens of the answer that nobody sees
+    cached: int = 0  # tokens of the question that were still there
+    filtered: dict | None = None  # what the content filter says of the answer, beside its end
+    of_question: dict | None = None  # what it says of the question, in the first chunk
+    deltas: list[dict] = field(default_factory=list)  # told instead of pieces
+    raw: bytes | None = None  # told instead of everything
 
 
 @dataclass
@@ -73,6 +83,9 @@ class FakeOpenAI:
         self.length = length
         self.window = window  # Tokens of a text that the model takes; a longer one is refused, but is no fault.
         self.replies: list[Reply] = []
+        self.script: dict[str, list[Reply]] = {}  # by the last message, where calls come side by side
+        self.bills = False  # Count tokens as they are, and not as 321 and 12.
+        self.ledger: list[tuple[int, int]] = []  # what was billed: tokens of the question and of the answer
         self.vectors: list[Vectors] = []
         self.requests: list[dict] = []
         self.faults: list[str] = []
@@ -112,6 +125,24 @@ class FakeOpenAI:
             return 400, {"code": None, "message": f"This model's maximum context length is {self.window} tokens."}
         return None
 
+    def billed(self, body: dict, said: str, reply: Reply) -> tuple[int, int]:
+        """What a call costs, as OpenAI counts it: three tokens for each message, and three that open the answer."""
+        if not self.bills:
+            return 321, 12
+        texts = [(str(message["role"]), str(message.get("content") or "")) for message in body["messages"]]
+        asked = 3 + sum(3 + count_tokens(role, MODEL) + count_tokens(text, MODEL) for role, text in texts)
+        return asked, count_tokens(said, MODEL) + reply.thoughts
+
+    def usage(self, body: dict, said: str, reply: Reply) -> dict:
+        sent, written = self.billed(body, said, reply)
+        return {
+            "prompt_tokens": sent,
+            "completion_tokens": written,
+            "total_tokens": sent + written,
+            "prompt_tokens_details": {"cached_tokens": reply.cached},
+            "completion_tokens_details": {"reasoning_tokens": reply.thoughts},
+        }
+
     def _handler(service) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - the handler needs its own self
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -129,7 +160,8 @@ class FakeOpenAI:
                 if parts.path.endswith("/embeddings"):
                     reply = service.vectors.pop(0) if service.vectors else Vectors()
                 else:
-                    reply = service.replies.pop(0) if service.replies else Reply()
+                    replies = service.script.get(str(body["messages"][-1].get("content")), service.replies)
+                    reply = replies.pop(0) if replies else Reply()
                 if refused:
                     reply = Reply(status=refused[0], error=refused[1])
                 try:
@@ -176,24 +208,54 @@ class FakeOpenAI:
 
             def stream(self, reply: Reply, body: dict) -> None:
                 self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Content-Type", "text/event-stream" if body.get("stream") else "application/json")
                 self.send_header("Connection", "close")
                 self.end_headers()
                 self.close_connection = True
+                if reply.raw is not None:
+                    self.wfile.write(reply.raw)
+                    return
+                said: list[str] = []
+                try:
+                    self.tell(reply, body, said) if body.get("stream") else self.answer(reply, body, said)
+                finally:
+                    service.ledger.append(service.billed(body, "".join(said), reply))
+
+            def tell(self, reply: Reply, body: dict, said: list[str]) -> None:
                 head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-test"}
-                self.event({"choices": [], "prompt_filter_results": [], "id": "", "model": ""})
-                for piece in reply.pieces:
+                first = [{"prompt_index": 0, "content_filter_results": reply.of_question}] if reply.of_question else []
+                self.event({"choices": [], "prompt_filter_results": first, "id": "", "model": ""})
+                for delta in reply.deltas or [{"content": piece} for piece in reply.pieces]:
                     time.sleep(reply.pause_s)
-                    delta = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
-                    self.event(head | {"choices": [delta]})
-                if reply.cut:
+                    if self.is_left():
+                        raise BrokenPipeError
+                    self.event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+                    said.append(delta.get("content") or "")
+                while reply.hold and not self.is_left():
+                    time.sleep(0.002)
+                if reply.cut or reply.hold:
                     return
                 if reply.finish:
-                    self.event(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish}]})
+                    ending = {"index": 0, "delta": {}, "finish_reason": reply.finish}
+                    if reply.filtered:
+                        ending["content_filter_results"] = reply.filtered
+                    self.event(head | {"choices": [ending]})
                 if (body.get("stream_options") or {}).get("include_usage"):
-                    usage = {"prompt_tokens": 321, "completion_tokens": 12, "total_tokens": 333}
-                    self.event(head | {"choices": [], "usage": usage})
+                    self.event(head | {"choices": [], "usage": service.usage(body, "".join(said), reply)})
                 self.wfile.write(b"data: [DONE]\n\n")
+
+            def answer(self, reply: Reply, body: dict, said: list[str]) -> None:
+                said.append("".join(reply.pieces))
+                message = {"role": "assistant", "content": said[0], **(reply.deltas[0] if reply.deltas else {})}
+                choice = {"index": 0, "message": message, "finish_reason": reply.finish}
+                usage = service.usage(body, said[0], reply)
+                head = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-test"}
+                self.wfile.write(json.dumps(head | {"choices": [choice], "usage": usage}).encode())
+
+            def is_left(self) -> bool:
+                """Whether the caller has closed the connection: what nobody can read is not made, nor billed."""
+                readable, _, _ = select.select([self.connection], [], [], 0)
+                return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
             def event(self, body: dict) -> None:
                 self.wfile.write(b"data: " + json.dumps(body).encode() + b"\n\n")
