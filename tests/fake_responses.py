@@ -138,9 +138,7 @@ class FakeResponses:
                     content = content if kind.startswith("multipart") else b""
                     self.say(
                         200,
-                        service.stores.serve(
-                            way, self.command, path, parse_qs(parts.query), body, (kind, content)
-                        ),
+                        service.stores.serve(way, self.command, path, parse_qs(parts.query), body, (kind, content)),
                     )
                 except Refusal as refusal:
                     service.faults += refusal.faults

@@ -79,9 +79,12 @@ class FakeStores:
             if verb == method and (found := re.fullmatch(pattern, path)):
                 if name.startswith("upload"):
                     return self.upload(way, form)
-                return getattr(self, name)(way, *found.groups(), **({"body": body} if method == "POST" else {}), **(
-                    {"query": query} if name.startswith("list") else {}
-                ))
+                return getattr(self, name)(
+                    way,
+                    *found.groups(),
+                    **({"body": body} if method == "POST" else {}),
+                    **({"query": query} if name.startswith("list") else {}),
+                )
         raise Refusal(404, "Resource not found")
 
     # Files ---------------------------------------------------------------------------------------------------------

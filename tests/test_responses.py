@@ -101,7 +101,11 @@ def test_a_quotation_stands_where_the_words_it_carries_end(service):
     quotes = {0: ("file-1", "a.txt"), 1: ("file-2", "b.txt")}
     answer = Answer(["One.", " Two."], results=[FILE], queries=["when"], quotes=quotes)
     retrieved = Retrieved(
-        [ServiceCitation(FILE["text"], "rules.txt", file="rules.txt", file_id="file-1", score=0.5, raw={"attributes": {}})],
+        [
+            ServiceCitation(
+                FILE["text"], "rules.txt", file="rules.txt", file_id="file-1", score=0.5, raw={"attributes": {}}
+            )
+        ],
         queries=["when"],
     )
     quoted = [Quoted("file-1", "a.txt"), Quoted("file-2", "b.txt")]
@@ -246,7 +250,9 @@ def test_a_malformed_stream_ends_in_one_of_our_sentences(service, line):
         ask(service, Answer(raw=[line]))
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status": 7}', b'{"status": "completed", "output": 5}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"status": 7}', b'{"status": "completed", "output": 5}']
+)
 def test_a_malformed_whole_answer_ends_in_one_of_our_sentences(service, body):
     with pytest.raises(ProviderInterrupted):
         ask(service, Answer(body=body), stream=False)
