@@ -59,7 +59,7 @@ class Answer:
 
 
 class FakeResponses:
-    """Start with `with FakeResponses() as service:`; what came in is in `service.requests`, what was paid in `billed`."""
+    """Start with `with FakeResponses() as service:`; `requests` came in, `billed` was paid."""
 
     def __init__(self) -> None:
         self.answers: list[Answer | Callable[[dict], Answer]] = []

@@ -62,10 +62,10 @@ def ask(service, answer: Answer | None = None, *, path: str = "/v1", got: list |
     found = [] if got is None else got
 
     async def collect() -> None:
-        async with openai.AsyncOpenAI(base_url=service.url + path, api_key="secret", max_retries=0) as client:
-            async with aclosing(responses.pieces(client, asked, request)) as pieces:
-                async for piece in pieces:
-                    found.append(piece)
+        client = openai.AsyncOpenAI(base_url=service.url + path, api_key="secret", max_retries=0)
+        async with client, aclosing(responses.pieces(client, asked, request)) as pieces:
+            async for piece in pieces:
+                found.append(piece)
 
     asyncio.run(collect())
     return found
@@ -271,9 +271,9 @@ def test_whoever_stops_reading_stops_the_model(service):
     request, _ = responses_request(asked.deployment.base, asked.deployment.connection.dialect, asked.wanted)
 
     async def read_one() -> object:
-        async with openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="secret") as client:
-            async with aclosing(responses.pieces(client, asked, request)) as pieces:
-                return await anext(pieces)
+        client = openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="secret")
+        async with client, aclosing(responses.pieces(client, asked, request)) as pieces:
+            return await anext(pieces)
 
     assert asyncio.run(read_one()) == "word "
     assert service.closed_early.wait(5)

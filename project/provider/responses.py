@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 from pydantic import ValidationError
@@ -20,7 +20,6 @@ from project.provider import (
     ProviderRefused,
     ProviderTooLong,
 )
-from project.provider.calls import Call
 from project.provider.pieces import (
     CodeRun,
     Cut,
@@ -51,6 +50,9 @@ from project.provider.response_events import (
     Response,
     TextDelta,
 )
+
+if TYPE_CHECKING:
+    from project.provider.calls import Call
 
 INCLUDED = {"file_search": "file_search_call.results", "code_interpreter": "code_interpreter_call.outputs"}
 BUSY = {"rate_limit_exceeded", "server_error", "vector_store_timeout"}
