@@ -7,6 +7,7 @@ the next, so that an update that was broken off goes on where it stopped.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 from django.db import connection as database
 
 from documents.models import FINDABLE, Collection, Document, DocumentQuerySet, Person, RemoteFile, VectorStore
-from project.deployments import Connection, deployments
-from project.provider import stores
+from project.deployments import Connection, DeploymentsError, deployments
+from project.provider import ProviderError, stores
+
+log = logging.getLogger(__name__)
 
 LOCK = 7_205_761  # Half of the key; the other half is the store's.
 LOOK_S = 1.0
@@ -111,13 +114,16 @@ def has_outdated() -> bool:
 
 
 def sweep() -> None:
-    """Take out of every store what the library does not hold any more. Raises ProviderError: the next sweep goes on."""
-    for store in VectorStore.objects.filter(collection=None):
-        if connection := connection_named(store.connection):
-            delete(store, connection)
-    for file in RemoteFile.objects.outdated().select_related("store"):
-        if connection := connection_named(file.store.connection):
-            let_go([file], connection)
+    """Take out of every store what the library does not hold any more. What fails is tried by the next sweep."""
+    try:
+        for store in VectorStore.objects.filter(collection=None):
+            if connection := connection_named(store.connection):
+                delete(store, connection)
+        for file in RemoteFile.objects.outdated().select_related("store"):
+            if connection := connection_named(file.store.connection):
+                let_go([file], connection)
+    except (ProviderError, StoreRefused, DeploymentsError) as exc:
+        log.warning("vector stores could not be tidied: %s", exc)
 
 
 def document_text(document: Document) -> str:

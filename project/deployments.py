@@ -213,12 +213,14 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
 
 def _check_api(name: str, written: _Deployment) -> None:
     """What runs at the service is offered by one of its two ways alone."""
-    needs = {"responses": 'grounding = "file_search"'} if written.grounding == "file_search" else {}
-    needs |= {"responses": "code_interpreter"} if written.code_interpreter else {}
-    needs |= {"chat": 'grounding = "data_sources"'} if written.grounding == "data_sources" else {}
-    for api, what in needs.items():
-        if written.api != api:
-            raise DeploymentsError(f"deployments.{name}: {what} needs api = “{api}”.")
+    needs = [
+        (written.grounding == "data_sources", 'grounding = "data_sources"', "chat"),
+        (written.grounding == "file_search", 'grounding = "file_search"', "responses"),
+        (written.code_interpreter, "code_interpreter = true", "responses"),
+    ]
+    for is_asked, what, api in needs:
+        if is_asked and written.api != api:
+            raise DeploymentsError(f'deployments.{name}: {what} needs api = "{api}".')
 
 
 def _connection(name: str, written: _Connection) -> Connection:
