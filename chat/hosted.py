@@ -39,6 +39,7 @@ NO_TOKENS = Tokens(0, 0)
 TABLES = ("csv", "xlsx")
 FILES_MOST = 10  # Tables that go to the code of one answer.
 FILE_LIVES_S = 3600  # Should nobody be left to delete it.
+KEPT_LETTERS = 20_000  # Of code, and of what it printed.
 SHOWN_LETTERS = 600  # Of a table, as a source.
 
 NO_STORE = (
@@ -114,7 +115,7 @@ def _store_ids(question: Question, deployment: Deployment) -> list[str]:
         close_old_connections()
 
 
-def quoted_passages(question: Question, retrieved: Retrieved) -> list[tuple[str, Passage]]:
+def quoted_passages(question: Question, deployment: Deployment, retrieved: Retrieved) -> list[tuple[str, Passage]]:
     """What the service found, as stretches of our own pages with the ids of their files.
 
     Of a document that this person may not read, at this moment, nothing is kept. A quotation that is on none of its
@@ -122,7 +123,8 @@ def quoted_passages(question: Question, retrieved: Retrieved) -> list[tuple[str,
     """
     readable = Document.objects.for_user(question.user).current()
     ids = {one.file_id for one in retrieved.citations}
-    files = RemoteFile.objects.filter(file_id__in=ids, document__in=readable).select_related("document")
+    held = RemoteFile.objects.filter(store__connection=deployment.connection.name, document__in=readable)
+    files = held.filter(file_id__in=ids).select_related("document")
     documents = {file.file_id: file.document for file in files if file.document}
     pages: dict[str, list[Page]] = {}
     found: list[tuple[str, Passage]] = []
@@ -309,10 +311,10 @@ class _Answer:
                 self.notices.append(sentence)
             case CodeRun(code, output):
                 self.runs += 1
-                return [Ran(code, output)]
+                return [Ran(code[:KEPT_LETTERS], output[:KEPT_LETTERS])]
             case Retrieved():
                 self.queries += piece.queries
-                found = await sync_to_async(quoted_passages)(self.question, piece)
+                found = await sync_to_async(quoted_passages)(self.question, self.deployment, piece)
                 known = [each.place for each in self.passages]
                 new = [(file, passage) for file, passage in found if passage.place not in known]
                 return [self.offer([passage for _, passage in new], [file for file, _ in new])]
@@ -338,7 +340,7 @@ class _Answer:
         return [Text(text)]
 
     def _cite(self, number: int | None) -> list[Event]:
-        if number is None or self.is_refused:
+        if number is None or self.is_refused or self.pieces[-1:] == [number]:
             return []
         self.pieces.append(number)
         return [Cite(number)]

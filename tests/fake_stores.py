@@ -55,6 +55,7 @@ class FakeStores:
         self.slow = 0
         self.bad: dict[str, str] = {}
         self.down: list[int] = []
+        self.odd: list[bytes] = []  # What is said to the next calls in place of an answer.
         self._numbers = count(1)
 
     def search(self, store_ids: list[str], query: str, most: int = 8) -> list[dict]:
@@ -71,8 +72,10 @@ class FakeStores:
 
     def serve(
         self, way: str, method: str, path: str, query: dict, body: dict, form: tuple[str, bytes]
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | bytes:
         """The answer to a call; raises Refusal."""
+        if self.odd:
+            return self.odd.pop(0)
         if self.down and (status := self.down.pop(0)):
             raise Refusal(status, "not now")
         for verb, pattern, name in ROUTES:
@@ -95,7 +98,8 @@ class FakeStores:
         for part in message.iter_parts():  # type: ignore[attr-defined]
             field_name = part.get_param("name", header="content-disposition")
             if field_name == "file":
-                name, content = part.get_filename() or "", part.get_payload(decode=True) or b""
+                name = (part.get_filename() or "").replace("%22", '"')  # As a browser writes it.
+                content = part.get_payload(decode=True) or b""
             else:
                 fields[field_name] = part.get_payload(decode=True).decode().strip()
         body: dict[str, Any] = {key: value for key, value in fields.items() if "[" not in key} | {"file": name}

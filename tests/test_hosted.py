@@ -8,11 +8,12 @@ from django.core.management import call_command
 from chat.answering import answer
 from chat.conversing import Draft, begin, converse
 from chat.conversing import ask as put
-from chat.events import Done, Failed, Found, Question, Ran
+from chat.events import Cite, Done, Failed, Found, Question, Ran
 from chat.hosted import quoted_passages, tables_of
 from chat.models import Message
 from chat.turns import turn_of
 from documents.models import Document, RemoteFile
+from project.deployments import chosen
 from project.provider import stores as wire
 from project.provider.pieces import Retrieved, ServiceCitation
 from tests.fake_responses import Answer, FakeResponses
@@ -114,14 +115,14 @@ def test_what_was_deleted_here_is_out_of_the_store_before_anything_is_asked(serv
 def test_a_result_of_a_document_that_may_not_be_read_any_more_is_dropped(service, shared, bob, charlie):
     file = RemoteFile.objects.get()
     told = Retrieved([ServiceCitation("The rent is due on the third working day", file_id=file.file_id)])
-    assert len(quoted_passages(Question(ASKED, bob), told)) == 1
-    assert quoted_passages(Question(ASKED, charlie), told) == []
+    assert len(quoted_passages(Question(ASKED, bob), chosen("desk"), told)) == 1
+    assert quoted_passages(Question(ASKED, charlie), chosen("desk"), told) == []
 
 
 def test_a_quotation_that_stands_nowhere_cites_the_document_without_words(service, shared, bob):
     file = RemoteFile.objects.get()
     told = Retrieved([ServiceCitation("Words that the service has made up by itself.", file_id=file.file_id)])
-    ((_, passage),) = quoted_passages(Question(ASKED, bob), told)
+    ((_, passage),) = quoted_passages(Question(ASKED, bob), chosen("desk"), told)
     assert (passage.document_name, passage.page_number, passage.text) == ("rules.md", 1, "")
 
 
@@ -136,6 +137,17 @@ def test_a_question_narrowed_to_documents_is_searched_by_ourselves(service, shar
     assert not service.asked
     events = events_of(Question(ASKED, alice, documents=scope, deployment="desk"))
     assert service.asked == [] and isinstance(events[-1], Done)
+
+
+def test_one_place_cites_one_source_once(service, shared, alice):
+    def twice(body: dict) -> Answer:
+        results = service.stores.search(body["tools"][0]["vector_store_ids"], "rent")
+        quote = (results[0]["file_id"], "rules.md.txt")
+        return Answer(["The rent is due.", ""], results=results, quotes={0: quote, 1: quote})
+
+    service.answers = [twice]
+    events = events_of(Question(ASKED, alice, deployment="desk"))
+    assert [event.number for event in events if isinstance(event, Cite)] == [1]
 
 
 def test_a_busy_service_ends_in_its_sentence(service, shared, alice):
@@ -153,7 +165,7 @@ def test_citations_of_the_service_are_kept_and_open_like_our_own(service, shared
     assert client.get(citation.url).status_code == 200
     file = RemoteFile.objects.get()
     told = Retrieved([ServiceCitation("Words that nobody wrote on any page here.", file_id=file.file_id)])
-    ((_, passage),) = quoted_passages(Question(ASKED, alice), told)
+    ((_, passage),) = quoted_passages(Question(ASKED, alice), chosen("desk"), told)
     citation.start, citation.end, citation.marks = passage.start, passage.end, []
     assert client.get(citation.url).status_code == 200
 

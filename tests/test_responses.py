@@ -147,6 +147,13 @@ def test_a_picture_that_code_made_is_named_and_not_loaded(service):
     assert found[0] == CodeRun("", f"done\n{responses.PICTURE}")
 
 
+def test_no_letter_comes_through_that_no_database_keeps(service):
+    outputs = [{"type": "logs", "logs": "a\0b"}]
+    item = done(type="code_interpreter_call", code="print('\0')", outputs=outputs)
+    found = ask(service, Answer(raw=[data(one) for one in (item, text("In\0 May"), completed())]))
+    assert found[:2] == [CodeRun("print('')", "ab"), "In May"]
+
+
 def test_an_answer_at_its_cap_is_cut_and_costs_what_it_cost(service):
     assert ask(service, Answer(["In"], incomplete="max_output_tokens")) == ["In", Cut(), SAID]
 
@@ -157,7 +164,7 @@ HATE = {"hate": {"filtered": True, "severity": "high"}, "violence": {"filtered":
 def test_an_answer_that_a_filter_cut_is_refused_with_what_it_found(service):
     filters = [{"blocked": True, "source_type": "completion", "content_filter_results": HATE}]
     got: list = []
-    with pytest.raises(ProviderRefused, match="cut the answer off"):
+    with pytest.raises(ProviderRefused, match=r"cut the answer off \(hate: high\)\."):
         ask(service, Answer(["In"], incomplete="content_filter", filters=filters), got=got)
     assert got == ["In", Filtered("answer", [Finding("hate", "high", True)]), SAID]
 

@@ -13,6 +13,7 @@ from documents.models import Document, RemoteFile, VectorStore
 from project.deployments import Connection, chosen
 from project.provider import ProviderBusy, ProviderMisconfigured
 from project.provider import stores as wire
+from project.provider.stores import StoredFile
 from tests.fake_responses import FakeResponses
 from tests.fake_stores import Stored
 from tests.library import RENT, add, shared_collection
@@ -205,7 +206,7 @@ def test_every_way_in_is_called_as_its_service_wants(service, kind, version, pat
     store_id = wire.create_store(connection, "One")
     batch = wire.attach(connection, store_id, [file_id])
     assert wire.batch_counts(connection, store_id, batch).completed == 1
-    assert wire.store_counts(connection, store_id).total == 1
+    assert wire.stored_files(connection, store_id) == [StoredFile(file_id, "completed")]
     wire.detach(connection, store_id, file_id)
     assert wire.stored_files(connection, store_id) == []
     wire.delete_store(connection, store_id)
@@ -234,3 +235,17 @@ def test_a_wrong_key_and_a_service_that_is_not_there_are_told_apart(service):
         wire.create_store(at(service, key="wrong"), "One")
     with pytest.raises(ProviderBusy, match="cannot be reached"):
         wire.create_store(Connection("here", "openai", "http://127.0.0.1:9/v1", key="x"), "One")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b"null", b'{"id": 7}', b'{"id": "../files"}', b'{"id": ""}'])
+def test_an_answer_that_makes_no_sense_is_worth_another_try(service, body):
+    service.stores.odd = [body, body]
+    with pytest.raises(ProviderBusy, match="cannot be read"):
+        wire.create_store(at(service), "One")
+    with pytest.raises(ProviderBusy, match="cannot be read"):
+        wire.batch_counts(at(service), "vs_1", "vsfb_1")
+
+
+def test_a_name_with_any_letters_in_it_arrives(service):
+    file_id = wire.upload(at(service), 'Größe "1" – 表.csv', b"x")
+    assert service.stores.files[file_id].name == 'Größe "1" – 表.csv'

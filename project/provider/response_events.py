@@ -5,17 +5,19 @@ What a service adds to them is let pass; what we read must be of its kind.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", ""))]  # No database keeps a NUL.
 
 
 class Annotation(BaseModel):
     """A file_citation; other kinds are passed over."""
 
     type: str
-    file_id: str = ""
-    filename: str = ""
+    file_id: Text = ""
+    filename: Text = ""
     index: int = 0
 
 
@@ -29,11 +31,11 @@ class _InAPart(BaseModel):
 
 
 class TextDelta(_InAPart):
-    delta: str
+    delta: Text
 
 
 class RefusalDelta(_InAPart):
-    delta: str
+    delta: Text
 
 
 class AnnotationAdded(_InAPart):
@@ -54,7 +56,7 @@ class ErrorEvent(BaseModel):
 # Items ---------------------------------------------------------------------------------------------------------------
 class Part(BaseModel):
     type: str = ""
-    text: str = ""
+    text: Text = ""
     refusal: str = ""
     annotations: list[Annotation] = []
 
@@ -64,31 +66,31 @@ class Message(BaseModel):
 
 
 class FunctionCall(BaseModel):
-    call_id: str = Field(min_length=1)
-    name: str = Field(min_length=1)
-    arguments: str
+    call_id: Text = Field(min_length=1)
+    name: Text = Field(min_length=1)
+    arguments: Text
 
 
 class Result(BaseModel):
-    file_id: str | None = None
-    filename: str | None = None
-    text: str | None = None
+    file_id: Text | None = None
+    filename: Text | None = None
+    text: Text | None = None
     score: float | None = None
     attributes: dict[str, Any] | None = None
 
 
 class FileSearchCall(BaseModel):
-    queries: list[str] = []
+    queries: list[Text] = []
     results: list[Result] | None = None
 
 
 class Output(BaseModel):
     type: str
-    logs: str = ""
+    logs: Text = ""
 
 
 class CodeInterpreterCall(BaseModel):
-    code: str | None = None
+    code: Text | None = None
     outputs: list[Output] | None = None
 
 
@@ -136,7 +138,6 @@ class Ended(BaseModel):
     response: Response
 
 
-ENDS = {"completed", "incomplete"}
 EVENTS: dict[str, type[BaseModel]] = {
     "response.output_text.delta": TextDelta,
     "response.refusal.delta": RefusalDelta,

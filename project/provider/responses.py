@@ -6,6 +6,7 @@ Nothing is kept at the service (`store=False`), and no response is continued the
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,6 @@ from project.provider.pieces import (
     ToolCall,
 )
 from project.provider.response_events import (
-    ENDS,
     EVENTS,
     ITEMS,
     Annotation,
@@ -58,8 +58,10 @@ INCLUDED = {"file_search": "file_search_call.results", "code_interpreter": "code
 BUSY = {"rate_limit_exceeded", "server_error", "vector_store_timeout"}
 REFUSED = {"content_filter", "invalid_prompt", "bio_policy", "image_content_policy_violation"}
 PICTURE = "(a picture, which is not shown)"
+MIDDLE = "The model service stopped in the middle of the answer."
 UNREADABLE = "The model service gave an answer that cannot be read."
-FILTERED = "The model service's content filter cut the answer off."
+SEVERITIES = ("safe", "low", "medium", "high")
+CATEGORY = re.compile(r"[a-z][a-z_ ]{0,40}")
 
 
 async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
@@ -84,7 +86,7 @@ async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]
     if reading.fault:
         raise reading.fault
     if not reading.has_ended:
-        raise ProviderInterrupted("The model service stopped in the middle of the answer.")
+        raise ProviderInterrupted(MIDDLE)
 
 
 def arguments(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +135,7 @@ class _Reading:
         elif isinstance(event, ItemDone):
             yield from self._item(event.output_index, event.item)
         elif isinstance(event, ErrorEvent):
-            self._end(_fault(event.code))
+            self._end(_fault(event.code, []))
         elif isinstance(event, Ended):
             yield from self._ended(event.response)
 
@@ -195,7 +197,8 @@ class _Reading:
 
     def _ended(self, response: Response) -> Iterator[Piece]:
         why = response.incomplete_details.reason if response.incomplete_details else ""
-        yield from filter(None, map(_filtered, response.content_filters or ()))
+        found = [filtered for one in response.content_filters or () if (filtered := _filtered(one))]
+        yield from found
         if response.status == "incomplete" and why == "max_output_tokens":
             yield Cut()
         if usage := response.usage:
@@ -206,16 +209,21 @@ class _Reading:
                 cached.cached_tokens if cached else 0,
                 thought.reasoning_tokens if thought else 0,
             )
-        self._end(self._fault_of(response, why))
+        self._end(self._fault_of(response, why, found))
 
-    def _fault_of(self, response: Response, why: str) -> ProviderError | None:
-        if response.status == "failed":
-            return _fault(response.error.code if response.error else None)
-        if response.status == "incomplete" and why == "content_filter":
-            return ProviderRefused(FILTERED)
-        if response.status in ENDS and (response.status == "completed" or why == "max_output_tokens"):
-            return ProviderRefused("The model declined to answer this. Ask in other words.") if self._declined else None
-        return ProviderInterrupted("The model service stopped in the middle of the answer.")
+    def _fault_of(self, response: Response, why: str, found: list[Filtered]) -> ProviderError | None:
+        match response.status, why:
+            case "failed", _:
+                return _fault(response.error.code if response.error else None, found)
+            case "incomplete", "content_filter":
+                return ProviderRefused(f"The model service's content filter cut the answer off{_named(found)}.")
+            case ("completed", _) | ("incomplete", "max_output_tokens"):
+                return (
+                    ProviderRefused("The model declined to answer this. Ask in other words.")
+                    if self._declined
+                    else None
+                )
+        return ProviderInterrupted(MIDDLE)
 
 
 def _checked(model: type, body: dict[str, Any]) -> Any:
@@ -243,21 +251,32 @@ def _retrieved(call: FileSearchCall) -> Retrieved:
 def _filtered(one: Filter) -> Filtered | None:
     """What a filter of Azure's found, if it found anything."""
     findings = [
-        Finding(category, str(result.get("severity") or ""), result.get("filtered") is True)
+        Finding(category, _severity(result), result.get("filtered") is True)
         for category, result in (one.content_filter_results or {}).items()
-        if isinstance(result, dict)
-        and (result.get("filtered") is True or result.get("severity") not in (None, "", "safe"))
+        if isinstance(result, dict) and (result.get("filtered") is True or _severity(result) not in ("", "safe"))
     ]
     where = "question" if one.source_type in {"prompt", "user"} else "answer"
     return Filtered(where, findings) if findings else None  # type: ignore[arg-type]
 
 
-def _fault(code: str | None) -> ProviderError:
+def _severity(result: dict[str, Any]) -> str:
+    return result["severity"] if result.get("severity") in SEVERITIES else ""
+
+
+def _named(found: list[Filtered]) -> str:
+    """Why a filter acted: " (hate: high)"; "" where it was not told."""
+    acted = [finding for one in found for finding in one.findings if finding.is_filtered]
+    told = [f"{one.category}: {one.severity}".rstrip(": ") for one in acted if CATEGORY.fullmatch(one.category)]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _fault(code: str | None, found: list[Filtered]) -> ProviderError:
     """One of our errors for what the service says went wrong; its own words may hold anything, and stay out."""
     if code in BUSY:
         return ProviderBusy("The model service is busy. Try again in a moment.")
     if code in REFUSED:
-        return ProviderRefused("The model service's content filter stopped this question. Put it in other words.")
+        sentence = f"The model service's content filter stopped this question{_named(found)}. Put it in other words."
+        return ProviderRefused(sentence)
     if code == "context_length_exceeded":
         return ProviderTooLong("The question and its passages are longer than the model takes.")
     return ProviderInterrupted("The model service broke off in the middle of the answer.")

@@ -6,6 +6,7 @@ Small calls that block. A service keeps what it is given until it is told to del
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ RETRIES = 3  # By the package, which waits as it is told: no other retry lies ab
 BATCH_MOST = 500  # Files that Azure takes into a store in one go; OpenAI takes 2,000.
 KINDS = {"azure": "Azure OpenAI", "openai": "OpenAI", "compatible": "This service"}
 
+ID = re.compile(r"[\w.-]{1,200}")  # It becomes part of an address.
+UNREADABLE = "The service gave an answer that cannot be read."
+
 FileState = Literal["in_progress", "completed", "failed", "cancelled"]
 
 
@@ -34,7 +38,7 @@ class ProviderGone(ProviderError):
 
 @dataclass(frozen=True)
 class Counts:
-    """How far the files of a batch, or of a store, are."""
+    """How far the files of a batch are."""
 
     in_progress: int
     completed: int
@@ -58,7 +62,7 @@ def upload(connection: Connection, name: str, content: bytes, *, lives_s: int = 
     lifetime: Any = {"anchor": "created_at", "seconds": lives_s} if lives_s else openai.omit
     with _service(connection) as client:
         # Azure knows no other purpose for what its tools read.
-        return client.files.create(file=(name, content), purpose="assistants", expires_after=lifetime).id
+        return _id(client.files.create(file=(name, content), purpose="assistants", expires_after=lifetime))
 
 
 def delete_file(connection: Connection, file_id: str) -> None:
@@ -70,12 +74,7 @@ def delete_file(connection: Connection, file_id: str) -> None:
 # Vector stores -------------------------------------------------------------------------------------------------------
 def create_store(connection: Connection, name: str) -> str:
     with _service(connection) as client:
-        return client.vector_stores.create(name=name).id
-
-
-def store_counts(connection: Connection, store_id: str) -> Counts:
-    with _service(connection) as client:
-        return _counts(client.vector_stores.retrieve(store_id).file_counts)
+        return _id(client.vector_stores.create(name=name))
 
 
 def delete_store(connection: Connection, store_id: str) -> None:
@@ -87,7 +86,7 @@ def delete_store(connection: Connection, store_id: str) -> None:
 def attach(connection: Connection, store_id: str, file_ids: Sequence[str]) -> str:
     """Have a store take files in, at most BATCH_MOST; the id of the batch, whose progress can be asked for."""
     with _service(connection) as client:
-        return client.vector_stores.file_batches.create(store_id, file_ids=list(file_ids)).id
+        return _id(client.vector_stores.file_batches.create(store_id, file_ids=list(file_ids)))
 
 
 def batch_counts(connection: Connection, store_id: str, batch_id: str) -> Counts:
@@ -108,10 +107,16 @@ def detach(connection: Connection, store_id: str, file_id: str) -> None:
         client.vector_stores.files.delete(file_id, vector_store_id=store_id)
 
 
+def _id(told: Any) -> str:
+    if not isinstance(told.id, str) or not ID.fullmatch(told.id):
+        raise ProviderBusy(UNREADABLE)
+    return told.id
+
+
 def _counts(told: Any) -> Counts:
     numbers = [getattr(told, name, None) for name in Counts.__dataclass_fields__]
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
-        raise ProviderBusy("The service gave an answer that cannot be read.")
+        raise ProviderBusy(UNREADABLE)
     return Counts(*cast("list[int]", numbers))
 
 
@@ -131,7 +136,7 @@ def _service(connection: Connection, *, gone_is_well: bool = False) -> Iterator[
         log.warning("call to %s failed: %s", connection.name, type(exc).__name__)
         raise ProviderBusy(f"{KINDS[connection.kind]} cannot be reached. Try again in a moment.") from exc
     except (AttributeError, TypeError, ValueError) as exc:  # The package takes any shape, and stumbles over it later.
-        raise ProviderBusy("The service gave an answer that cannot be read.") from exc
+        raise ProviderBusy(UNREADABLE) from exc
 
 
 def _refusal(exc: openai.APIStatusError, connection: Connection) -> ProviderError:
