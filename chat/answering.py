@@ -9,37 +9,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text, payer_of
+from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, build
-from chat.verification import WORD, content_stems, locate, markers_with_sentences
+from chat.sources import nearest, sources_of
+from chat.verification import WORD, content_stems
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
 from documents.models import Document
-from documents.retrieval import Passage, Scope
+from documents.retrieval import Scope
 from documents.search import SearchError
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
 from project.provider import Cut, Notice, ProviderError, Tokens
-from project.spending import Payer
 from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 
 PASSAGES = 8
-NEAREST = 3
 GOES_ON = frozenset("and or but also then otherwise".split())
 POINTS_BACK = frozenset("it its they them their this that these those he she him her his there one ones same".split())
 NO_TOKENS = Tokens(0, 0)
-NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
 ANSWER_SECONDS = 120
 NO_ROOM = "No passage fits beside the question: shorten it, or ask an administrator about LECTERN_CONTEXT_TOKENS."
 
@@ -63,13 +62,13 @@ def chat_model(question: Question) -> ChatModel:
     return Extractive(embedder(model).embed if model else None)
 
 
-def payer_of(question: Question) -> Payer:
-    only = next(iter(question.collections)) if question.collections and len(question.collections) == 1 else None
-    return Payer(question.purpose, question.user.pk, question.api_key_id, only)
-
-
 async def answer(question: Question) -> AsyncGenerator[Event]:
     """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
+    if elsewhere := await sync_to_async(hosted)(question):
+        async with aclosing(elsewhere):
+            async for event in elsewhere:
+                yield event
+        return
     clock = time.monotonic()
     yield Status("searching", "Searching")
     try:
@@ -110,13 +109,16 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
             return
-    sources = _nearest(question.text, passages) if draft.is_refused else _sources(draft.pieces, passages)
+    sources = nearest(question.text, passages) if draft.is_refused else sources_of(draft.pieces, passages)
     took_s = time.monotonic() - clock
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
         notice=await _still_coming(question) if draft.is_refused else _notice(model, draft),
-        how=_how(question, prompt, searched, model, draft, searched_s, took_s),
+        how=[
+            *_how(question, prompt, searched, model, draft, searched_s, took_s),
+            *await sync_to_async(not_computed)(question),
+        ],
         model=model.name,
         tokens=draft.tokens,
         is_cut=draft.is_cut,
@@ -190,27 +192,6 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenera
         draft.pieces.append(held)
         yield Text(held)
     draft.is_refused = draft.is_refused or not "".join(part for part in draft.pieces if isinstance(part, str)).strip()
-
-
-def _sources(pieces: list[str | int], passages: Sequence[Passage]) -> list[Source]:
-    """Every passage, with the words that each sentence citing it rests on."""
-    marks: dict[int, list[tuple[int, int]]] = {}
-    for number, sentence in markers_with_sentences(pieces):
-        passage = passages[number - 1]
-        span = locate(sentence, passage.text)
-        mark = (passage.start + span[0], passage.start + span[1]) if span else NO_MARK
-        marks.setdefault(number, []).append(mark)
-    return [Source(passage, number in marks, marks.get(number, ())) for number, passage in enumerate(passages, 1)]
-
-
-def _nearest(question: str, passages: Sequence[Passage]) -> list[Source]:
-    """For a refusal: the passages that came nearest, with the words that made them come near."""
-    sources = [Source(passage) for passage in passages]
-    for place, source in enumerate(sources[:NEAREST]):
-        if span := locate(question, source.passage.text):
-            start = source.passage.start
-            sources[place] = replace(source, marks=[(start + span[0], start + span[1])])
-    return sources
 
 
 async def _still_coming(question: Question) -> str:

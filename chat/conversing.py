@@ -18,7 +18,7 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from chat.answering import answer
-from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Text
+from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Source, Text
 from chat.models import Citation, Conversation, Message, State
 from chat.prompts import Turn
 from documents.models import Collection, Document
@@ -39,6 +39,7 @@ class Draft:
         self.content = ""
         self.passages: list[Passage] = []
         self.numbers: dict[int, int] = {}  # as offered -> as shown
+        self.runs: list[dict[str, str]] = []
 
     def take(self, event: Event | None) -> None:
         if isinstance(event, Found):
@@ -48,6 +49,8 @@ class Draft:
         elif isinstance(event, Cite):
             shown = self.numbers.setdefault(event.number, len(self.numbers) + 1)
             self.content = f"{self.content.rstrip(' ')}[{shown}]"
+        elif isinstance(event, Ran):
+            self.runs.append({"code": event.code, "output": event.output})
 
     def cited(self) -> dict[int, Passage]:
         """Passages cited so far by the numbers shown."""
@@ -154,7 +157,11 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
             return  # The conversation was deleted while it was answered.
         _cite(message, draft, done.sources)
         message.end(
-            State.REFUSED if done.is_refused else State.DONE, content=draft.content, notice=done.notice, how=done.how
+            State.REFUSED if done.is_refused else State.DONE,
+            content=draft.content,
+            notice=done.notice,
+            how=done.how,
+            runs=draft.runs,
         )
 
 
@@ -163,7 +170,7 @@ def _finish_early(message: Message, draft: Draft, state: State, sentence: str) -
         if not Message.objects.filter(pk=message.pk).exists():
             return
         _cite(message, draft, [Source(passage, n in draft.numbers) for n, passage in enumerate(draft.passages, 1)])
-        message.end(state, content=draft.content, error=sentence)
+        message.end(state, content=draft.content, error=sentence, runs=draft.runs)
 
 
 def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from chat.prompts import Turn
 from documents.retrieval import Passage
 from project.provider import Tokens
+from project.spending import Payer
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class Question:
     deployment: str = ""  # "" is the default one
     purpose: str = "answer"
     api_key_id: int | None = None
+
+
+def payer_of(question: Question) -> Payer:
+    """Who pays for the calls of a question."""
+    only = next(iter(question.collections)) if question.collections and len(question.collections) == 1 else None
+    return Payer(question.purpose, question.user.pk, question.api_key_id, only)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """Code that was run at the service for this answer, and what it printed; both are the model's words."""
+
+    code: str
+    output: str
+
+
+@dataclass(frozen=True)
 class Done:
     """The end: answered, or refused because the documents do not say."""
 
@@ -83,4 +98,4 @@ class Failed:
     sentence: str
 
 
-Event = Status | Found | Text | Cite | Done | Failed
+Event = Status | Found | Text | Cite | Ran | Done | Failed

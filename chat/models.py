@@ -100,6 +100,9 @@ class Message(models.Model):
     how = models.JSONField(
         default=list, blank=True, help_text='How the answer was made: [["Searched for", "..."], ...]'
     )
+    runs = models.JSONField(
+        default=list, blank=True, help_text='Code that was run for the answer: [{"code": "...", "output": "..."}, ...]'
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = MessageQuerySet.as_manager()

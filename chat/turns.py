@@ -36,6 +36,10 @@ class Turn:
         return self.message.how
 
     @property
+    def runs(self) -> list[dict[str, str]]:
+        return self.message.runs
+
+    @property
     def notice(self) -> str:
         return self.message.notice
 

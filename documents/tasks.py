@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from documents import stores
 from documents.consistency import faults
 from documents.indexes import versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
@@ -62,6 +63,12 @@ def take_away(version_id: str) -> None:
 
 
 @shared_task
+def tidy_stores() -> None:
+    """Take what is deleted or superseded here out of the vector stores at model services."""
+    stores.sweep()
+
+
+@shared_task
 def sweep() -> None:
     """Send again what nobody holds: never sent, forgotten by the queue, or left by a worker that died."""
     with connection.cursor() as cursor:
@@ -77,6 +84,8 @@ def sweep() -> None:
             for pk in _left_behind():
                 send("clean_up", str(pk))
             versions.sweep()
+            if stores.has_outdated():
+                send("tidy_stores")
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEP_LOCK])
 

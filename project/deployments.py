@@ -22,6 +22,7 @@ from project.parameters import Dialect
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Api = Literal["chat", "responses"]
+Grounding = Literal["hybrid", "data_sources", "file_search"]  # Who searches: Lectern, Azure, or a vector store there.
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]\S*$")]
 OPENAI = "https://api.openai.com/v1"
 
@@ -74,6 +75,8 @@ class Deployment:
     requests_a_minute: int = 0  # The quota it has at the service; 0: none that we know of.
     tokens_a_minute: int = 0
     generation: Mapping[str, Any] = field(default_factory=dict)  # Wishes for each request, by the names of Wanted.
+    grounding: Grounding = "hybrid"
+    code_interpreter: bool = False  # Whether questions on tables are computed by code that runs at the service.
 
 
 # The operator's file -------------------------------------------------------------------------------------------------
@@ -109,6 +112,8 @@ class _Deployment(_Written):
     requests_a_minute: Annotated[int, Field(ge=0)] = 0
     tokens_a_minute: Annotated[int, Field(ge=0)] = 0
     generation: _Generation = _Generation()
+    grounding: Grounding = "hybrid"
+    code_interpreter: bool = False
 
 
 class _File(_Written):
@@ -190,6 +195,7 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
         raise DeploymentsError(f"deployments.{name}: there is no connection “{written.connection}” in the file.")
     connection = _connection(written.connection, file.connections[written.connection])
     model = written.model or name
+    _check_api(name, written)
     return Deployment(
         name=name,
         connection=connection,
@@ -200,7 +206,21 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
         requests_a_minute=written.requests_a_minute,
         tokens_a_minute=written.tokens_a_minute,
         generation=written.generation.model_dump(exclude_none=True),
+        grounding=written.grounding,
+        code_interpreter=written.code_interpreter,
     )
+
+
+def _check_api(name: str, written: _Deployment) -> None:
+    """What runs at the service is offered by one of its two ways alone."""
+    needs = [
+        (written.grounding == "data_sources", 'grounding = "data_sources"', "chat"),
+        (written.grounding == "file_search", 'grounding = "file_search"', "responses"),
+        (written.code_interpreter, "code_interpreter = true", "responses"),
+    ]
+    for is_asked, what, api in needs:
+        if is_asked and written.api != api:
+            raise DeploymentsError(f'deployments.{name}: {what} needs api = "{api}".')
 
 
 def _connection(name: str, written: _Connection) -> Connection:

@@ -72,6 +72,13 @@ def test_the_file_adds_more_and_says_which_is_the_default(written):
     assert chosen("quick").base == UNKNOWN
 
 
+def test_who_searches_and_whether_code_runs_is_said_of_each(written):
+    written(FILE.replace('api = "responses"', 'api = "responses"\ngrounding = "file_search"\ncode_interpreter = true'))
+    careful, quick = deployments().values()
+    assert (careful.grounding, careful.code_interpreter) == ("file_search", True)
+    assert (quick.grounding, quick.code_interpreter) == ("hybrid", False)
+
+
 def test_the_environments_own_stays_beside_them(written, settings):
     written(FILE.replace('default = "careful"', ""))
     settings.OPENAI_CHAT_MODEL = "gpt-4.1"
@@ -104,6 +111,10 @@ def test_an_unknown_name_is_none_of_them(written):
         ("tokens_a_minute = 90000", "tokens_a_minute = -1", "deployments.careful.tokens_a_minute"),
         ('effort = "low"', 'effort = "huge"', "generation.reasoning_effort"),
         ("[connections.east]", "[connections.east", "is not TOML"),
+        ('model = "llama-4"', 'grounding = "file_search"', 'deployments.quick: grounding = "file_search" needs api'),
+        ('model = "llama-4"', "code_interpreter = true", "deployments.quick: code_interpreter = true needs api"),
+        ('model = "desk"', 'grounding = "data_sources"', 'grounding = "data_sources" needs api = "chat"'),
+        ('model = "desk"', 'grounding = "web"', "deployments.careful.grounding: Input should be 'hybrid'"),
     ],
 )
 def test_what_cannot_be_used_is_said_with_its_place(written, old, new, words):

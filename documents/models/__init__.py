@@ -14,6 +14,7 @@ from documents.models.documents import (
 from documents.models.evaluation import EvaluationRun
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion
 from documents.models.pages import Chunk, Holding, Page, page_url
+from documents.models.stores import RemoteFile, VectorStore
 
 __all__ = [
     "FINDABLE",
@@ -33,7 +34,9 @@ __all__ = [
     "Membership",
     "Page",
     "Person",
+    "RemoteFile",
     "State",
+    "VectorStore",
     "display_name",
     "page_url",
 ]

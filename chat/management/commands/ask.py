@@ -68,6 +68,7 @@ class Command(BaseCommand):
             if source.is_cited
         ]
         body = {"answer": draft.content, "refused": done.is_refused, "citations": cited, "model": done.model}
+        body |= {"code": draft.runs} if draft.runs else {}
         self.stdout.write(json.dumps(body, indent=2))
 
 

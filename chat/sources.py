@@ -1,0 +1,34 @@
+"""The sources of an answer: each passage, with the words that the answer rests on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chat.events import Source
+from chat.verification import locate, markers_with_sentences
+from documents.retrieval import Passage
+
+NEAREST = 3
+NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
+
+
+def sources_of(pieces: Sequence[str | int], passages: Sequence[Passage]) -> list[Source]:
+    """Every passage, with the words that each sentence citing it rests on."""
+    marks: dict[int, list[tuple[int, int]]] = {}
+    for number, sentence in markers_with_sentences(list(pieces)):
+        passage = passages[number - 1]
+        span = locate(sentence, passage.text)
+        mark = (passage.start + span[0], passage.start + span[1]) if span else NO_MARK
+        marks.setdefault(number, []).append(mark)
+    return [Source(passage, number in marks, marks.get(number, ())) for number, passage in enumerate(passages, 1)]
+
+
+def nearest(question: str, passages: Sequence[Passage]) -> list[Source]:
+    """For a refusal: the passages that came nearest, with the words that made them come near."""
+    sources = [Source(passage) for passage in passages]
+    for place, source in enumerate(sources[:NEAREST]):
+        if span := locate(question, source.passage.text):
+            start = source.passage.start
+            sources[place] = replace(source, marks=[(start + span[0], start + span[1])])
+    return sources

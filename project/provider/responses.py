@@ -1,0 +1,282 @@
+"""One attempt at an answer over the Responses API: what the service sends is checked, and becomes pieces.
+
+Nothing is kept at the service (`store=False`), and no response is continued there: the history is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import openai
+from pydantic import ValidationError
+
+from project.provider import (
+    ProviderBusy,
+    ProviderError,
+    ProviderInterrupted,
+    ProviderRefused,
+    ProviderTooLong,
+)
+from project.provider.pieces import (
+    CodeRun,
+    Cut,
+    Filtered,
+    Finding,
+    Piece,
+    Quoted,
+    Retrieved,
+    ServiceCitation,
+    Tokens,
+    ToolCall,
+)
+from project.provider.response_events import (
+    EVENTS,
+    ITEMS,
+    Annotation,
+    AnnotationAdded,
+    CodeInterpreterCall,
+    Ended,
+    ErrorEvent,
+    FileSearchCall,
+    Filter,
+    FunctionCall,
+    ItemDone,
+    Message,
+    RefusalDelta,
+    Response,
+    TextDelta,
+)
+
+if TYPE_CHECKING:
+    from project.provider.calls import Call
+
+INCLUDED = {"file_search": "file_search_call.results", "code_interpreter": "code_interpreter_call.outputs"}
+BUSY = {"rate_limit_exceeded", "server_error", "vector_store_timeout"}
+REFUSED = {"content_filter", "invalid_prompt", "bio_policy", "image_content_policy_violation"}
+PICTURE = "(a picture, which is not shown)"
+MIDDLE = "The model service stopped in the middle of the answer."
+UNREADABLE = "The model service gave an answer that cannot be read."
+SEVERITIES = ("safe", "low", "medium", "high")
+CATEGORY = re.compile(r"[a-z][a-z_ ]{0,40}")
+
+
+async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
+    """Yield what comes of one call, in its order; Tokens last, and before whatever ends it is raised.
+
+    Raises our errors for what the service says in an answer; those of the package and of the connection pass as they
+    are. The lines of the stream are read here, for the package would check each piece against sixty shapes.
+    """
+    reading = _Reading()
+    create = client.responses.with_streaming_response.create
+    async with create(**arguments(call, request)) as response:
+        if "event-stream" in response.headers.get("content-type", ""):
+            async for line in response.iter_lines():
+                if line.startswith("data:") and not line.startswith("data: [DONE]"):
+                    for piece in reading.event(_object(line[5:])):
+                        yield piece
+                if reading.has_ended:
+                    break
+        else:
+            for piece in reading.whole(_object(await response.read())):
+                yield piece
+    if reading.fault:
+        raise reading.fault
+    if not reading.has_ended:
+        raise ProviderInterrupted(MIDDLE)
+
+
+def arguments(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """The request with the model's name, the service's own tools, and what is to be told of them."""
+    told = [*request.get("include", []), *(INCLUDED[tool["type"]] for tool in call.hosted_tools)]
+    tools = [*request.get("tools", []), *map(dict, call.hosted_tools)]
+    more = {"include": told} if told else {}
+    more |= {"tools": tools} if tools else {}
+    return {"model": call.deployment.model, **request, **more, "store": False}
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ProviderInterrupted(UNREADABLE) from exc
+    if not isinstance(value, dict):
+        raise ProviderInterrupted(UNREADABLE)
+    return value
+
+
+class _Reading:
+    """What has come of an answer so far. `fault` is raised once all that belongs to it was handed on."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self.fault: ProviderError | None = None
+        self._said: dict[tuple[int, int], int] = defaultdict(int)  # Letters of each part of each item.
+        self._waiting: dict[tuple[int, int], list[tuple[int, Quoted]]] = defaultdict(list)
+        self._quoted: set[tuple[int, int, int]] = set()
+        self._declined = False
+
+    def event(self, body: dict[str, Any]) -> Iterator[Piece]:
+        """What one event tells; one that is not known tells nothing, for services add to them."""
+        if isinstance(body.get("error"), dict) and body.get("type", "error") == "error":
+            body = {**body["error"], "type": "error"}
+        model = EVENTS.get(str(body.get("type")))
+        event = _checked(model, body) if model else None
+        if isinstance(event, TextDelta):
+            yield from self._say(event.place, event.delta)
+        elif isinstance(event, RefusalDelta):
+            self._declined = True
+        elif isinstance(event, AnnotationAdded):
+            self._quote(event.place, event.annotation_index, event.annotation)
+            yield from self._say(event.place, "")
+        elif isinstance(event, ItemDone):
+            yield from self._item(event.output_index, event.item)
+        elif isinstance(event, ErrorEvent):
+            self._end(_fault(event.code, []))
+        elif isinstance(event, Ended):
+            yield from self._ended(event.response)
+
+    def whole(self, body: dict[str, Any]) -> Iterator[Piece]:
+        """An answer that was not streamed."""
+        response = _checked(Response, body)
+        for place, item in enumerate(response.output):
+            yield from self._item(place, item)
+        yield from self._ended(response)
+
+    def _end(self, fault: ProviderError | None) -> None:
+        self.has_ended, self.fault = True, fault
+
+    def _say(self, place: tuple[int, int], text: str) -> Iterator[Piece]:
+        """The text, with every quotation of it that is known already where it belongs."""
+        start = self._said[place]
+        end = self._said[place] = start + len(text)
+        due = sorted((at for at in self._waiting[place] if at[0] <= end), key=lambda at: at[0])
+        self._waiting[place] = [at for at in self._waiting[place] if at[0] > end]
+        last = start
+        for index, quoted in due:
+            if index > last:
+                yield text[last - start : index - start]
+                last = index
+            yield quoted
+        if last < end:
+            yield text[last - start :]
+
+    def _quote(self, place: tuple[int, int], number: int, annotation: Annotation | None) -> None:
+        key = (*place, number)
+        if annotation is None or annotation.type != "file_citation" or key in self._quoted:
+            return
+        self._quoted.add(key)
+        self._waiting[place].append((annotation.index, Quoted(annotation.file_id, annotation.filename)))
+
+    def _item(self, output_index: int, body: dict[str, Any]) -> Iterator[Piece]:
+        """A whole item of the answer; thoughts and what is not known are passed over."""
+        model = ITEMS.get(str(body.get("type")))
+        item = _checked(model, body) if model else None
+        if isinstance(item, Message):
+            yield from self._message(output_index, item)
+        elif isinstance(item, FunctionCall):
+            yield ToolCall(item.call_id, item.name, item.arguments)
+        elif isinstance(item, FileSearchCall):
+            yield _retrieved(item)
+        elif isinstance(item, CodeInterpreterCall):
+            logs = [output.logs if output.type == "logs" else PICTURE for output in item.outputs or ()]
+            yield CodeRun(item.code or "", "\n".join(logs))
+
+    def _message(self, output_index: int, message: Message) -> Iterator[Piece]:
+        """What of a message was not streamed: the whole of it, or its quotations."""
+        for content_index, part in enumerate(message.content):
+            place = output_index, content_index
+            self._declined = self._declined or bool(part.refusal)
+            for number, annotation in enumerate(part.annotations):
+                self._quote(place, number, annotation)
+            yield from self._say(place, part.text if not self._said[place] else "")
+            yield from (quoted for _, quoted in self._waiting.pop(place, []))
+
+    def _ended(self, response: Response) -> Iterator[Piece]:
+        why = response.incomplete_details.reason if response.incomplete_details else ""
+        found = [filtered for one in response.content_filters or () if (filtered := _filtered(one))]
+        yield from found
+        if response.status == "incomplete" and why == "max_output_tokens":
+            yield Cut()
+        if usage := response.usage:
+            cached, thought = usage.input_tokens_details, usage.output_tokens_details
+            yield Tokens(
+                usage.input_tokens,
+                usage.output_tokens,
+                cached.cached_tokens if cached else 0,
+                thought.reasoning_tokens if thought else 0,
+            )
+        self._end(self._fault_of(response, why, found))
+
+    def _fault_of(self, response: Response, why: str, found: list[Filtered]) -> ProviderError | None:
+        match response.status, why:
+            case "failed", _:
+                return _fault(response.error.code if response.error else None, found)
+            case "incomplete", "content_filter":
+                return ProviderRefused(f"The model service's content filter cut the answer off{_named(found)}.")
+            case ("completed", _) | ("incomplete", "max_output_tokens"):
+                return (
+                    ProviderRefused("The model declined to answer this. Ask in other words.")
+                    if self._declined
+                    else None
+                )
+        return ProviderInterrupted(MIDDLE)
+
+
+def _checked(model: type, body: dict[str, Any]) -> Any:
+    try:
+        return model.model_validate(body)  # type: ignore[attr-defined]
+    except ValidationError as exc:
+        raise ProviderInterrupted(UNREADABLE) from exc
+
+
+def _retrieved(call: FileSearchCall) -> Retrieved:
+    found = [
+        ServiceCitation(
+            text=result.text or "",
+            title=result.filename or "",
+            file=result.filename or "",
+            file_id=result.file_id or "",
+            score=result.score,
+            raw={"attributes": result.attributes or {}},
+        )
+        for result in call.results or ()
+    ]
+    return Retrieved(found, queries=call.queries)
+
+
+def _filtered(one: Filter) -> Filtered | None:
+    """What a filter of Azure's found, if it found anything."""
+    findings = [
+        Finding(category, _severity(result), result.get("filtered") is True)
+        for category, result in (one.content_filter_results or {}).items()
+        if isinstance(result, dict) and (result.get("filtered") is True or _severity(result) not in ("", "safe"))
+    ]
+    where = "question" if one.source_type in {"prompt", "user"} else "answer"
+    return Filtered(where, findings) if findings else None  # type: ignore[arg-type]
+
+
+def _severity(result: dict[str, Any]) -> str:
+    return result["severity"] if result.get("severity") in SEVERITIES else ""
+
+
+def _named(found: list[Filtered]) -> str:
+    """Why a filter acted: " (hate: high)"; "" where it was not told."""
+    acted = [finding for one in found for finding in one.findings if finding.is_filtered]
+    told = [f"{one.category}: {one.severity}".rstrip(": ") for one in acted if CATEGORY.fullmatch(one.category)]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _fault(code: str | None, found: list[Filtered]) -> ProviderError:
+    """One of our errors for what the service says went wrong; its own words may hold anything, and stay out."""
+    if code in BUSY:
+        return ProviderBusy("The model service is busy. Try again in a moment.")
+    if code in REFUSED:
+        sentence = f"The model service's content filter stopped this question{_named(found)}. Put it in other words."
+        return ProviderRefused(sentence)
+    if code == "context_length_exceeded":
+        return ProviderTooLong("The question and its passages are longer than the model takes.")
+    return ProviderInterrupted("The model service broke off in the middle of the answer.")
