@@ -27,9 +27,10 @@ from documents.embeddings import embedder, local_model_name
 from documents.models import Document
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
-from project import provider
-from project.models import Usage
+from project import provider, spending
+from project.deployments import chosen
 from project.provider import Cut, ProviderError, Tokens
+from project.spending import BudgetSpent
 from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,11 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
     clock = time.monotonic()
     model = chat_model()
+    try:
+        warnings = await afford(question, model)
+    except BudgetSpent as exc:
+        yield Failed("budget_spent", str(exc), exc.retry_after)
+        return
     yield Status("searching", "Searching")
     try:
         searched = await sync_to_async(_search)(question)
@@ -102,23 +108,32 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
             return
         finally:
             if draft.tokens.output:
-                await Usage.objects.acreate(
-                    user=question.user,
-                    deployment=model.name,
-                    input_tokens=draft.tokens.input,
-                    output_tokens=draft.tokens.output,
-                )
+                await sync_to_async(spending.note)(chosen() or model.name, question.payer, draft.tokens)
     sources = _nearest(question.text, passages) if draft.is_refused else _sources(draft.pieces, passages)
     took_s = time.monotonic() - clock
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
-        notice=await _still_coming(question) if draft.is_refused else _notice(model, draft),
+        notice=" ".join(
+            filter(None, [await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings])
+        ),
         how=_how(question, prompt, searched, model, draft, searched_s, took_s),
         model=model.name,
         tokens=draft.tokens,
         is_cut=draft.is_cut,
     )
+
+
+async def afford(question: Question, model: ChatModel) -> list[str]:
+    """Sentences about budgets that are nearly spent; none where no model is asked. Raises BudgetSpent."""
+    return [] if model.name == Extractive.name else await sync_to_async(_checked)(question)
+
+
+def _checked(question: Question) -> list[str]:
+    try:
+        return spending.check(question.payer)
+    finally:
+        close_old_connections()
 
 
 def _search(question: Question) -> retrieval.Found:

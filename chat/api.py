@@ -13,14 +13,14 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 from ninja import Field, Router, Schema
 
-from chat.answering import answer
+from chat.answering import afford, answer, chat_model
 from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage
 from project import provider
-from project.accounts import SignedInRequest
-from project.api import ApiError, asking, error_body
+from project.api import ApiError, SignedCall, asking, error_body
+from project.spending import BudgetSpent
 from project.tokens import count_tokens
 
 router = Router(tags=["chat"])
@@ -33,6 +33,7 @@ STATUS = {
     "ProviderInterrupted": 502,
     "SearchBusy": 503,
     "SearchUnavailable": 503,
+    "budget_spent": 429,
 }
 DOC_MARKER = re.compile(r"\[doc\d+\]")
 
@@ -61,9 +62,13 @@ class ChatIn(Schema):
 
 
 @router.post("/chat/completions", auth=asking)
-async def chat_completions(request: SignedInRequest, payload: ChatIn):
+async def chat_completions(request: SignedCall, payload: ChatIn):
     """An answer from the documents the key may read; `message.context.citations` holds what `[docN]` points to."""
     question = _question(request, payload)
+    try:
+        await afford(question, chat_model())  # Here too, for a stream that has begun can no longer be refused.
+    except BudgetSpent as exc:
+        raise ApiError(429, "insufficient_quota", str(exc), retry_after=exc.retry_after) from exc
     if payload.stream:
         options = payload.stream_options or StreamOptions()
         body = _stream(question, payload.model, options.include_usage)
@@ -93,7 +98,8 @@ async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
         if isinstance(event, Found):
             passages = event.passages
         elif isinstance(event, Failed):
-            raise ApiError(STATUS.get(event.code, 504), event.code, event.sentence)
+            code = "insufficient_quota" if event.code == "budget_spent" else event.code
+            raise ApiError(STATUS.get(event.code, 504), code, event.sentence, retry_after=event.retry_after)
         elif isinstance(event, Done):
             return content.strip(), passages, event
         else:
@@ -101,7 +107,7 @@ async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
     raise AssertionError("an answer ends with Done or Failed")
 
 
-def _question(request: SignedInRequest, payload: ChatIn) -> Question:
+def _question(request: SignedCall, payload: ChatIn) -> Question:
     """The last message is the question, those before it the history."""
     known = {"default", provider.deployment()} - {""}
     if payload.model not in known:
@@ -121,7 +127,7 @@ def _question(request: SignedInRequest, payload: ChatIn) -> Question:
             turns.append(Turn(asked, DOC_MARKER.sub("", _clean(message.text))))
             asked = None
     told = [_clean(message.text) for message in payload.messages if message.role in {"system", "developer"}]
-    return Question(text, request.user, history=turns, instructions="\n".join(told))
+    return Question(text, request.user, history=turns, instructions="\n".join(told), api_key_id=request.auth.pk)
 
 
 def _clean(text: str) -> str:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from chat.prompts import Turn
 from documents.retrieval import Passage
 from project.provider import Tokens
+from project.spending import Payer
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class Question:
     deployment: str = ""  # "" is the default one
     purpose: str = "answer"
     api_key_id: int | None = None
+
+    @property
+    def payer(self) -> Payer:
+        """Whose budgets this counts against."""
+        only = next(iter(self.collections)) if self.collections is not None and len(self.collections) == 1 else None
+        return Payer(self.purpose, self.user.pk, self.api_key_id, only)
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Failed:
 
     code: str
     sentence: str
+    retry_after: int | None = None  # seconds, where it is known when it may work again
 
 
 Event = Status | Found | Text | Cite | Done | Failed
