@@ -141,10 +141,19 @@ class Standing:
         return self.budget.current(self.now)[1]
 
     @property
+    def spent_words(self) -> str:
+        spent = self.spent
+        return f"${spent.dollars:,.2f}" if self.budget.unit == Budget.Unit.DOLLARS else f"{spent.tokens:,} tokens"
+
+    @property
+    def resets_words(self) -> str:
+        return moment(self.resets_at)
+
+    @property
     def sentence(self) -> str:
         """How it stands, to somebody whose calls count against it."""
         how = "is spent" if self.is_spent else f"is spent to {int(self.part * 100)} %"
-        return f"{self._name} {how}. It begins anew on {moment(self.resets_at)}."
+        return f"{self._name} {how}. It begins anew on {self.resets_words}."
 
     @property
     def _name(self) -> str:
@@ -178,7 +187,7 @@ def _state_of(payer: Payer) -> list[Standing]:
     )
     for state in found:
         if state.is_spent and state.budget.says_first("spent_said", state.now):
-            log.warning("budget_spent budget=%s %s, until %s", state.budget.pk, state.budget, moment(state.resets_at))
+            log.warning("budget_spent budget=%s %s, until %s", state.budget.pk, state.budget, state.resets_words)
         elif state.is_near and state.budget.says_first("near_said", state.now):
             log.warning("budget_near budget=%s %s, %.0f %%", state.budget.pk, state.budget, state.part * 100)
     return found
