@@ -142,7 +142,7 @@ def _told(state: Standing, names: Mapping[UUID, str]) -> dict[str, object]:
     word = ("bad", "Spent") if state.is_spent else ("caution", "Nearly spent") if state.is_near else ("good", "Within")
     return {
         "budget": budget,
-        "whose": f"collection {place}" if place else budget.whose,
+        "whose": f"Collection {place}" if place else budget.whose,
         "state": word[0],
         "words": word[1],
         "percent": min(100, int(state.part * 100)),

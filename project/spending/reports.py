@@ -21,6 +21,7 @@ from project.models import Usage
 BY = ("day", "month", "model", "user", "collection", "purpose")
 KINDS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 DAYS = date(2000, 1, 1), date(2199, 12, 31)  # Calls were made on none before, and none after concerns us.
+UNKNOWN = "not known"
 NOBODY = "nobody in particular"
 
 
@@ -43,15 +44,19 @@ class Line:
         return self.input_tokens + self.output_tokens
 
     @property
+    def known_cost(self) -> str:
+        return UNKNOWN if self.unpriced and self.unpriced == self.tokens else money(self.dollars)
+
+    @property
     def cost_words(self) -> str:
         """The cost, and what it leaves out.
 
         >>> Line("", "", input_tokens=5, unpriced=5).cost_words, Line("", "", dollars=Decimal("0.0123")).cost_words
         ('not known', '$0.0123')
         """
-        if self.unpriced and self.unpriced == self.tokens:
-            return "not known"
-        return money(self.dollars) + (f" and {self.unpriced:,} tokens without a known price" if self.unpriced else "")
+        if self.known_cost == UNKNOWN:
+            return UNKNOWN
+        return self.known_cost + (f" and {self.unpriced:,} tokens without a known price" if self.unpriced else "")
 
 
 def money(dollars: Decimal) -> str:
