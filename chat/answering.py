@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text, payer_of
+from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, build
@@ -29,8 +29,10 @@ from documents.embeddings import embedder, local_model_name
 from documents.models import Document
 from documents.retrieval import Scope
 from documents.search import SearchError
+from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
 from project.provider import Cut, Notice, ProviderError, Tokens
+from project.spending import BudgetSpent
 from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class _Draft:
 def chat_model(question: Question) -> ChatModel:
     """The model that is chosen for this question, or none at all. Raises DeploymentsError, UnknownDeployment."""
     if deployment := chosen(question.deployment):
-        return Asked(deployment, payer_of(question), is_urgent=question.purpose == "answer")
+        return Asked(deployment, question.payer, is_urgent=question.purpose == "answer")
     model = local_model_name()
     return Extractive(embedder(model).embed if model else None)
 
@@ -73,8 +75,12 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     yield Status("searching", "Searching")
     try:
         model = await sync_to_async(chat_model)(question)
+        warnings = await afford(question, model)
     except (DeploymentsError, UnknownDeployment) as exc:
         yield Failed(type(exc).__name__, str(exc))
+        return
+    except BudgetSpent as exc:
+        yield Failed("budget_spent", str(exc), exc.retry_after)
         return
     try:
         searched = await sync_to_async(_search)(question)
@@ -114,7 +120,9 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
-        notice=await _still_coming(question) if draft.is_refused else _notice(model, draft),
+        notice=" ".join(
+            filter(None, [await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings])
+        ),
         how=[
             *_how(question, prompt, searched, model, draft, searched_s, took_s),
             *await sync_to_async(not_computed)(question),
@@ -129,6 +137,18 @@ def window(model: ChatModel) -> int:
     """Tokens that prompt and answer may have together: what the operator allows, and what the model can hold."""
     holds = model.deployment.base.context_tokens if isinstance(model, Asked) else None
     return min(settings.CHAT_CONTEXT_TOKENS, holds or settings.CHAT_CONTEXT_TOKENS)
+
+
+async def afford(question: Question, model: ChatModel) -> list[str]:
+    """Sentences about budgets that are nearly spent; none where no model is asked. Raises BudgetSpent."""
+    return [] if model.name == Extractive.name else await sync_to_async(_checked)(question)
+
+
+def _checked(question: Question) -> list[str]:
+    try:
+        return spending.check(question.payer)
+    finally:
+        close_old_connections()
 
 
 def _search(question: Question) -> retrieval.Found:

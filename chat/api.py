@@ -13,15 +13,15 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 from ninja import Field, Router, Schema
 
-from chat.answering import answer
+from chat.answering import afford, answer, chat_model
 from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.llm import Extractive
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage
-from project.accounts import SignedInRequest
-from project.api import ApiError, asking, error_body
+from project.api import ApiError, SignedCall, asking, error_body
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
+from project.spending import BudgetSpent
 from project.tokens import count_tokens
 
 router = Router(tags=["chat"])
@@ -31,6 +31,7 @@ STATUS = {  # Of what is not here the service behind us is to blame: 502.
     **dict.fromkeys(("rate_limited", "busy", "service_fault", "unreachable", "circuit_open", "own_quota"), 503),
     **dict.fromkeys(("SearchBusy", "SearchUnavailable"), 503),
     **dict.fromkeys(("content_filter", "context_length_exceeded"), 400),
+    "budget_spent": 429,
     "timeout": 504,
 }
 DOC_MARKER = re.compile(r"\[doc\d+\]")
@@ -60,9 +61,13 @@ class ChatIn(Schema):
 
 
 @router.post("/chat/completions", auth=asking)
-async def chat_completions(request: SignedInRequest, payload: ChatIn):
+async def chat_completions(request: SignedCall, payload: ChatIn):
     """An answer from the documents the key may read; `message.context.citations` holds what `[docN]` points to."""
     question = _question(request, payload)
+    try:
+        await afford(question, chat_model(question))  # Here too, for a stream that has begun can no longer be refused.
+    except BudgetSpent as exc:
+        raise ApiError(429, "insufficient_quota", str(exc), retry_after=exc.retry_after) from exc
     if payload.stream:
         options = payload.stream_options or StreamOptions()
         body = _stream(question, payload.model, options.include_usage)
@@ -92,7 +97,8 @@ async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
         if isinstance(event, Found):
             passages = event.passages
         elif isinstance(event, Failed):
-            raise ApiError(STATUS.get(event.code, 502), event.code, event.sentence)
+            code = "insufficient_quota" if event.code == "budget_spent" else event.code
+            raise ApiError(STATUS.get(event.code, 502), code, event.sentence, retry_after=event.retry_after)
         elif isinstance(event, Done):
             return content.strip(), passages, event
         else:
@@ -100,7 +106,7 @@ async def _whole(question: Question) -> tuple[str, Sequence[Passage], Done]:
     raise AssertionError("an answer ends with Done or Failed")
 
 
-def _question(request: SignedInRequest, payload: ChatIn) -> Question:
+def _question(request: SignedCall, payload: ChatIn) -> Question:
     """The last message is the question, those before it the history."""
     try:
         chosen(payload.model)

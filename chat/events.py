@@ -28,11 +28,11 @@ class Question:
     purpose: str = "answer"
     api_key_id: int | None = None
 
-
-def payer_of(question: Question) -> Payer:
-    """Who pays for the calls of a question."""
-    only = next(iter(question.collections)) if question.collections and len(question.collections) == 1 else None
-    return Payer(question.purpose, question.user.pk, question.api_key_id, only)
+    @property
+    def payer(self) -> Payer:
+        """Whose budgets this counts against."""
+        only = next(iter(self.collections)) if self.collections is not None and len(self.collections) == 1 else None
+        return Payer(self.purpose, self.user.pk, self.api_key_id, only)
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class Failed:
 
     code: str
     sentence: str
+    retry_after: int | None = None  # seconds, where it is known when it may work again
 
 
 Event = Status | Found | Text | Cite | Ran | Done | Failed

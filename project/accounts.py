@@ -12,8 +12,6 @@ from django.core.management.base import CommandError
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
-from project.models import ApiKey
-
 LINK_SECONDS = 24 * 3600
 
 
@@ -22,7 +20,6 @@ class SignedInRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
-    auth: ApiKey  # Of a call that a key signed.
 
     async def auser(self) -> User:  # type: ignore[override]
         """The same person, for asynchronous views; Django provides it."""

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from project.accounts import SignedInRequest
 from project.limits import TooMany, take
 from project.models import ApiKey
 
@@ -36,6 +37,12 @@ class ApiError(Exception):
         super().__init__(reason)
         self.status, self.code, self.reason, self.advice, self.param = status, code, reason, advice, param
         self.retry_after = retry_after
+
+
+class SignedCall(SignedInRequest):
+    """What a route of programs gets: the person, and the key the call was signed with."""
+
+    auth: ApiKey
 
 
 class KeyAuth:
@@ -85,6 +92,8 @@ def refused(request: HttpRequest, exc: ApiError) -> HttpResponse:
     response = api.create_response(request, body, status=exc.status)
     if exc.retry_after is not None:
         response["Retry-After"] = str(exc.retry_after)
+        if exc.code == "insufficient_quota":
+            response["x-should-retry"] = "false"  # OpenAI's clients try again within a minute otherwise, for nothing.
     return response
 
 

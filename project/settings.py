@@ -195,7 +195,8 @@ SEARCH_BACKENDS = {
 }
 RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
-CONSOLE_PAGES = (("Health", "console-health"), ("Models", "console-models"))
+CONSOLE_PAGES = (("Health", "console-health"), ("Models", "console-models"), ("Spending", "console-spending"))
+COLLECTION_NAMES = "documents.models.collections.collection_names"
 INGEST_ATTEMPTS = 3
 LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
 TURN_SECONDS = 5  # after which a document is laid aside if others wait

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from project import console, views
 from project.api import api
+from project.spending import pages
 
 api.add_router("/api", "documents.api.router")
 api.add_router("/v1", "chat.api.router")
@@ -29,6 +30,10 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("console/health/", console.health, name="console-health"),
     path("console/models/", console.models, name="console-models"),
+    path("console/spending/", pages.spending, name="console-spending"),
+    path("console/spending.csv", pages.spending_csv, name="console-spending-csv"),
+    path("usage/", pages.my_usage, name="usage"),
+    path("usage.csv", pages.my_usage_csv, name="usage-csv"),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

@@ -16,6 +16,7 @@ from documents.embeddings.local import LOCAL_DIMENSIONS, LOCAL_MODEL, LocalEmbed
 from documents.embeddings.remote import RemoteEmbedder, remote_model_name
 from documents.embeddings.vectors import Embedded, Embedder, EmbeddingBusy, EmbeddingError, EmbeddingUnavailable
 from documents.models import EmbeddingCache, IndexVersion
+from project.spending import Payer
 
 __all__ = [
     "LOCAL_DIMENSIONS",
@@ -33,13 +34,15 @@ __all__ = [
     "model_name",
 ]
 
+NOBODY = Payer("embedding")  # What counts against the budget of everybody alone.
+
 
 def model_name() -> str:
     """What a new index is embedded with: the service's model, else the one on this machine; "" without either."""
     return remote_model_name() or local_model_name()
 
 
-def embed_cached(model_name: str, texts: Sequence[str]) -> Embedded:
+def embed_cached(model_name: str, texts: Sequence[str], payer: Payer = NOBODY) -> Embedded:
     """A vector for each text. What this model has embedded before is read back; the rest is kept for the next time.
 
     What one request brought is kept before the next is sent. Raises EmbeddingError, of which `tokens` tells what was
@@ -51,7 +54,7 @@ def embed_cached(model_name: str, texts: Sequence[str]) -> Embedded:
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     places, tokens = list(missing), 0
     try:
-        for part in embedder(model_name).parts(list(missing.values())) if missing else ():
+        for part in embedder(model_name, payer).parts(list(missing.values())) if missing else ():
             found = {places[place]: vector for place, vector in part.vectors.items()}
             _keep(model_name, found)
             known |= found
@@ -62,18 +65,18 @@ def embed_cached(model_name: str, texts: Sequence[str]) -> Embedded:
     return Embedded([known[key] for key in keys], tokens, cached)
 
 
-def embed_query(model_name: str, text: str) -> np.ndarray:
+def embed_query(model_name: str, text: str, payer: Payer = NOBODY) -> np.ndarray:
     """The vector of what somebody asks and waits for: ten seconds at most, with one more try if that may be soon."""
-    return embedder(model_name).query(text)
+    return embedder(model_name, payer).query(text)
 
 
-def embedder(model_name: str) -> Embedder:
-    """The embedder of this name. Vectors of two models never meet in one index."""
+def embedder(model_name: str, payer: Payer = NOBODY) -> Embedder:
+    """The embedder of this name. Vectors of two models never meet in one index; a service's are paid for by `payer`."""
     if model_name == LOCAL_MODEL:
         return local_embedder()
     if not model_name or model_name != remote_model_name():
         raise EmbeddingUnavailable(f"The index was built with the embedding model {model_name}, which is not set up.")
-    return RemoteEmbedder(model_name, settings.EMBEDDING_DIMENSIONS, _length_held(model_name))
+    return RemoteEmbedder(model_name, settings.EMBEDDING_DIMENSIONS, _length_held(model_name), payer)
 
 
 def _length_held(model_name: str) -> int:

@@ -6,15 +6,18 @@ import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
 
 from documents.embeddings.vectors import EmbeddingBusy, EmbeddingUnavailable, Part, readable, unit_length
-from project import provider
-from project.models import Usage
+from project import provider, spending
+from project.catalogue import Model, model_of
+from project.spending import BudgetSpent, Payer
 from project.tokens import count_tokens
 
 WINDOW_TOKENS = 8_191
@@ -23,6 +26,7 @@ REQUEST_TOKENS = 200_000  # The services take 300,000; what they count may diffe
 REQUEST_SECONDS = 60.0
 QUERY_SECONDS = 10.0
 WINDOW_LEAST = 64  # A model that takes no more than that is none for passages.
+BUDGET_LOOK_SECONDS = 600.0  # Spent is looked at again this often: a limit may be raised before the day is over.
 SOON_SECONDS = 2.0  # as long as somebody who searches is kept waiting for a second try
 
 
@@ -43,8 +47,9 @@ class RemoteEmbedder:
 
     languages: frozenset[str] | None = None
 
-    def __init__(self, name: str, asked: int, held: int) -> None:
+    def __init__(self, name: str, asked: int, held: int, payer: Payer) -> None:
         self.name = name
+        self.payer = payer
         self.dimensions = asked or held
         self._asked = asked or None
         self._model = provider.embedding_model()[1]
@@ -89,19 +94,28 @@ class RemoteEmbedder:
 
     def _ask(self, texts: list[str], seconds: float) -> tuple[np.ndarray, int]:
         try:
+            spending.check(self.payer)
             vectors, spent = provider.embed(texts, model=self._model, dimensions=self._asked, timeout=seconds)
+        except BudgetSpent as exc:
+            raise EmbeddingBusy(str(exc), min(exc.retry_after, BUDGET_LOOK_SECONDS)) from exc
         except provider.ProviderBusy as exc:
             raise EmbeddingBusy(str(exc), exc.retry_after) from exc
         except provider.ProviderMisconfigured as exc:
             raise EmbeddingUnavailable(str(exc), "embedding_refused") from exc
         if spent.input:
-            Usage.objects.create(deployment=self.name, input_tokens=spent.input)
+            spending.note(self.name, self.payer, spent, base=_base(self._model))
         if self.dimensions not in (0, vectors.shape[1]):
             came = f"The embedding service returns vectors of {vectors.shape[1]:,} numbers"
             fault = EmbeddingUnavailable(f"{came}; this index holds {self.dimensions:,}.", "embedding_length")
             fault.tokens = spent.input
             raise fault
         return vectors, spent.input
+
+
+def _base(model: str) -> Model:
+    """What is known of the service's model; the price of the settings stands above that of the catalogue."""
+    known = model_of(model, own=Path(settings.CATALOGUE_FILE) if settings.CATALOGUE_FILE else None)
+    return replace(known, input_price=settings.EMBEDDING_PRICE) if settings.EMBEDDING_PRICE else known
 
 
 class _Window(NamedTuple):

@@ -13,6 +13,7 @@ from documents.chunking import split, table_spans
 from documents.embeddings import LOCAL_MODEL, embed_cached
 from documents.models import Chunk, Document, IndexVersion, Page
 from documents.search import Entry
+from project.spending import Payer
 from project.tokens import count_tokens
 
 PAGES_AT_ONCE = 16
@@ -101,7 +102,8 @@ class Indexing:
         """A vector for each chunk, and what that took: embedded, cached, tokens. Raises EmbeddingError."""
         if not self.version.embedding_model:
             return [None] * len(batch), {}
-        found = embed_cached(self.version.embedding_model, [prefixed(self.document, chunk) for chunk in batch])
+        payer = Payer("embedding", self.document.owner_id, collection_id=self.document.collection_id)
+        found = embed_cached(self.version.embedding_model, [prefixed(self.document, chunk) for chunk in batch], payer)
         spent = {"embedded": len(batch) - found.cached, "cached": found.cached, "tokens": found.tokens}
         return found.vectors, spent
 

@@ -74,3 +74,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role} of {self.collection}"
+
+
+def collection_names(user: User | None = None) -> dict[uuid.UUID, str]:
+    """What the collections are called that this person may read; without one all, each with its owner."""
+    if user is not None:
+        return dict(Collection.objects.for_user(user).values_list("pk", "name"))
+    rows = Collection.objects.values_list("pk", "name", "owner__username")
+    return {pk: f"{name} of {owner}" for pk, name, owner in rows}

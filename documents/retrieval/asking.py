@@ -14,6 +14,7 @@ from documents.embeddings import EmbeddingError, embed_query, embedder
 from documents.models import Collection, Document, IndexVersion, Person
 from documents.retrieval.weighing import weight_of_meaning
 from documents.search import Mode, Query
+from project.spending import Payer
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,9 @@ def asked_of(question: str, user: Person, scope: Scope, notices: list[str]) -> d
     asked = {version: Query(question, None, frozenset(ids), narrowed, scope.mode) for version, ids in places.items()}
     if scope.mode == "keyword" or not question.strip():
         return asked
+    payer = Payer("embedding", user.pk, collection_id=_only(scope.collections))
     models = {version.embedding_model for version in asked} - {""}
-    vectors = {model: _vector(model, question, notices) for model in sorted(models)}
+    vectors = {model: _vector(model, question, payer, notices) for model in sorted(models)}
     return {
         version: replace(query, vector=vector, alpha=_alpha(version, query))
         if (vector := vectors.get(version.embedding_model))
@@ -53,14 +55,18 @@ def asked_of(question: str, user: Person, scope: Scope, notices: list[str]) -> d
     }
 
 
-def _vector(model: str, question: str, notices: list[str]) -> list[float] | None:
+def _vector(model: str, question: str, payer: Payer, notices: list[str]) -> list[float] | None:
     """None where there is none to be had: the question is then looked up by its words alone."""
     try:
-        return embed_query(model, question).tolist()
+        return embed_query(model, question, payer).tolist()
     except EmbeddingError as exc:
         log.warning("searching by words alone: %s", exc)
         notices.append(f"Searched by words alone. {exc}")
         return None
+
+
+def _only(collections: Some[UUID] | None) -> UUID | None:
+    return next(iter(collections)) if collections is not None and len(collections) == 1 else None
 
 
 def _alpha(version: IndexVersion, query: Query) -> float:

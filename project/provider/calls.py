@@ -19,7 +19,7 @@ from project import spending
 from project.circuit import Circuit, CircuitOpen
 from project.deployments import Deployment, deployments
 from project.parameters import CannotAsk, Wanted, chat_request, responses_request, with_more_room
-from project.provider import chat
+from project.provider.chat import pieces as chat_pieces
 from project.provider.connections import async_client, forget_identity
 from project.provider.errors import (
     FOREIGN,
@@ -31,6 +31,7 @@ from project.provider.errors import (
     seconds_told,
 )
 from project.provider.pieces import Cut, Notice, Piece, Tokens, ToolCall
+from project.provider.responses import pieces as responses_pieces
 from project.quota import Quota, QuotaFull, Reservation
 from project.spending import Payer
 from project.tokens import count_tokens
@@ -262,8 +263,4 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 def _way(deployment: Deployment) -> Way:
-    if deployment.api == "responses":
-        from project.provider import responses
-
-        return responses.pieces
-    return chat.pieces
+    return responses_pieces if deployment.api == "responses" else chat_pieces

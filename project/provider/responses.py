@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 from pydantic import ValidationError
 
-from project.provider import (
+from project.provider.errors import (
     ProviderBusy,
     ProviderError,
     ProviderInterrupted,

@@ -16,7 +16,8 @@ import httpx2
 import openai
 
 from project.deployments import Connection
-from project.provider import ProviderBusy, ProviderError, ProviderMisconfigured, _entra_token
+from project.provider.connections import entra_token
+from project.provider.errors import ProviderBusy, ProviderError, ProviderMisconfigured
 from project.waiting import retry_after
 
 log = logging.getLogger(__name__)
@@ -161,12 +162,12 @@ def _client(connection: Connection) -> openai.OpenAI:
             **common,
         )
     if connection.api_version == "v1":
-        key = connection.key or _entra_token
+        key = connection.key or entra_token
         return openai.OpenAI(base_url=f"{connection.endpoint}/openai/v1/", api_key=key, **common)
     return openai.AzureOpenAI(
         azure_endpoint=connection.endpoint,
         api_version=connection.api_version,
         api_key=connection.key or None,
-        azure_ad_token_provider=None if connection.key else _entra_token,
+        azure_ad_token_provider=None if connection.key else entra_token,
         **common,
     )

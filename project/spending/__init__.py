@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -141,10 +141,19 @@ class Standing:
         return self.budget.current(self.now)[1]
 
     @property
+    def spent_words(self) -> str:
+        spent = self.spent
+        return f"${spent.dollars:,.2f}" if self.budget.unit == Budget.Unit.DOLLARS else f"{spent.tokens:,} tokens"
+
+    @property
+    def resets_words(self) -> str:
+        return moment(self.resets_at)
+
+    @property
     def sentence(self) -> str:
         """How it stands, to somebody whose calls count against it."""
         how = "is spent" if self.is_spent else f"is spent to {int(self.part * 100)} %"
-        return f"{self._name} {how}. It begins anew on {moment(self.resets_at)}."
+        return f"{self._name} {how}. It begins anew on {self.resets_words}."
 
     @property
     def _name(self) -> str:
@@ -152,7 +161,7 @@ class Standing:
         period = "today" if budget.period == Budget.Period.DAY else f"{begins:%B}"
         limit = f"budget of {budget.limit_words} for {period}"
         if budget.user_id:
-            return f"Your {limit}"
+            return f"{budget.user}'s {limit}"
         if budget.api_key_id:
             return f"This API key's {limit}"
         return f"This collection's {limit}" if budget.collection_id else f"The common {limit}"
@@ -164,20 +173,21 @@ def moment(at: datetime) -> str:
     return f"{local.day} {local:%B %Y at %H:%M} ({settings.TIME_ZONE})"
 
 
-def standings(budgets: Iterator[Budget] | list[Budget], now: datetime | None = None) -> list[Standing]:
+def standings(budgets: Iterable[Budget], now: datetime | None = None) -> list[Standing]:
     now = now or timezone.now()
     return [Standing(budget, budget.spent(now), now) for budget in budgets]
 
 
 def _state_of(payer: Payer) -> list[Standing]:
     """The budgets this payer draws on. Whoever first sees one cross its line says so to the operator."""
-    budgets = Budget.objects.that_bind(
-        user_id=payer.user_id, api_key_id=payer.api_key_id, collection_id=payer.collection_id
+    found = standings(
+        Budget.objects.select_related("user", "api_key__user").that_bind(
+            user_id=payer.user_id, api_key_id=payer.api_key_id, collection_id=payer.collection_id
+        )
     )
-    found = standings(list(budgets))
     for state in found:
         if state.is_spent and state.budget.says_first("spent_said", state.now):
-            log.warning("budget_spent budget=%s %s, until %s", state.budget.pk, state.budget, moment(state.resets_at))
+            log.warning("budget_spent budget=%s %s, until %s", state.budget.pk, state.budget, state.resets_words)
         elif state.is_near and state.budget.says_first("near_said", state.now):
             log.warning("budget_near budget=%s %s, %.0f %%", state.budget.pk, state.budget, state.part * 100)
     return found

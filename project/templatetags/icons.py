@@ -42,6 +42,7 @@ ICONS = {
     "stop": '<path d="M6 6h8v8H6z"/>',
     "theme": '<path d="M16 11.5A6.5 6.5 0 1 1 8.5 4a5.2 5.2 0 0 0 7.5 7.5Z"/>',
     "upload": '<path d="M3 12v4.5h14V12M10 3v9M6.5 8.5 10 12l3.5-3.5"/>',
+    "usage": '<path d="M3 16.5h14M5 13v-3M9 13V5M13 13V8M17 13v-2"/>',
     "waiting": '<path d="M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14ZM10 6v4l2.5 2"/>',
 }
 # They point along the line of reading and turn round with it.
