@@ -20,7 +20,8 @@ from django.db import close_old_connections
 from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Status, Text
 from chat.llm import ChatCompletions, ChatModel, Extractive
-from chat.prompts import NOT_FOUND, Prompt, build
+from chat.prompts import NOT_FOUND, TOOL_RULES, Prompt, build
+from chat.researching import Researcher, researcher
 from chat.verification import WORD, content_stems, locate, markers_with_sentences
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
@@ -48,7 +49,9 @@ NO_ROOM = "No passage fits beside the question: shorten it, or ask an administra
 class _Draft:
     """What has come of an answer so far."""
 
+    passages: Sequence[Passage]  # that it may cite; what tools find is added behind
     pieces: list[str | int] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)  # what was done with tools, in words
     tokens: Tokens = NO_TOKENS
     is_cut: bool = False
     is_refused: bool = False
@@ -65,7 +68,8 @@ def chat_model() -> ChatModel:
 async def answer(question: Question) -> AsyncGenerator[Event]:
     """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
     clock = time.monotonic()
-    model = chat_model()
+    tool_user = await sync_to_async(researcher)(question, settings.CHAT_ANSWER_TOKENS)
+    model: ChatModel | Researcher = tool_user or chat_model()
     yield Status("searching", "Searching")
     try:
         searched = await sync_to_async(_search)(question)
@@ -77,19 +81,18 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         question.text,
         passages,
         history=question.history,
-        instructions=question.instructions,
+        instructions="\n\n".join(filter(None, [TOOL_RULES if tool_user else "", question.instructions])),
         budget=settings.CHAT_CONTEXT_TOKENS,
         answer_tokens=settings.CHAT_ANSWER_TOKENS,
         count=count_tokens,
     )
-    passages = [*prompt.passages, *(passage for passage in passages if passage not in prompt.passages)]
     if passages and not prompt.passages:
         yield Failed("context_length_exceeded", NO_ROOM)
         return
     yield Found(prompt.passages)
     yield Status("answering", f"Read {len(prompt.passages)} passages")
-    draft = _Draft(is_refused=not prompt.passages)
-    if prompt.passages:
+    draft = _Draft(prompt.passages, is_refused=not prompt.passages and not tool_user)
+    if not draft.is_refused:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), aclosing(_write(model, prompt, draft)) as events:
                 async for event in events:
@@ -108,6 +111,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
                     input_tokens=draft.tokens.input,
                     output_tokens=draft.tokens.output,
                 )
+    passages = [*draft.passages, *(passage for passage in passages if passage not in draft.passages)]
     sources = _nearest(question.text, passages) if draft.is_refused else _sources(draft.pieces, passages)
     took_s = time.monotonic() - clock
     yield Done(
@@ -149,23 +153,29 @@ def _leans(text: str) -> bool:
     )
 
 
-async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
+async def _write(model: ChatModel | Researcher, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
     """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
     held: str | None = ""
-    parts: AsyncGenerator[str | int | Tokens | Cut] = split_markers(model.stream(prompt))
+    parts: AsyncGenerator[object] = split_markers(model.stream(prompt))
     async with aclosing(parts):
         async for piece in parts:
             if isinstance(piece, Tokens):
                 draft.tokens = piece
             elif isinstance(piece, Cut):
                 draft.is_cut = True
+            elif isinstance(piece, Status):
+                draft.looked.append(piece.text)
+                yield piece
+            elif isinstance(piece, Found):
+                draft.passages = piece.passages
+                yield piece
             elif draft.is_refused:
                 continue
             elif isinstance(piece, int):
-                if 1 <= piece <= len(prompt.passages):  # A number that was never offered is dropped.
+                if 1 <= piece <= len(draft.passages):  # A number that was never offered is dropped.
                     draft.pieces.append(piece)
                     yield Cite(piece)
-            else:
+            elif isinstance(piece, str):
                 if held is not None:
                     held += piece
                     if held.strip().startswith(NOT_FOUND):
@@ -187,6 +197,9 @@ def _sources(pieces: list[str | int], passages: Sequence[Passage]) -> list[Sourc
     marks: dict[int, list[tuple[int, int]]] = {}
     for number, sentence in markers_with_sentences(pieces):
         passage = passages[number - 1]
+        if passage.marks:  # The cells a number was computed from are known.
+            marks[number] = list(passage.marks)
+            continue
         span = locate(sentence, passage.text)
         mark = (passage.start + span[0], passage.start + span[1]) if span else NO_MARK
         marks.setdefault(number, []).append(mark)
@@ -212,7 +225,7 @@ async def _still_coming(question: Question) -> str:
     return f"{many} still being read and could not be searched. Ask again when that is done."
 
 
-def _notice(model: ChatModel, draft: _Draft) -> str:
+def _notice(model: ChatModel | Researcher, draft: _Draft) -> str:
     if draft.is_cut:
         return "The answer was cut off at its limit of tokens. Ask for a part of it."
     if not any(isinstance(piece, int) for piece in draft.pieces):
@@ -224,7 +237,7 @@ def _how(
     question: Question,
     prompt: Prompt,
     searched: retrieval.Found,
-    model: ChatModel,
+    model: ChatModel | Researcher,
     draft: _Draft,
     searched_s: float,
     took_s: float,
@@ -245,10 +258,11 @@ def _how(
         rows.append(("Sent", "Nothing. No model was asked."))
         rows.append(("Answered by", f"the documents' own sentences, {took_s:.1f} s"))
         return rows
-    if not prompt.passages:
+    if not prompt.passages and not draft.tokens.output:
         return [*rows, ("Sent", "Nothing. No model was asked.")]
     left_out = f"; {prompt.left_out} left out for room" if prompt.left_out else ""
     rows.append(("Sent", f"{len(prompt.passages)} passages, about {prompt.tokens:,} tokens{left_out}"))
+    rows += [("Looked further", said) for said in draft.looked]
     counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
     rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))
     return rows

@@ -74,6 +74,7 @@ class Deployment:
     requests_a_minute: int = 0  # The quota it has at the service; 0: none that we know of.
     tokens_a_minute: int = 0
     generation: Mapping[str, Any] = field(default_factory=dict)  # Wishes for each request, by the names of Wanted.
+    tools: bool = False  # Whether it may search further, open pages and compute while it answers.
 
 
 # The operator's file -------------------------------------------------------------------------------------------------
@@ -109,6 +110,7 @@ class _Deployment(_Written):
     requests_a_minute: Annotated[int, Field(ge=0)] = 0
     tokens_a_minute: Annotated[int, Field(ge=0)] = 0
     generation: _Generation = _Generation()
+    tools: bool = False
 
 
 class _File(_Written):
@@ -200,6 +202,7 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
         requests_a_minute=written.requests_a_minute,
         tokens_a_minute=written.tokens_a_minute,
         generation=written.generation.model_dump(exclude_none=True),
+        tools=written.tools,
     )
 
 

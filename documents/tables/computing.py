@@ -284,13 +284,15 @@ class _Computation:
             self._note(f"Left out, because they are no numbers: {_quoted(others)}.")
         if len(full) < len(entries):
             self._note(f"{len(entries) - len(full)} empty cells were left out.")
-        texts = [column.text(entry) for entry, _ in numbered]
-        if column.point and all(number_of(text, _other(column.point)) for text in texts):
-            for text in filter(is_doubtful, texts[:1_000]):
-                value = number_of(text, column.point)
-                self._note(f"“{text}” was read as {value.value if value else text}; nothing in the column says which.")
-                break
+        self._note_doubts([column.text(entry) for entry, _ in numbered], column.point)
         return numbered
+
+    def _note_doubts(self, texts: list[str], point: Point) -> None:
+        """Say how 1,234 was read where no other number of the column shows it."""
+        doubtful = next(filter(is_doubtful, texts), "")
+        if point and doubtful and all(number_of(text, "," if point == "." else ".") for text in texts):
+            read = number_of(doubtful, point)
+            self._note(f"“{doubtful}” was read as {read.value if read else ''}; nothing in the column says which.")
 
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:
@@ -379,10 +381,6 @@ def _sorted(entries: list[_Entry], column: _Column, *, is_descending: bool) -> l
 
 def _first_full(row: Row) -> int:
     return next((at for at in range(len(row.spans)) if row.text(at)), 0)
-
-
-def _other(point: Point) -> Point:
-    return "." if point == "," else ","
 
 
 def _quoted(cells: Sequence[Cell]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from documents.models import Document
 from documents.tables.numbers import Point, point_of
@@ -37,6 +38,7 @@ class Cell:
     start: int
     end: int
     name: str  # "C12" on a sheet, "row 12" elsewhere
+    document_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class ReadPage:
     number: int
     text: str
     tables: Sequence[dict[str, Any]]  # as Page.tables holds them
+    document_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class WholeTable:
     def cell(self, row: Row, column: int) -> Cell:
         span = row.spans[column] if column < len(row.spans) else (row.spans[-1][1],) * 2
         name = f"{self.letters(column)}{row.number}" if self.is_sheet else f"row {row.number}"
-        return Cell(row.text(column), row.page.number, span[0], span[1], name)
+        return Cell(row.text(column), row.page.number, span[0], span[1], name, row.page.document_id)
 
     def letters(self, column: int) -> str:
         """What a spreadsheet calls the column: A, B … AA."""
@@ -109,7 +112,7 @@ def tables_of(document: Document) -> list[WholeTable]:
     for page in pages.iterator(chunk_size=200):
         page.document = document  # It knows what an editor lets answers use.
         if page.tables:
-            read.append(ReadPage(page.number, page.shown_text(0, len(page.text)), page.tables))
+            read.append(ReadPage(page.number, page.shown_text(0, len(page.text)), page.tables, document.pk))
     has_commas = document.kind != "xlsx" and document.language[:2] in COMMA_LANGUAGES
     return put_together(read, "," if has_commas else ".")
 
