@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from documents.indexes import default_index
+from documents.models import IndexVersion
 from documents.tables import CannotCompute, Joined, Plan, compute, tables_of
 from documents.tables.numbers import number_of, point_of, written
 from documents.tables.reading import ReadPage, put_together
@@ -190,7 +192,14 @@ def test_columns_of_one_name_are_told_apart_by_what_stands_above():
 
 
 # Whole files ---------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.fixture
+def by_words_alone(db):
+    """Vectors take most of the time of reading, and nothing here is about them."""
+    default_index()
+    IndexVersion.objects.update(embedding_model="")
+
+
+@pytest.mark.usefixtures("by_words_alone")
 def test_a_hundred_questions_on_800_rows_are_answered_exactly_from_their_cells(alice):
     rows = sales()
     document = add(alice, workbook(rows), "sales.xlsx")
@@ -209,7 +218,7 @@ def test_a_hundred_questions_on_800_rows_are_answered_exactly_from_their_cells(a
     assert wrong == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("by_words_alone")
 def test_a_german_file_is_added_to_the_cent(alice):
     rows = sales()
     [table] = tables_of(add(alice, german_csv(rows), "verkauf.csv"))
@@ -218,7 +227,7 @@ def test_a_german_file_is_added_to_the_cent(alice):
     assert line.text == f"{line.value:,.2f} €".translate(str.maketrans(",.", ".,"))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("by_words_alone")
 def test_a_number_that_no_reader_sees_is_not_counted(alice):
     html = b"""<h1>Costs</h1><table><tr><th>Item</th><th>Cost</th></tr><tr><td>Pipe</td><td>5</td></tr>
     <tr><td>Pump</td><td>7</td></tr><tr><td>Valve</td><td>1</td></tr>
