@@ -65,10 +65,13 @@ def chat_model() -> ChatModel:
     return Extractive(embedder(model).embed if model else None)
 
 
-async def answer(question: Question) -> AsyncGenerator[Event]:
-    """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
+async def answer(question: Question, tool_user: Researcher | None = None) -> AsyncGenerator[Event]:
+    """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model.
+
+    `tool_user` answers in place of the question's deployment.
+    """
     clock = time.monotonic()
-    tool_user = await sync_to_async(researcher)(question, settings.CHAT_ANSWER_TOKENS)
+    tool_user = tool_user or await sync_to_async(researcher)(question, settings.CHAT_ANSWER_TOKENS)
     model: ChatModel | Researcher = tool_user or chat_model()
     yield Status("searching", "Searching")
     try:

@@ -11,13 +11,13 @@ from chat.events import Found, Question, Status
 from chat.prompts import Prompt
 from chat.toolbox import Ask, Limits, ToolChoice, Used, with_tools
 from chat.tools import Desk, toolbox
-from documents.tokens import count_tokens
 from project.catalogue import UNKNOWN, Model
 from project.deployments import Deployment, DeploymentsError, UnknownDeployment, chosen
 from project.parameters import Message, Wanted
 from project.provider.calls import Call, stream
 from project.provider.pieces import Piece
 from project.spending import Payer
+from project.tokens import count_tokens
 
 LIMITS = Limits()
 STAGE = "tools"

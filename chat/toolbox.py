@@ -28,9 +28,9 @@ from pydantic_core import from_json
 from chat.prompts import TOOL_LETTERS_LEAST, tool_result
 from chat.schemas import strict_schema, what_is_wrong
 from documents.retrieval import Passage
-from documents.tokens import count_tokens
 from project.parameters import Message
 from project.provider.pieces import Cut, Piece, Tokens, ToolCall
+from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 

@@ -27,5 +27,5 @@ class Scripted:
         return [message["content"] for message in self.heard[-1]["messages"] if message["role"] == "tool"]
 
 
-def call(name: str, id: str = "c1", **arguments: Any) -> ToolCall:
+def call(name: str, id: str = "c1", /, **arguments: Any) -> ToolCall:
     return ToolCall(id, name, json.dumps(arguments))

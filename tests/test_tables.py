@@ -1,8 +1,11 @@
 """Numbers of tables: read to the last digit, computed exactly, each with its cell on the page."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from documents.indexes import default_index
 from documents.models import IndexVersion
@@ -184,6 +187,51 @@ def test_two_sheets_of_one_name_stay_two_tables():
     first = page("Item|Cost", "Pipe|1", numbers=[1, 2], name="Costs")
     second = page("Item|Price", "Pump|2", number=2, numbers=[1, 2], name="Costs")
     assert [table.name for table in put_together([first, second])] == ["Costs", "Costs (2)"]
+
+
+@pytest.mark.parametrize(("again", "header_rows"), [((), 0), (("Item|Cost",), 1)])
+def test_a_table_that_is_cut_at_the_end_of_a_page_goes_on_on_the_next(again, header_rows):
+    first = page("Item|Cost", "Pipe|1")
+    second = page(*again, "Pump|2", number=2, header_rows=header_rows)
+    [table] = put_together([first, second])
+    assert [(row.text(1), row.number) for row in table.rows] == [("1", 2), ("2", 3)]
+
+
+def test_a_table_after_other_words_is_another_table():
+    first, second = page("Item|Cost", "Pipe|1"), page("Item|Cost", "Pump|2", number=2)
+    ended = replace(first, text=first.text + "That is all.")
+    assert len(put_together([ended, second])) == 2
+
+
+TEXTS = st.sampled_from(
+    ["", "-", "1", "1,234", "1.234,5", "(5)", "5 %", "€ 2", "Total", "x", "007", "2026-03-01", "9E99"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=6),
+    st.sampled_from(["sum", "mean", "min", "max", "count", "count distinct", "rows"]),
+    st.sampled_from(["A", "B", "Item", None]),
+    st.sampled_from([None, "Item", "Cost"]),
+    st.lists(st.tuples(st.sampled_from(["=", "!=", "<", ">=", "contains"]), TEXTS), max_size=2),
+    st.sampled_from([None, "ascending", "descending"]),
+)
+def test_any_plan_on_any_table_ends_in_a_result_or_in_a_reason(rows, operation, column, group_by, where, order):
+    lines = ["Item|Cost", *("|".join(row) for row in rows)]
+    table = put_together([page(*lines)])[0]
+    conditions = [{"column": "Cost", "comparison": sign, "value": wanted} for sign, wanted in where]
+    plan = Plan(operation=operation, column=column, group_by=group_by, where=conditions, order=order)
+    try:
+        result = compute(table, plan, Joined(table, "Item", "Item") if len(rows) % 2 else None)
+    except CannotCompute as exc:
+        assert str(exc)
+    else:
+        assert all(cell.text == cell_text(table, cell) for line in result.lines for cell in line.cells)
+
+
+def cell_text(table, cell) -> str:
+    return table.header[0].page.text[cell.start : cell.end]
 
 
 def test_columns_of_one_name_are_told_apart_by_what_stands_above():

@@ -12,6 +12,8 @@ from chat.toolbox import NO_MORE, Limits, Outcome, Toolbox, ToolError, Used, wit
 from project.provider.pieces import Cut, Tokens, ToolCall
 from tests.scripted import Scripted, call
 
+pytestmark = pytest.mark.django_db  # A call gives its connection back.
+
 FENCE = "<<f00d"
 
 
