@@ -146,37 +146,54 @@ async def with_tools(
 
     `tool_choice` holds for the first round. Tokens are those of all rounds so far.
     """
-    said, spent, at_work = [*messages], Tokens(0, 0), _Work(toolbox, desk, fence, limits)
-    has_spoken = False
+    said, spent, at_work, has_spoken = [*messages], Tokens(0, 0), _Work(toolbox, desk, fence, limits), False
     for number in range(limits.rounds + 1):
         choice = "none" if number == limits.rounds or at_work.is_over else tool_choice if number == 0 else "auto"
-        gap, text, before, is_cut = "\n\n" if has_spoken else "", "", spent, False
-        calls: list[ToolCall] = []
-        async with aclosing(ask(said, tools=toolbox.schemas, tool_choice=choice)) as pieces:
+        heard = _Round("\n\n" if has_spoken else "", spent)
+        async with aclosing(heard.pieces(ask(said, tools=toolbox.schemas, tool_choice=choice))) as pieces:
             async for piece in pieces:
-                if isinstance(piece, ToolCall):
-                    calls.append(piece)
-                elif isinstance(piece, Cut):
-                    is_cut = True
-                elif isinstance(piece, Tokens):
-                    spent = _sum(before, piece)
-                    yield spent
-                elif isinstance(piece, str) and piece:
-                    yield gap + piece
-                    gap, text, has_spoken = "", text + piece, True
-                elif not isinstance(piece, str):
-                    yield piece
-        if not calls or choice == "none":
-            if is_cut:
+                yield piece
+        if not heard.calls or choice == "none":
+            if heard.is_cut:
                 yield Cut()
             return
-        calls = [_with_id(call, number, place) for place, call in enumerate(calls)]
-        said.append(_message(text, calls, toolbox))
+        spent, has_spoken = heard.spent, has_spoken or bool(heard.text)
+        calls = [_with_id(call, number, place) for place, call in enumerate(heard.calls)]
+        said.append(_message(heard.text, calls))
         for call in calls:
             outcome, used = await at_work.answer(call)
             said.append({"role": "tool", "tool_call_id": call.id, "content": outcome})
             if used:
                 yield used
+
+
+@dataclass
+class _Round:
+    """What the model says when it is asked once."""
+
+    gap: str  # between words said before and these
+    spent: Tokens  # before this round; afterwards with it
+    text: str = ""
+    calls: list[ToolCall] = field(default_factory=list)
+    is_cut: bool = False
+
+    async def pieces(self, asked: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
+        """Pass on what does not wait for the end of the round."""
+        before = self.spent
+        async with aclosing(asked):
+            async for piece in asked:
+                if isinstance(piece, ToolCall):
+                    self.calls.append(piece)
+                elif isinstance(piece, Cut):
+                    self.is_cut = True
+                elif isinstance(piece, Tokens):
+                    self.spent = _sum(before, piece)
+                    yield self.spent
+                elif not isinstance(piece, str):
+                    yield piece
+                elif piece:
+                    yield piece if self.text else self.gap + piece
+                    self.text += piece
 
 
 @dataclass
@@ -233,7 +250,7 @@ def _run(tool: Tool[Desk], desk: Desk, wanted: BaseModel) -> Outcome:
         close_old_connections()
 
 
-def _message(text: str, calls: list[ToolCall], toolbox: Toolbox[Any]) -> Message:
+def _message(text: str, calls: list[ToolCall]) -> Message:
     """The model's own message, said back to it, without names and arguments that a service would refuse."""
     told = [
         {"id": call.id, "type": "function", "function": {"name": _plain(call.name), "arguments": _json(call.arguments)}}

@@ -231,3 +231,22 @@ def test_a_call_without_an_id_gets_one(toolbox):
     run(ask, toolbox)
     said, told = ask.heard[1]["messages"][1:]
     assert said["tool_calls"][0]["id"] == told["tool_call_id"] != ""
+
+
+def test_leaving_early_leaves_the_model_too(toolbox):
+    closed = []
+
+    async def endless(messages, **wishes):
+        try:
+            while True:
+                yield "word "
+        finally:
+            closed.append(True)
+
+    async def leave():
+        answer = with_tools(endless, [], toolbox, [], fence=FENCE)
+        await anext(answer)
+        await answer.aclose()
+
+    async_to_sync(leave)()
+    assert closed == [True]

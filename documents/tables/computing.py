@@ -195,7 +195,7 @@ class _Computation:
         assert column is not None
         numbered = self._numbers(entries, column)
         if not numbered:
-            return Line("no value: no row meets the conditions", None, [], label)
+            return Line("no value, for no number is left to compute with", None, [], label)
         units = {number.unit for _, number in numbered if number.unit}
         if len(units) > 1:
             raise CannotCompute(
@@ -268,7 +268,7 @@ class _Computation:
             f"{name}: {text}"
             for table, row in zip(tables, entry, strict=True)
             for at, name in enumerate(table.columns)
-            if (text := row.text(at))
+            if (text := " ".join(row.text(at).split()))
         ]
         return " | ".join(told)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from typing import Literal
 
 # The sign before the decimals; "" where a column writes them both ways, so that only what cannot be mistaken is read.
@@ -14,6 +15,7 @@ Point = Literal[".", ",", ""]
 
 BLANKS = frozenset(["", "-", "–", "—", "n/a", "na", "n.a.", "..", "…", "#n/a"])
 DIGITS_MOST = 60
+ENOUGH = 1_000  # cells that show how their column writes decimals; one beyond them that differs is no number there
 _MINUS = str.maketrans({"−": "-", "\u2010": "-", "\u2011": "-", "’": "'"})
 _BLANK = " \u00a0\u2007\u2009\u202f"
 _SYMBOL = r"(?:[A-Z]{0,3}[$€£¥₹₩₽]|(?-i:[A-Z]{3})|(?:Rs|Fr|kr)\.?)"
@@ -66,7 +68,7 @@ def _is_closed(found: re.Match[str]) -> bool:
 
 def point_of(texts: Iterable[str], otherwise: Point = ".") -> Point:
     """How these cells write decimals, as far as one of them shows it."""
-    shown = {way for text in texts if (way := _shows(text.strip()))}
+    shown = set(islice((way for text in texts if (way := _shows(text.strip()))), ENOUGH))
     if len(shown) == 2:
         return ""
     return "." if "." in shown else "," if "," in shown else otherwise
@@ -79,7 +81,7 @@ def is_doubtful(text: str) -> bool:
 
 def _shows(text: str) -> str:
     """The one sign before decimals that this cell can have; "" when it is no number or shows nothing."""
-    if len(text) > DIGITS_MOST:
+    if len(text) > DIGITS_MOST or not ("." in text or "," in text):
         return ""
     if _number_of(text, "."):
         return "" if _number_of(text, ",") else "."

@@ -14,7 +14,7 @@ from uuid import UUID
 from documents.models import Document
 from documents.tables.numbers import Point, point_of
 
-PAGES_MOST = 3_000
+PAGES_MOST = 1_000
 LOOKED_AT = 2_000  # cells that tell how a table writes decimals
 # Programs show a spreadsheet's numbers in one way; elsewhere people write them as their language does.
 COMMA_LANGUAGES = frozenset("bg cs da de el es et fi fr hr hu it lt lv nb nl no pl pt ro ru sk sl sr sv tr uk".split())
