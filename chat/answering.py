@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -22,12 +22,13 @@ from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, build
+from chat.researching import researcher
 from chat.sources import nearest, sources_of
 from chat.verification import WORD, content_stems
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
 from documents.models import Document
-from documents.retrieval import Scope
+from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
@@ -49,7 +50,9 @@ NO_ROOM = "No passage fits beside the question: shorten it, or ask an administra
 class _Draft:
     """What has come of an answer so far."""
 
+    passages: Sequence[Passage]  # that it may cite; what tools find is added behind
     pieces: list[str | int] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)  # what was done with tools, in words
     tokens: Tokens = NO_TOKENS
     notices: list[str] = field(default_factory=list)
     is_cut: bool = False
@@ -58,14 +61,19 @@ class _Draft:
 
 def chat_model(question: Question) -> ChatModel:
     """The model that is chosen for this question, or none at all. Raises DeploymentsError, UnknownDeployment."""
+    if tool_user := researcher(question, settings.CHAT_ANSWER_TOKENS):
+        return tool_user
     if deployment := chosen(question.deployment):
         return Asked(deployment, question.payer, is_urgent=question.purpose == "answer")
     model = local_model_name()
     return Extractive(embedder(model).embed if model else None)
 
 
-async def answer(question: Question) -> AsyncGenerator[Event]:
-    """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model."""
+async def answer(question: Question, model: ChatModel | None = None) -> AsyncGenerator[Event]:
+    """Yield what happens, ending with exactly one Done or Failed. Closing the generator stops the model.
+
+    `model` answers in place of the question's deployment.
+    """
     if elsewhere := await sync_to_async(hosted)(question):
         async with aclosing(elsewhere):
             async for event in elsewhere:
@@ -74,7 +82,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
     clock = time.monotonic()
     yield Status("searching", "Searching")
     try:
-        model = await sync_to_async(chat_model)(question)
+        model = model or await sync_to_async(chat_model)(question)
         warnings = await afford(question, model)
     except (DeploymentsError, UnknownDeployment) as exc:
         yield Failed(type(exc).__name__, str(exc))
@@ -92,19 +100,18 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         question.text,
         passages,
         history=question.history,
-        instructions=question.instructions,
+        instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
         budget=window(model),
         answer_tokens=settings.CHAT_ANSWER_TOKENS,
         count=count_tokens,
     )
-    passages = [*prompt.passages, *(passage for passage in passages if passage not in prompt.passages)]
     if passages and not prompt.passages:
         yield Failed("context_length_exceeded", NO_ROOM)
         return
     yield Found(prompt.passages)
     yield Status("answering", f"Read {len(prompt.passages)} passages")
-    draft = _Draft(is_refused=not prompt.passages)
-    if prompt.passages:
+    draft = _Draft(prompt.passages, is_refused=not prompt.passages and not model.looks_further)
+    if not draft.is_refused:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), aclosing(_write(model, prompt, draft)) as events:
                 async for event in events:
@@ -115,6 +122,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
             return
+    passages = [*draft.passages, *(passage for passage in passages if passage not in draft.passages)]
     sources = nearest(question.text, passages) if draft.is_refused else sources_of(draft.pieces, passages)
     took_s = time.monotonic() - clock
     yield Done(
@@ -135,8 +143,7 @@ async def answer(question: Question) -> AsyncGenerator[Event]:
 
 def window(model: ChatModel) -> int:
     """Tokens that prompt and answer may have together: what the operator allows, and what the model can hold."""
-    holds = model.deployment.base.context_tokens if isinstance(model, Asked) else None
-    return min(settings.CHAT_CONTEXT_TOKENS, holds or settings.CHAT_CONTEXT_TOKENS)
+    return min(settings.CHAT_CONTEXT_TOKENS, model.window or settings.CHAT_CONTEXT_TOKENS)
 
 
 async def afford(question: Question, model: ChatModel) -> list[str]:
@@ -182,7 +189,7 @@ def _leans(text: str) -> bool:
 async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
     """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
     held: str | None = ""
-    parts = split_markers(model.stream(prompt))
+    parts: AsyncGenerator[object] = split_markers(model.stream(prompt))
     async with aclosing(parts):
         async for piece in parts:
             if isinstance(piece, Tokens):
@@ -191,10 +198,16 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenera
                 draft.notices.append(piece.sentence)
             elif isinstance(piece, Cut):
                 draft.is_cut = True
+            elif isinstance(piece, Status):
+                draft.looked.append(piece.text)
+                yield piece
+            elif isinstance(piece, Found):
+                draft.passages = piece.passages
+                yield piece
             elif draft.is_refused:
                 continue
             elif isinstance(piece, int):
-                if 1 <= piece <= len(prompt.passages):  # A number that was never offered is dropped.
+                if 1 <= piece <= len(draft.passages):  # A number that was never offered is dropped.
                     draft.pieces.append(piece)
                     yield Cite(piece)
             elif isinstance(piece, str):
@@ -256,10 +269,11 @@ def _how(
         rows.append(("Sent", "Nothing. No model was asked."))
         rows.append(("Answered by", f"the documents' own sentences, {took_s:.1f} s"))
         return rows
-    if not prompt.passages:
+    if not prompt.passages and not draft.tokens.output:
         return [*rows, ("Sent", "Nothing. No model was asked.")]
     left_out = f"; {prompt.left_out} left out for room" if prompt.left_out else ""
     rows.append(("Sent", f"{len(prompt.passages)} passages, about {prompt.tokens:,} tokens{left_out}"))
+    rows += [("Looked further", said) for said in draft.looked]
     counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
     rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))
     return [*rows, *(("But", notice) for notice in draft.notices)]

@@ -203,6 +203,8 @@ async def _stream(question: Question, model: str, include_usage: bool) -> AsyncG
         async for event in events:
             if isinstance(event, Found):
                 passages = event.passages
+                if has_begun:  # Found on the way: the whole list again, longer.
+                    yield chunk({"context": _context(passages)})
             elif isinstance(event, Failed):
                 yield _data(error_body(event.code, event.sentence))
                 return

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
+from chat.events import Found, Status
 from chat.prompts import NOT_FOUND, Prompt
 from chat.sentences import Kind, Statement, statements
 from chat.verification import STOPWORDS, content_stems, stem
@@ -43,20 +44,26 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 class ChatModel(Protocol):
+    """Who answers. `stream` is all of it; the rest is what a prompt, and a person, must know of it beforehand."""
+
     name: str
     notice: str  # What a person must know about answers of this kind; "" when there is nothing to say.
+    rules: str  # What it is told beside the rules that hold for all.
+    window: int | None  # Tokens it can hold, prompt and answer together; None: any number.
+    looks_further: bool  # Whether it may find something where no passage was found.
 
-    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
         """Yield the answer's text in pieces with its source numbers as [1]; NOT_FOUND alone when there is none."""
 
 
 class Asked:
     """A model that is asked, over whichever API its deployment speaks."""
 
-    notice = ""
+    notice = rules = ""
+    looks_further = False
 
     def __init__(self, deployment: Deployment, payer: Payer, *, is_urgent: bool = True) -> None:
-        self.name = deployment.name
+        self.name, self.window = deployment.name, deployment.base.context_tokens
         self.deployment, self.payer, self.is_urgent = deployment, payer, is_urgent
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
@@ -85,6 +92,8 @@ class Extractive:
     """No model: the sentences of the passages that answer best, word for word."""
 
     name = "extractive"
+    rules, looks_further = "", False
+    window: int | None = None
     notice = "These are sentences of your documents, word for word. No language model is set up."
     sentences_most = 3
     letters_most = 700

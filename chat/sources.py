@@ -18,6 +18,9 @@ def sources_of(pieces: Sequence[str | int], passages: Sequence[Passage]) -> list
     marks: dict[int, list[tuple[int, int]]] = {}
     for number, sentence in markers_with_sentences(list(pieces)):
         passage = passages[number - 1]
+        if passage.marks:  # The cells a number was computed from are known.
+            marks[number] = list(passage.marks)
+            continue
         span = locate(sentence, passage.text)
         mark = (passage.start + span[0], passage.start + span[1]) if span else NO_MARK
         marks.setdefault(number, []).append(mark)

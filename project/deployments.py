@@ -77,6 +77,7 @@ class Deployment:
     generation: Mapping[str, Any] = field(default_factory=dict)  # Wishes for each request, by the names of Wanted.
     grounding: Grounding = "hybrid"
     code_interpreter: bool = False  # Whether questions on tables are computed by code that runs at the service.
+    tools: bool = False  # Whether it may search further, open pages and compute while it answers.
 
 
 # The operator's file -------------------------------------------------------------------------------------------------
@@ -114,6 +115,7 @@ class _Deployment(_Written):
     generation: _Generation = _Generation()
     grounding: Grounding = "hybrid"
     code_interpreter: bool = False
+    tools: bool = False
 
 
 class _File(_Written):
@@ -208,6 +210,7 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
         generation=written.generation.model_dump(exclude_none=True),
         grounding=written.grounding,
         code_interpreter=written.code_interpreter,
+        tools=written.tools,
     )
 
 

@@ -40,6 +40,7 @@ class Passage:
     vector: Leg | None
     header: str = ""  # the row that names the columns, where the text is a later part of a table
     duplicates: tuple[Place, ...] = ()  # that were found for the same question
+    marks: tuple[tuple[int, int], ...] = ()  # where a result was computed from it: those cells, offsets into the page
 
     @property
     def place(self) -> Place:

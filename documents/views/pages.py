@@ -23,7 +23,7 @@ from documents.views.collections import listed
 from project.accounts import SignedInRequest
 
 SPAN = re.compile(r"(\d{1,9})-(\d{1,9})")
-SPANS_MAX = 50
+SPANS_MAX = 200
 
 
 @dataclass(frozen=True)
