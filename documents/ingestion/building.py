@@ -284,6 +284,8 @@ class Building:
                 self.backend.remove(document.pk, keep_generation=row.building if is_read_anew else None)
                 document.chunks.filter(index_version=self.version, generation__lt=document.generation).delete()
         for batch, _ in work.cut():
+            if not batch:
+                break
             with self._unchanged(document):
                 self.renew()
                 Chunk.objects.bulk_create(batch)

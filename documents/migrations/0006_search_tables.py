@@ -3,10 +3,15 @@
 Vectors are known by their texts: none is computed, or paid for, again.
 """
 
+import logging
+
 from django.db import migrations
 
 from documents.search.pgvector.statements import CREATE, DROP
 
+log = logging.getLogger(__name__)
+
+SAID = "Its search tables were of an earlier shape; the worker brings its documents in again."
 TABLES = ("document", "chunk", "text", "word", "frequency", "vector")
 OF_THIS_SHAPE = "SELECT 1 FROM information_schema.columns WHERE table_name = %s AND column_name = 'words'"
 # What is being embedded begins with its first chunk again.
@@ -26,6 +31,8 @@ def make_anew(apps, schema_editor):
                 cursor.execute(CREATE.format(**tables, dimensions=version.dimensions))
                 cursor.execute("DELETE FROM documents_holding WHERE index_version_id = %s", [version.pk])
                 cursor.execute(BEGIN_AGAIN, [version.index_id])
+                cursor.execute("UPDATE documents_indexversion SET error = %s WHERE id = %s", [SAID, version.pk])
+                log.warning("index version %s: %s", version.pk, SAID)
 
 
 class Migration(migrations.Migration):
