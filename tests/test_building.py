@@ -234,6 +234,14 @@ def test_a_document_that_is_read_while_its_version_is_swapped_and_dropped_goes_i
     assert "flat 12" in " ".join(found(alice, "rent of flat 12"))
 
 
+def test_what_is_missing_is_looked_up_document_by_document_whatever_the_statistics_say(index):
+    """A join with the holdings went through all of them for each document, where the planner knew of few."""
+    version = versions.rebuild(index, chunk_tokens=60)
+    for rows in (missing(version), due(version)):
+        plan = rows.explain()
+        assert "Anti Join" not in plan and "SubPlan" in plan
+
+
 # How far it is -------------------------------------------------------------------------------------------------------
 def test_a_document_that_moves_counts_once(index, alice, bob):
     version = built(index, chunk_tokens=60)
