@@ -158,6 +158,24 @@ def test_what_is_uploaded_meanwhile_does_not_wait_for_a_document_that_fails(inde
     assert [document.name for document in missing(version)] == ["b.md"]
 
 
+def test_an_index_that_never_shows_all_of_a_document_is_told(index, monkeypatch):
+    version = versions.rebuild(index, chunk_tokens=60)
+    add_entries = type(version.backend).add
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            type(version.backend),
+            "add",
+            lambda backend, entries: add_entries(backend, [one for one in entries if "b.md" not in one.text]),
+        )
+        for _ in range(3):
+            later(version)
+    assert version.state == Of.FAILED
+    assert version.error == "1 document could not be brought in. “b.md”: The index shows 0 of 1 passages."
+    versions.resume(version)
+    later(version)
+    assert version.state == Of.READY
+
+
 def test_a_document_that_kills_its_worker_is_left_out_after_some_times(index, monkeypatch):
     version = versions.rebuild(index, chunk_tokens=60)
     spoil(monkeypatch, "b.md", KeyboardInterrupt())

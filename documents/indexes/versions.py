@@ -166,7 +166,8 @@ def resume(version: IndexVersion) -> None:
     try:
         with transaction.atomic():
             tried_again = version.holdings.exclude(error="").update(**Holding.UNTROUBLED)
-            resumed = failed.update(state=IndexVersion.State.BUILDING, error="", not_before=None)
+            resumed = failed.update(state=IndexVersion.State.BUILDING, error="")
+            IndexVersion.objects.filter(pk=version.pk).update(not_before=None)
     except IntegrityError as exc:
         raise VersionRefused(f"Another version of “{version.index}” is being built: cancel it first.") from exc
     if not resumed and not tried_again:

@@ -157,7 +157,7 @@ class Building:
     def __init__(self, version: IndexVersion, token: uuid.UUID) -> None:
         self.version, self.token = version, token
         self.backend = version.backend
-        self.refused = 0  # documents in a row
+        self.refused = 0  # documents in a row, at the first try
 
     def go_on(self, ends: float) -> bool:
         """Bring in what is missing, one document after the other; True when the time is over first."""
@@ -212,9 +212,9 @@ class Building:
 
     def _note(self, document: Document, sentence: str, *, is_final: bool = False) -> None:
         """Why it could not be brought in, and when it is tried again: a little later each time."""
-        self.refused += 1
         self.renew()
         tried = self._of(document).values_list("attempt", flat=True).first() or 0
+        self.refused += tried <= 1  # One that failed before tells nothing of the others.
         attempt = max(tried, settings.INGEST_ATTEMPTS) if is_final else tried
         wait = LATER if is_final else min(timedelta(seconds=10 * 3 ** min(attempt, 10)), LATEST)
         self._of(document).update(attempt=attempt, error=sentence[:300], not_before=timezone.now() + wait)
@@ -253,7 +253,8 @@ class Building:
             if time.monotonic() >= ends:
                 return False
         if (found := work.held(holding.done)) != holding.done:
-            self._write(holding, done=0)
+            if holding.attempt >= settings.INGEST_ATTEMPTS:  # It does not lag: the next time all is written again.
+                self._write(holding, done=0)
             raise NotBroughtError(f"The index shows {found:,} of {holding.total:,} passages.")
         with self._unchanged(document):
             self.renew()
