@@ -132,6 +132,6 @@ def test_search_tables_of_an_earlier_shape_are_made_anew_and_filled_by_the_worke
 
 def test_search_tables_of_today_are_left_as_they_are(alice):
     add(alice)
-    migrate("0005_building_by_turns")
+    migrate("0006_building_by_turns")
     migrate()
     assert len(retrieve("rent", alice)) == 1 and Holding.objects.exclude(finished_at=None).count() == 1

@@ -38,7 +38,7 @@ def make_anew(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("documents", "0005_building_by_turns"),
+        ("documents", "0006_building_by_turns"),
     ]
 
     operations = [
