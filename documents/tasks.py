@@ -16,7 +16,7 @@ from documents import stores
 from documents.consistency import faults
 from documents.indexes import versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
-from documents.ingestion.building import build_next
+from documents.ingestion.building import ask_for_turn, build_next
 from documents.models import UNDER_WAY, Document, IndexVersion, Page
 from documents.queue import send
 from project.celery import app
@@ -48,11 +48,11 @@ def clean_up(document_id: str) -> None:
 
 
 @shared_task
-def build(version_id: str) -> None:
-    """Bring an index version nearer to whole, and ask for the next turn."""
+def build(version_id: str, turn: str = "") -> None:
+    """Bring an index version nearer to whole, and ask for the next turn; without a turn's number ask for one first."""
     version = IndexVersion.objects.kept().filter(pk=version_id).first()
-    if version is not None and build_next(version, settings.TURN_SECONDS):
-        send("build", version_id)
+    if version is not None and (not turn or build_next(version, settings.TURN_SECONDS, int(turn))):
+        ask_for_turn(version)
 
 
 @shared_task

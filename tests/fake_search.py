@@ -29,6 +29,7 @@ ROUTES = {
     ("GET", r"/indexes\('([^']+)'\)"): ("get_index", None),
     ("DELETE", r"/indexes\('([^']+)'\)"): ("delete_index", None),
     ("GET", r"/indexes\('([^']+)'\)/search\.stats"): ("statistics", None),
+    ("GET", r"(/aliases)"): ("list_aliases", None),
     ("PUT", r"/aliases\('([^']+)'\)"): ("put_alias", "SearchAlias"),
     ("GET", r"/aliases\('([^']+)'\)"): ("get_alias", None),
     ("DELETE", r"/aliases\('([^']+)'\)"): ("delete_alias", None),
@@ -202,6 +203,10 @@ class FakeSearch:
             raise Refused(400, f"An alias '{name}' of '{target}' cannot be.", "InvalidAlias")
         self.aliases[name] = target
         return 200, body
+
+    def list_aliases(self, name: str, body: dict) -> tuple[int, object]:
+        self._has_aliases()
+        return 200, {"value": [{"name": name, "indexes": [target]} for name, target in self.aliases.items()]}
 
     def get_alias(self, name: str, body: dict) -> tuple[int, object]:
         self._has_aliases()

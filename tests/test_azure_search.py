@@ -19,11 +19,13 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from documents.indexes import live_version, versions
 from documents.models import Collection, Document, Index, IndexVersion
 from documents.retrieval import retrieve
 from documents.search import Entry, Query, SearchBusy, SearchError, SearchUnavailable
 from documents.search.azure import calls
 from documents.search.azure.syntax import any_of, plain
+from documents.tasks import take_away
 from tests import library
 from tests.fake_search import FakeSearch, Fault
 from tests.test_backends import add, ask, collection, direction, find, new_version, serving
@@ -94,7 +96,56 @@ def test_the_live_version_is_what_the_name_of_the_index_leads_to(version, servic
 def test_an_index_with_a_name_in_another_script_has_an_alias_too(version, service):
     version.index.name = "図書館"
     version.backend.publish()
-    assert service.aliases == {f"lectern-{version.index_id}": version.backend.name}
+    assert service.aliases == {f"lectern-index-{version.index_id}": version.backend.name}
+
+
+@pytest.mark.parametrize("name", ["Main", "main!", "Main "])
+def test_indexes_whose_names_come_to_the_same_letters_have_an_alias_each(version, service, name):
+    other = new_version(Index.objects.create(name=name), "azure")
+    other.backend.publish()
+    version.backend.publish()
+    assert service.aliases == {
+        "lectern-main": version.backend.name,
+        f"lectern-index-{other.index_id}": other.backend.name,
+    }
+
+
+@pytest.mark.parametrize("kind", ["version", "index"])
+def test_an_index_is_not_called_what_another_index_or_version_is_called(version, service, kind):
+    version.index.name = f"{kind.title()} {version.pk}"
+    version.backend.publish()
+    assert service.aliases == {f"lectern-index-{version.index_id}": version.backend.name}
+
+
+def test_a_version_that_a_former_name_leads_to_can_be_dropped(version, service):
+    version.backend.publish()
+    version.index.name = "Another name"
+    version.backend.drop()
+    assert (service.indexes, service.aliases) == ({}, {})
+
+
+def test_the_name_of_an_index_leads_to_its_first_version_from_the_start(service, settings):
+    settings.SEARCH_BACKEND = "azure"
+    first = live_version(Index.objects.create(name="main"))
+    assert service.aliases == {"lectern-main": first.backend.name}
+
+
+def test_a_first_version_whose_making_was_not_answered_leaves_no_second_index(service, settings):
+    settings.SEARCH_BACKEND = "azure"
+    index = Index.objects.create(name="main")
+    service.wrong = [Fault(403, "put_index", done_all_the_same=True)]
+    with pytest.raises(SearchUnavailable):
+        live_version(index)
+    assert list(service.indexes) == [live_version(index).backend.name]
+
+
+def test_a_rebuild_that_could_not_begin_leaves_no_index_behind(version, service):
+    service.wrong = [Fault(403, "put_index", done_all_the_same=True)]
+    with pytest.raises(SearchUnavailable):
+        versions.rebuild(version.index, chunk_tokens=60)
+    take_away(str(IndexVersion.objects.get(number=2).pk))
+    assert list(service.indexes) == [version.backend.name]
+    assert versions.rebuild(version.index, chunk_tokens=60).state == IndexVersion.State.BUILDING
 
 
 def test_a_service_without_aliases_is_no_error(version, service, caplog):

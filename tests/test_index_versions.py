@@ -237,7 +237,8 @@ def test_what_only_an_operator_can_mend_stops_a_build_with_a_sentence(index, mon
     monkeypatch.setattr(type(version.backend), "add", refuse)
     build_next(version, 60)
     version.refresh_from_db()
-    assert (version.state, version.error) == (IndexVersion.State.FAILED, "The search service refused the key.")
+    assert version.state == IndexVersion.State.FAILED
+    assert version.error.endswith("“long.md”, “rules.md”: The search service refused the key.")
     monkeypatch.setattr(type(version.backend), "add", add_entries)
     versions.resume(version)
     build_next(version, 60)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -15,6 +17,9 @@ from documents.embeddings import (
     model_name,
 )
 from documents.models import Collection, Index, IndexVersion
+from documents.search import SearchError
+
+log = logging.getLogger(__name__)
 
 PRIVATE = "Private"
 DIMENSIONS_MOST = 4_000  # that can be searched through a graph
@@ -38,25 +43,42 @@ def live_version(index: Index) -> IndexVersion:
     """
     if index.live is not None:
         return index.live
-    model, dimensions = model_name(), _dimensions() or _dimensions_told(model_name())
+    version = _first_version(index)
     with transaction.atomic():
-        held = Index.objects.select_for_update().get(pk=index.pk)
-        if held.live is None:
-            held.live, _ = IndexVersion.objects.get_or_create(
-                index=held,
-                number=1,
-                defaults={
-                    "backend_name": settings.SEARCH_BACKEND,
-                    "embedding_model": model,
-                    "dimensions": dimensions,
-                    "chunk_tokens": settings.CHUNK_TOKENS,
-                    "chunk_overlap": settings.CHUNK_OVERLAP,
-                },
-            )
-            held.live.backend.create()
+        held = Index.objects.select_for_update(of=("self",)).get(pk=index.pk)
+        if is_first := held.live is None:
+            version.backend.create()
+            held.live = version
             held.save(update_fields=["live"])
+    if is_first:
+        publish(version)
     index.live = held.live
     return held.live
+
+
+def _first_version(index: Index) -> IndexVersion:
+    """The row alone, which stays when the backend does not answer: what it may have made all the same bears its number.
+
+    As long as it is not live, the settings of the day are what counts.
+    """
+    facts = {
+        "embedding_model": model_name(),
+        "dimensions": _dimensions() or _dimensions_told(model_name()),
+        "backend_name": settings.SEARCH_BACKEND,
+        "chunk_tokens": settings.CHUNK_TOKENS,
+        "chunk_overlap": settings.CHUNK_OVERLAP,
+    }
+    with transaction.atomic():
+        held = Index.objects.select_for_update(of=("self",)).get(pk=index.pk)
+        return held.live or IndexVersion.objects.update_or_create(index=held, number=1, defaults=facts)[0]
+
+
+def publish(version: IndexVersion) -> None:
+    """Lectern searches by its own row; who asks the service by the index's name is told after it."""
+    try:
+        version.backend.publish()
+    except SearchError as exc:
+        log.warning("the service does not know yet that %s is live: %s", version, exc)
 
 
 def _dimensions() -> int:

@@ -13,14 +13,15 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Count, F, Max, Min, Sum
+from django.db.models import Case, Count, F, FilteredRelation, FloatField, Max, Min, Q, Sum, When
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from documents.embeddings import LOCAL_DIMENSIONS, LOCAL_MODEL, EmbeddingError, embed_query, embedder
-from documents.indexes import DIMENSIONS_MOST, live_version
-from documents.ingestion.building import missing
-from documents.models import Chunk, Index, IndexVersion
+from documents.indexes import DIMENSIONS_MOST, live_version, publish
+from documents.ingestion.building import ask_for_turn, due, findable, missing
+from documents.models import Chunk, Holding, Index, IndexVersion
 from documents.queue import send
 from documents.search import SearchError
 
@@ -39,11 +40,11 @@ class VersionRefused(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a version is; what is left is reckoned by the size of the documents."""
+    """How far a version is."""
 
     documents: int
     documents_done: int
-    share: float  # 0..1, by chunks
+    share: float  # 0..1, each document weighed by its chunks in the version that is searched
     chunks_a_second: float
     seconds_left: float | None  # None: not known yet
 
@@ -74,10 +75,14 @@ def rebuild(index: Index, **changes: object) -> IndexVersion:
             version = IndexVersion.objects.create(
                 index=index, number=number, dimensions=dimensions, state=IndexVersion.State.BUILDING, **facts
             )
-            version.backend.create()
     except IntegrityError as exc:
         raise VersionRefused(f"A version of “{index}” is being built already: cancel it, or wait for it.") from exc
-    send("build", str(version.pk))
+    try:
+        version.backend.create()
+    except SearchError:  # The row stays until it is known that nothing was made, or until that is taken away.
+        cancel(version)
+        raise
+    ask_for_turn(version)
     return version
 
 
@@ -117,19 +122,31 @@ def estimate(index: Index, model: str) -> Estimate:
 
 def progress(version: IndexVersion) -> Progress:
     """How far a version is, how fast it goes, and how long it will take."""
-    left = missing(version).aggregate(number=Count("pk"), chunks=Sum("chunk_count"))
-    held = version.holdings.aggregate(number=Count("finished_at"), done=Sum("done"))
-    done, chunks_left = held["done"] or 0, left["chunks"] or 0
-    half_done = version.holdings.filter(finished_at=None).aggregate(done=Sum("done"))["done"] or 0
-    chunks_left = max(0, chunks_left - half_done)
-    pace = done / version.seconds if version.seconds else 0.0
-    share = 1.0 if not left["number"] else done / max(1, done + chunks_left)
+    held = FilteredRelation("holdings", condition=Q(holdings__index_version=version.pk))
+    is_there = Q(held__generation=F("generation"))
+    is_whole = is_there & Q(held__finished_at__isnull=False)
+    weight = Greatest(F("chunk_count"), 1) * 1.0
+    so_far = weight * F("held__done") / Greatest(F("held__total"), 1)
+    reached = Case(When(is_whole, then=weight), When(is_there & Q(held__total__gt=0), then=so_far), default=0.0)
+    facts = (
+        findable(version)
+        .annotate(held=held)
+        .aggregate(
+            documents=Count("pk"),
+            done=Count("pk", filter=is_whole & Q(held__collection=F("collection"))),
+            weight=Sum(weight, default=0.0),
+            reached=Sum(reached, default=0.0, output_field=FloatField()),
+        )
+    )
+    is_done = facts["documents"] == facts["done"]
+    share = 1.0 if is_done else facts["reached"] / facts["weight"]
+    chunks = version.holdings.aggregate(done=Sum("done", default=0))["done"]
     return Progress(
-        documents=held["number"] + left["number"],
-        documents_done=held["number"],
+        documents=facts["documents"],
+        documents_done=facts["done"],
         share=share,
-        chunks_a_second=pace,
-        seconds_left=chunks_left / pace if pace else None,
+        chunks_a_second=chunks / version.seconds if version.seconds else 0.0,
+        seconds_left=version.seconds * (1 - share) / share if share and version.seconds else None,
     )
 
 
@@ -144,16 +161,18 @@ def cancel(version: IndexVersion) -> None:
 
 
 def resume(version: IndexVersion) -> None:
-    """Go on with a version that failed, from where it stopped. Raises VersionRefused."""
+    """Go on with a version that failed, from where it stopped, or try documents again that it lacks. VersionRefused."""
     failed = IndexVersion.objects.filter(pk=version.pk, state=IndexVersion.State.FAILED)
     try:
         with transaction.atomic():
-            resumed = failed.update(state=IndexVersion.State.BUILDING, error="", not_before=None)
+            tried_again = version.holdings.exclude(error="").update(**Holding.UNTROUBLED)
+            resumed = failed.update(state=IndexVersion.State.BUILDING, error="")
+            IndexVersion.objects.filter(pk=version.pk).update(not_before=None)
     except IntegrityError as exc:
         raise VersionRefused(f"Another version of “{version.index}” is being built: cancel it first.") from exc
-    if not resumed:
-        raise VersionRefused(f"Version {version.number} of “{version.index}” did not fail.")
-    send("build", str(version.pk))
+    if not resumed and not tried_again:
+        raise VersionRefused(f"Version {version.number} of “{version.index}” did not fail, and nothing in it did.")
+    ask_for_turn(version)
 
 
 def swap(version: IndexVersion) -> None:
@@ -172,7 +191,7 @@ def roll_back(index: Index) -> tuple[IndexVersion, int]:
     with transaction.atomic():
         _swap(version, must_be_whole=False)
     _published(version)
-    send("build", str(version.pk))
+    ask_for_turn(version)
     return version, missing(version).count()
 
 
@@ -187,7 +206,7 @@ def _swap(version: IndexVersion, *, must_be_whole: bool) -> None:
             f"Version {version.number} of “{index}” is not ready: {version.get_state_display().lower()}."
         )
     if must_be_whole and (lacking := missing(version).count()):
-        send("build", str(version.pk))
+        ask_for_turn(version)
         raise VersionRefused(f"Version {version.number} of “{index}” lacks {lacking:,} documents: wait a moment.")
     if index.live:
         IndexVersion.objects.filter(pk=index.live.pk).update(retired_at=timezone.now())
@@ -214,12 +233,8 @@ def _count_again(version: IndexVersion) -> None:
 
 
 def _published(version: IndexVersion) -> None:
-    """Lectern searches by its own row; who asks the service by the index's name is told after it."""
     _count_again(version)
-    try:
-        version.backend.publish()
-    except SearchError as exc:
-        log.warning("the service does not know yet that %s is live: %s", version, exc)
+    publish(version)
 
 
 def drop(version: IndexVersion) -> None:
@@ -264,8 +279,8 @@ def sweep() -> None:
     for version in IndexVersion.objects.kept():
         is_held = version.lease_until is not None and version.lease_until > now
         waits = version.not_before is not None and version.not_before > now
-        if not is_held and not waits and (version.state == IndexVersion.State.BUILDING or missing(version).exists()):
-            send("build", str(version.pk))
+        if not is_held and not waits and (version.state == IndexVersion.State.BUILDING or due(version).exists()):
+            ask_for_turn(version)
     over = IndexVersion.objects.filter(retired_at__lt=now - KEPT_AFTER_SWAP).exclude(pk=F("index__live"))
     over.kept().update(state=IndexVersion.State.CANCELED, lease_until=None, lease_token=None)
     for version in IndexVersion.objects.filter(state=IndexVersion.State.CANCELED):

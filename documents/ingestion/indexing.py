@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.db.models import Max
+
 from documents.chunking import split, table_spans
 from documents.embeddings import LOCAL_MODEL, embed_cached
 from documents.models import Chunk, Document, IndexVersion, Page
@@ -42,17 +44,19 @@ class Indexing:
     def cut(self) -> Iterator[tuple[list[Chunk], int]]:
         """Chunks that are not stored yet, some hundred at a time, and how many pages they come from so far.
 
-        A section that runs over pages keeps its heading.
+        It begins behind the last page of which chunks are stored: store each batch whole. A section that runs over
+        pages keeps its heading.
         """
         batch: list[Chunk] = []
         above: list[tuple[int, int, str]] = []  # Headings still in force when a page begins.
-        ordinal = 0
+        stored = self.chunks.aggregate(page=Max("page__number"), ordinal=Max("ordinal"))
+        ordinal = 0 if stored["ordinal"] is None else stored["ordinal"] + 1
         pages = self.document.pages.filter(generation=self.generation).defer("runs", "boxes", "receipt")
         number = 0
         for page in pages.iterator(chunk_size=PAGES_AT_ONCE):
             page.document = self.document
             headings = [(0, level, title) for _, level, title in above] + _told(page)
-            for chunk in self._of_page(page, headings):
+            for chunk in self._of_page(page, headings) if page.number > (stored["page"] or 0) else ():
                 chunk.ordinal = ordinal
                 batch.append(chunk)
                 ordinal += 1

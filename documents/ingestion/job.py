@@ -68,11 +68,11 @@ class Job:
         version = live_version(Index.objects.select_related("live").get(pk=document.collection.index_id))
         self.work = Indexing(document, version, self.generation)
         is_cut = document.total == 0 or self.work.chunks.exists()
-        if document.state == State.CHUNKING or not is_cut:
-            document.renew(state=State.CHUNKING, done=0, total=document.page_count)
-            with self.timed("chunking"):
-                self.chunk()
         try:
+            if document.state == State.CHUNKING or not is_cut:
+                document.renew(state=State.CHUNKING, done=0, total=document.page_count)
+                with self.timed("chunking"):
+                    self.chunk()
             if document.state == State.EMBEDDING:
                 self.embed()
             self.finish()
@@ -89,6 +89,11 @@ class Job:
             yield
         finally:
             self.seconds[stage] = round(self.seconds.get(stage, 0) + time.monotonic() - began, 2)
+
+    def heed_swap(self) -> None:
+        """Before a write: this version is still the one that is searched. None is dropped within a minute of that."""
+        if not Index.objects.filter(live=self.work.version.pk).exists():
+            raise SwappedError
 
     def heed(self) -> None:
         if self.lost.is_set():
@@ -107,6 +112,7 @@ class Job:
         self.work.chunks.delete()  # Of a worker that ended in the middle.
         for batch, pages in self.work.cut():
             total += len(batch)
+            self.heed_swap()
             self.write(Chunk, batch, done=pages)
         document.renew(state=State.EMBEDDING, done=0, total=self.work.searched.count(), chunk_count=total)
 
@@ -133,6 +139,7 @@ class Job:
                     receipt={**document.receipt, "spent": receipt},
                     **live,
                 )
+                self.heed_swap()
                 work.store(batch, vectors)
             self.heed()
             if document.done < document.total:
@@ -152,6 +159,7 @@ class Job:
         with self.timed("indexing"):
             if document.state != State.INDEXING:
                 document.renew(state=State.INDEXING)
+            self.heed_swap()
             found = self.work.held(document.total)
             if found < document.total and self.work.version.backend_name != "pgvector":
                 raise SearchBusy("The search service takes in what it was sent.", LAG_S)
@@ -190,8 +198,10 @@ class Job:
                     "generation": self.generation,
                     "collection_id": document.collection_id,
                     "chunk_count": document.chunk_count,
+                    "total": document.total,
                     "done": document.total,
                     "finished_at": timezone.now(),
+                    **Holding.UNTROUBLED,
                 },
             )
             return [] if document.parent_id else self._replaced()

@@ -15,12 +15,16 @@ WHERE document.id = chunk.document_id;
 INSERT INTO documents_holding (
     index_version_id, document_id, generation, collection_id, chunk_count, done, finished_at
 )
-SELECT index.live_id, document.id, document.generation, document.collection_id, document.chunk_count,
-    document.chunk_count, now()
+SELECT index.live_id, document.id, document.generation, document.collection_id, held.cut, held.searched, now()
 FROM documents_document AS document JOIN documents_collection AS collection ON collection.id = document.collection_id
     JOIN documents_index AS index ON index.id = collection.index_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS cut, count(*) FILTER (WHERE chunk.is_searched) AS searched FROM documents_chunk AS chunk
+        WHERE chunk.document_id = document.id AND chunk.generation = document.generation
+    ) AS held
 WHERE index.live_id IS NOT NULL AND document.generation > 0 AND document.deleted_at IS NULL
-    AND document.superseded_at IS NULL AND document.state NOT IN ('embedding', 'indexing');
+    AND document.superseded_at IS NULL
+    AND NOT (document.state IN ('embedding', 'indexing') AND document.generation = document.building);
 SET CONSTRAINTS ALL IMMEDIATE;
 """
 

@@ -58,12 +58,16 @@ class IndexVersion(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     state = models.CharField(max_length=12, choices=State, default=State.READY)
-    error = models.CharField(max_length=300, blank=True, help_text="A sentence: why it failed, or what it waits for.")
+    error = models.CharField(max_length=2000, blank=True, help_text="Sentences: why it failed, or what it waits for.")
     seconds = models.FloatField(default=0, help_text="Spent at work on it.")
     embedded = models.PositiveIntegerField(default=0, help_text="Chunks whose vectors were computed for it.")
     tokens = models.PositiveBigIntegerField(default=0, help_text="Paid for, as the embedding service counted them.")
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
+    turn = models.PositiveIntegerField(default=0, help_text="Turns taken so far; a message is for the next one alone.")
+    queued_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then a message for the next turn is believed to be in the queue."
+    )
     not_before = models.DateTimeField(null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True, help_text="When another took its place.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -129,15 +130,30 @@ class Chunk(models.Model):
 class Holding(models.Model):
     """A document as an index version holds it, whole or, while `finished_at` is empty, as far as it got."""
 
-    index_version = models.ForeignKey(IndexVersion, models.CASCADE, related_name="holdings")
+    # A join never goes by these two alone: each names a large part of the table.
+    index_version = models.ForeignKey(IndexVersion, models.CASCADE, related_name="holdings", db_index=False)
     document = models.ForeignKey(Document, models.CASCADE, related_name="holdings")
     generation = models.PositiveIntegerField()
     collection = models.ForeignKey(
-        Collection, models.CASCADE, related_name="+", help_text="Where the index believes it to lie."
+        Collection,
+        models.CASCADE,
+        related_name="+",
+        db_index=False,
+        help_text="Where the index believes it to lie.",
     )
     chunk_count = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Chunks that are searched; empty: not cut yet."
+    )
     done = models.PositiveIntegerField(default=0, help_text="Chunks that are searched and stored in the index.")
+    attempt = models.PositiveIntegerField(
+        default=0, help_text="Beginnings since something was last stored; counted before the work."
+    )
+    error = models.CharField(max_length=300, blank=True, help_text="A sentence: why it could not be brought in.")
+    not_before = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    UNTROUBLED: ClassVar = {"attempt": 0, "error": "", "not_before": None}
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["index_version", "document"], name="one_holding_a_document")]

@@ -18,15 +18,15 @@ from uuid import UUID
 
 from azure.search.documents import SearchClient
 from azure.search.documents.indexes import SearchIndexClient
+from azure.search.documents.indexes.models import SearchAlias
 from azure.search.documents.models import IndexDocumentsBatch, VectorizedQuery
 from django.conf import settings
 from django.db.models import F, QuerySet
-from django.utils.text import slugify
 
 from documents.models import Chunk, Document, IndexVersion
 from documents.search import Entry, Hit, Query, SearchBusy, SearchUnavailable, Standing
 from documents.search.azure.calls import PAUSE_S, call, credential, is_repeated, reads
-from documents.search.azure.definition import ANALYZERS, SEMANTIC, TEXT, VECTOR, definition, text_fields
+from documents.search.azure.definition import ANALYZERS, SEMANTIC, TEXT, VECTOR, alias_of, definition, text_fields
 from documents.search.azure.found import Found, in_order
 from documents.search.azure.syntax import any_of, plain, runs, sendable, within, without
 from documents.search.fusion import convex, ranked, reciprocal
@@ -82,9 +82,9 @@ class AzureSearchBackend:
         self._manage("create_or_update_index", made)
 
     def drop(self) -> None:
-        """The service does not let go of an index while a name leads to it."""
-        if self._published() == [self.name]:
-            self._manage("delete_alias", self.alias)
+        """The service does not let go of an index while a name leads to it, though it be a name of earlier days."""
+        for alias in self._published():
+            self._manage("delete_alias", alias)
         self._manage("delete_index", self.name)
 
     @reads
@@ -96,15 +96,24 @@ class AzureSearchBackend:
 
     @property
     def alias(self) -> str:
-        """The index's name as the service takes it."""
+        """The index's name as the service takes it; its number where that is another's, or might be."""
         index = self.version.index
-        return f"{settings.AZURE_SEARCH_PREFIX}-{slugify(index.name).replace('_', '-') or index.pk}"[:128].rstrip("-")
+        older = type(index).objects.filter(pk__lt=index.pk).values_list("name", flat=True)
+        name = alias_of(index.name)
+        is_own = name and name not in map(alias_of, older)
+        return f"{settings.AZURE_SEARCH_PREFIX}-{name if is_own else f'index-{index.pk:d}'}"
 
+    @reads
     def _published(self) -> list[str]:
+        """The names that lead here."""
         try:
-            return self._manage("get_alias", self.alias).indexes
-        except SearchUnavailable:
+            aliases = call(self._aliases, index=self.name, seconds=self.write_s)
+            return [alias.name for alias in aliases if alias.indexes == [self.name]]
+        except SearchUnavailable:  # Not every service has them.
             return []
+
+    def _aliases(self, **limits: Any) -> list[SearchAlias]:
+        return list(self._indexes.list_aliases(**limits))
 
     def _manage(self, verb: str, *args: Any) -> Any:
         return call(getattr(self._indexes, verb), *args, index=self.name, seconds=self.write_s)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.utils.text import slugify
 
 # Microsoft's analyzers know stems and take German compounds apart; Lucene's serve where there is no such one.
 ANALYZERS = {
@@ -19,6 +22,7 @@ ANALYZERS |= {"no": "nb.microsoft", "pt": "pt-PT.microsoft", "zh": "zh-Hans.micr
 USUAL = "ar cs da de en es fi fr hi it ja ko nl no pl pt ru sv th tr uk zh".split()
 
 OFF = {"searchable": False, "filterable": False, "sortable": False, "facetable": False}  # On, unless one says so.
+ALIAS_LETTERS = 80  # The service takes 128, and our prefix is among them.
 TEXT, VECTOR, SEMANTIC = "text", "vector", "meaning"
 
 
@@ -30,6 +34,16 @@ def text_fields(languages: Iterable[str]) -> dict[str, str]:
     """
     chosen = {f"{TEXT}_{one}": ANALYZERS[one] for one in list(languages) or USUAL if one in ANALYZERS}
     return {TEXT: "standard.lucene"} | chosen
+
+
+def alias_of(name: str) -> str:
+    """An index's name as the service takes it; "" where nothing is left of it, or it is like those we give ourselves.
+
+    >>> alias_of("House_- Rules!"), alias_of("図書館"), alias_of("Version 51")
+    ('house-rules', '', '')
+    """
+    slug = re.sub(r"[-_]+", "-", slugify(name)).strip("-")
+    return "" if re.fullmatch(r"(version|index)-\d+", slug) else slug[:ALIAS_LETTERS].rstrip("-")
 
 
 def definition(name: str, dimensions: int, texts: Mapping[str, str]) -> dict[str, Any]:
