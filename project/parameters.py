@@ -62,7 +62,6 @@ class Dialect:
 
     name: Literal["azure-dated", "azure-v1", "openai", "compatible"]
     api_version: str = ""
-    stream_options: bool = False  # A compatible server that is known to take them; the others do.
 
     @property
     def is_late(self) -> bool:
@@ -117,7 +116,7 @@ def chat_request(model: Model, dialect: Dialect, wanted: Wanted) -> tuple[dict[s
     if cap is not None:
         is_old = dialect.name == "compatible" and model.family != "reasoning"
         request["max_tokens" if is_old else "max_completion_tokens"] = cap
-    if "stream" in request and (dialect.name != "compatible" or dialect.stream_options):
+    if "stream" in request:
         request["stream_options"] = {"include_usage": True}
     return request, notices.sentences
 
