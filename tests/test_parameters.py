@@ -226,9 +226,14 @@ def test_a_classic_model_gets_all_it_takes_and_nothing_is_said():
     assert notices == []
 
 
-def test_a_server_of_ones_own_gets_the_old_cap_and_no_options():
+def test_a_server_of_ones_own_gets_the_old_cap():
     request, notices = ask("my-own", OWN, max_output_tokens=100, stream=True)
-    assert request == {"messages": ASK, "max_tokens": 100, "stream": True}
+    assert request == {
+        "messages": ASK,
+        "max_tokens": 100,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
     assert notices == []
 
 
