@@ -128,9 +128,10 @@ class Building:
         """One document, from where it stopped the last time; False when the time is over before it is whole."""
         work = Indexing(document, self.version, document.generation)
         holding = self._begun(work)
-        if holding.finished_at and holding.collection_id != document.collection_id:
+        if holding.collection_id != document.collection_id:
             self._move(document)
-            return True
+            if holding.finished_at:
+                return True
         while batch := work.next_batch(holding.done):
             vectors, spent = work.vectors(batch)
             with self._unchanged(document):
@@ -147,9 +148,7 @@ class Building:
             raise SearchBusy(f"The index shows {found:,} of {holding.done:,} passages of “{document}” so far.", 5)
         with self._unchanged(document):
             self.renew()
-            Holding.objects.filter(pk=holding.pk).update(
-                finished_at=timezone.now(), collection_id=document.collection_id
-            )
+            Holding.objects.filter(pk=holding.pk).update(finished_at=timezone.now())
         return True
 
     def _begun(self, work: Indexing) -> Holding:

@@ -124,7 +124,11 @@ class AzureSearchBackend:
         where, rows = f"document_id eq '{document_id}'", self._rows(document_id)
         if keep_generation is not None:
             where, rows = f"{where} and generation ne {keep_generation:d}", rows.exclude(generation=keep_generation)
-        self._write("delete", ({"id": key} for key in self._keys(where, rows)))
+        try:
+            self._write("delete", ({"id": key} for key in self._keys(where, rows)))
+        except SearchUnavailable as exc:
+            if exc.code != "search_index_missing":  # With the index everything is gone that was in it.
+                raise
 
     @reads
     def count(self, document_id: UUID, generation: int) -> int:
