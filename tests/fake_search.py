@@ -25,6 +25,8 @@ from tests.fake_ranking import Ranking, Refused, StoredIndex
 
 SPEC = json.loads((Path(__file__).parent / "specs" / "search.json").read_text())
 ROUTES = {
+    ("GET", r"/(indexes)"): ("list_indexes", None),
+    ("GET", r"/(aliases)"): ("list_aliases", None),
     ("PUT", r"/indexes\('([^']+)'\)"): ("put_index", "SearchIndex"),
     ("GET", r"/indexes\('([^']+)'\)"): ("get_index", None),
     ("DELETE", r"/indexes\('([^']+)'\)"): ("delete_index", None),
@@ -36,6 +38,7 @@ ROUTES = {
     ("POST", r"/indexes\('([^']+)'\)/docs/search\.post\.search"): ("search", "SearchRequest"),
 }
 CLOSED_TO_QUERY_KEYS = {"put_index", "delete_index", "put_alias", "delete_alias", "index_documents", "statistics"}
+CLOSED_TO_QUERY_KEYS |= {"list_indexes", "list_aliases"}
 MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -185,6 +188,9 @@ class FakeSearch:
     def get_index(self, name: str, body: dict) -> tuple[int, object]:
         return 200, self._index(name).definition
 
+    def list_indexes(self, name: str, body: dict) -> tuple[int, object]:
+        return 200, {"value": [index.definition | {"name": name} for name, index in self.indexes.items()]}
+
     def delete_index(self, name: str, body: dict) -> tuple[int, object]:
         if name in self.aliases.values():
             raise Refused(400, f"The index '{name}' has an alias.", "CannotDeleteIndexWithAlias")
@@ -208,6 +214,10 @@ class FakeSearch:
         if name not in self.aliases:
             raise Refused(404, f"The alias '{name}' was not found.")
         return 200, {"name": name, "indexes": [self.aliases[name]]}
+
+    def list_aliases(self, name: str, body: dict) -> tuple[int, object]:
+        self._has_aliases()
+        return 200, {"value": [{"name": name, "indexes": [index]} for name, index in self.aliases.items()]}
 
     def delete_alias(self, name: str, body: dict) -> tuple[int, object]:
         self._has_aliases()

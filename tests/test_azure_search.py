@@ -111,6 +111,13 @@ def test_a_published_version_can_be_dropped(version, service):
     assert (service.indexes, service.aliases) == ({}, {})
 
 
+def test_a_version_can_be_dropped_though_its_index_was_renamed_since(version, service):
+    version.backend.publish()
+    version.index.name = "Another name"
+    version.backend.drop()
+    assert (service.indexes, service.aliases) == ({}, {})
+
+
 def test_renaming_an_index_loses_nothing(leases, version):
     add(leases, "rent")
     Index.objects.update(name="Another name")

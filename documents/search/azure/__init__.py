@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from azure.search.documents import SearchClient
-from azure.search.documents.indexes import SearchIndexClient
 from azure.search.documents.models import IndexDocumentsBatch, VectorizedQuery
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -25,7 +24,7 @@ from django.utils.text import slugify
 
 from documents.models import Chunk, Document, IndexVersion
 from documents.search import Entry, Hit, Query, SearchBusy, SearchUnavailable, Standing
-from documents.search.azure.calls import PAUSE_S, call, credential, is_repeated, reads
+from documents.search.azure.calls import PAUSE_S, call, chunk_client, index_client, is_repeated, reads
 from documents.search.azure.definition import ANALYZERS, SEMANTIC, TEXT, VECTOR, definition, text_fields
 from documents.search.azure.found import Found, in_order
 from documents.search.azure.syntax import any_of, plain, runs, sendable, within, without
@@ -65,26 +64,23 @@ class AzureSearchBackend:
 
     def __init__(self, version: IndexVersion) -> None:
         self.version = version
-        self.name = f"{settings.AZURE_SEARCH_PREFIX}-version-{version.pk:d}"
+        self.name = _ours(f"version-{version.pk:d}")
         self.texts = text_fields(version.languages)
 
     @property
-    def _indexes(self) -> SearchIndexClient:
-        return _index_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY)
-
-    @property
     def _chunks(self) -> SearchClient:
-        return _chunk_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY, self.name)
+        return chunk_client(self.name)
 
     # The index -------------------------------------------------------------------------------------------------------
     def create(self) -> None:
         made = definition(self.name, self.version.dimensions, self.texts)
         self._manage("create_or_update_index", made)
 
+    @reads
     def drop(self) -> None:
         """The service does not let go of an index while a name leads to it."""
-        if self._published() == [self.name]:
-            self._manage("delete_alias", self.alias)
+        for alias in self._leading_here():
+            self._manage("delete_alias", alias)
         self._manage("delete_index", self.name)
 
     @reads
@@ -98,16 +94,33 @@ class AzureSearchBackend:
     def alias(self) -> str:
         """The index's name as the service takes it."""
         index = self.version.index
-        return f"{settings.AZURE_SEARCH_PREFIX}-{slugify(index.name).replace('_', '-') or index.pk}"[:128].rstrip("-")
+        return _ours(slugify(index.name).replace("_", "-") or str(index.pk))[:128].rstrip("-")
 
-    def _published(self) -> list[str]:
-        try:
-            return self._manage("get_alias", self.alias).indexes
-        except SearchUnavailable:
-            return []
+    def _leading_here(self) -> list[str]:
+        """Aliases of ours, also what its index was called before it was renamed. Not every service has any."""
+        with suppress(SearchUnavailable):
+            aliases = self._manage("list_aliases", read=list)
+            return [one.name for one in aliases if one.indexes == [self.name] and one.name.startswith(_ours(""))]
+        return []
 
-    def _manage(self, verb: str, *args: Any) -> Any:
-        return call(getattr(self._indexes, verb), *args, index=self.name, seconds=self.write_s)
+    @classmethod
+    def stored(cls) -> set[int]:
+        if not settings.AZURE_SEARCH_ENDPOINT:
+            return set()
+        found = (re.fullmatch(_ours(r"version-([1-9]\d{0,17})"), name) for name in cls._names())
+        return {int(name[1]) for name in found if name}
+
+    @classmethod
+    @reads
+    def _names(cls) -> list[str]:
+        return call(
+            lambda **limits: list(index_client().list_index_names(**limits)), index=_ours("…"), seconds=cls.write_s
+        )
+
+    def _manage(self, verb: str, *args: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+        return call(
+            lambda **limits: read(getattr(index_client(), verb)(*args, **limits)), index=self.name, seconds=self.write_s
+        )
 
     # What it holds ---------------------------------------------------------------------------------------------------
     @reads
@@ -341,15 +354,9 @@ class AzureSearchBackend:
         return call(lambda **limits: list(self._chunks.search(**request, **limits)), index=self.name, seconds=seconds)
 
 
-@lru_cache(maxsize=8)
-def _index_client(process: int, endpoint: str, key: str) -> SearchIndexClient:
-    """One a process: its connections are for its threads to share, never for a forked worker."""
-    return SearchIndexClient(endpoint, credential())
-
-
-@lru_cache(maxsize=64)
-def _chunk_client(process: int, endpoint: str, key: str, name: str) -> SearchClient:
-    return SearchClient(endpoint, name, credential())
+def _ours(name: str) -> str:
+    """What is ours at a service that others may use too begins so."""
+    return f"{settings.AZURE_SEARCH_PREFIX}-{name}"
 
 
 def _batches(entries: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureKeyCredential, TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.search.documents import SearchClient
+from azure.search.documents.indexes import SearchIndexClient
 from django.conf import settings
 
 from documents.search import SearchBusy, SearchError, SearchUnavailable
@@ -40,6 +42,25 @@ def _identity(process: int) -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()
+
+
+def index_client() -> SearchIndexClient:
+    return _index_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY)
+
+
+def chunk_client(name: str) -> SearchClient:
+    return _chunk_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY, name)
+
+
+@lru_cache(maxsize=8)
+def _index_client(process: int, endpoint: str, key: str) -> SearchIndexClient:
+    """One a process: its connections are for its threads to share, never for a forked worker."""
+    return SearchIndexClient(endpoint, credential())
+
+
+@lru_cache(maxsize=64)
+def _chunk_client(process: int, endpoint: str, key: str, name: str) -> SearchClient:
+    return SearchClient(endpoint, name, credential())
 
 
 def is_loopback(endpoint: str) -> bool:
