@@ -550,3 +550,31 @@ def test_a_deleted_document_is_hidden_though_its_entries_fill_the_first_pages(le
     add(leases, "rent of the boathouse")
     assert ask(leases, "rent", direction(1)) == ["rent of the boathouse"]
     assert len(service.asked("search")) <= 4
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "keyword", "vector"])
+def test_entries_of_many_documents_that_are_gone_hide_nothing(leases, backend, mode):
+    """More of them than are looked at in several goes, each of another document that no row knows."""
+    gone = [Entry(10**6 + n, uuid4(), leases.pk, 1, "rent rent rent", "en", direction(1)) for n in range(700)]
+    backend.add(gone)
+    slanted = (0.9 * np.array(direction(1)) + 0.1 * np.array(direction(2))).tolist()
+    add(leases, "rent of the boathouse", vectors=[slanted])
+    assert ask(leases, "rent", direction(1), mode=mode) == ["rent of the boathouse"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "keyword", "vector"])
+def test_entries_of_chunks_that_are_gone_hide_nothing_of_their_own_document(leases, backend, mode):
+    slanted = (0.9 * np.array(direction(1)) + 0.1 * np.array(direction(2))).tolist()
+    document = add(leases, "rent of the boathouse", vectors=[slanted])
+    stale = [Entry(10**6 + n, document.pk, leases.pk, 1, "rent rent rent", "en", direction(1)) for n in range(300)]
+    backend.add(stale)
+    assert ask(leases, "rent", direction(1), mode=mode) == ["rent of the boathouse"]
+
+
+def test_what_is_gone_does_not_take_the_place_of_what_one_leg_alone_finds(leases, backend, settings):
+    """Enough is found by its words; what only its meaning brings lies behind the entries that are gone."""
+    settings.FUSION_ALPHA = 0.7
+    backend.add(Entry(10**6 + n, uuid4(), leases.pk, 1, "roof", "en", direction(1)) for n in range(60))
+    near = (0.9 * np.array(direction(1)) + 0.1 * np.array(direction(2))).tolist()
+    add(leases, *["rent"] * 12, "mooring", vectors=[direction(3)] * 12 + [near])
+    assert ask(leases, "rent", direction(1), top=10)[0] == "mooring"

@@ -190,4 +190,4 @@ def test_a_file_that_may_not_be_read_does_not_stop_the_others(alice, tmp_path, m
     with pytest.raises(SystemExit, match="1"):
         call_command("ingest", str(tmp_path), "--user", "alice", "--no-wait")
     said = capsys.readouterr().out
-    assert "b.txt: queued" in said and "a.txt: not taken. It cannot be read: Permission denied." in said
+    assert "b.txt: waiting" in said and "a.txt: not taken. It cannot be read: Permission denied." in said

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 DEPTH = 50  # how many of each leg's best take part in the fusion
 DEEPEST = 1_000  # rows the service gives in one answer
-ROUNDS = 4  # of asking again when what was found is no longer to be seen
+ROUNDS = 8  # of asking again when what was found is no longer to be seen
 IDS_AT_ONCE = 2_000  # collections or documents named in one filter
 BATCH_ROWS, BATCH_BYTES = 1_000, 15_000_000  # The service takes 16 MB.
 RERANK_MS = 3_000
@@ -276,19 +276,21 @@ class AzureSearchBackend:
         )
 
     def _found(self, asked: Asked, depth: int, top: int) -> Found:
-        """What the rows let through. Asked again, past what they did not, while fewer than `top` came of it."""
-        hidden: set[UUID] = set()
-        older: dict[UUID, int] = {}
+        """What the rows let through. Asked again, past what they did not and for more, while a leg is short of it."""
+        documents: set[UUID] = set()
+        chunks: set[int] = set()
+        enough, most = max(top, depth // 2), depth
         for _ in range(ROUNDS):
-            found = self._put_forward(asked, [without(where, hidden, older.items()) for where in asked.where], depth)
+            found = self._put_forward(asked, [without(where, documents, chunks) for where in asked.where], most)
             seen = self._readable(found.documents, asked.query)
-            dropped = {found.documents[chunk] for chunk in found.documents.keys() - seen.keys()}
+            gone = {chunk: document for chunk, document in found.documents.items() if chunk not in seen}
             found.keep(seen)
-            if not dropped or len(seen) >= top:
+            if not gone or min(map(len, found.legs(asked.text, asked.vector))) >= enough:
                 break
-            live = _live().filter(pk__in=dropped, collection_id__in=asked.query.collections)
-            older |= dict(live.values_list("pk", "generation"))
-            hidden |= dropped - older.keys()
+            live = _live().filter(pk__in=gone.values(), collection_id__in=asked.query.collections)
+            documents |= set(gone.values()) - set(live.values_list("pk", flat=True))
+            chunks |= {chunk for chunk, document in gone.items() if document not in documents}
+            most = DEEPEST // 2
         return found
 
     def _readable(self, chunks: Collection[int], query: Query) -> dict[int, UUID]:
