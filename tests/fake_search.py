@@ -53,6 +53,8 @@ class Fault:
     code: str = ""
     body: bytes | None = None  # in the place of an answer
     pause_s: float = 0.0
+    drip_s: float = 0.0  # between two bytes of the answer: "head" or "body" says of which part
+    drips: str = "body"
     done_all_the_same: bool = False  # The work is done before the answer fails.
 
 
@@ -270,6 +272,7 @@ class FakeSearch:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 told: dict[str, str] = {}
+                drip_s, drips = 0.0, ""
                 try:
                     status, answer = service.answer(self.command, self.path, headers, content)
                     reply = b"" if answer is None else json.dumps(answer).encode()
@@ -277,6 +280,7 @@ class FakeSearch:
                     status, reply = exc.status, json.dumps(exc.body).encode()
                 except Faulty as exc:
                     time.sleep(exc.fault.pause_s)
+                    drip_s, drips = exc.fault.drip_s, exc.fault.drips
                     status, told = exc.fault.status, exc.fault.headers
                     error = {"error": {"code": exc.fault.code, "message": exc.fault.message}}
                     reply = exc.fault.body if exc.fault.body is not None else json.dumps(error).encode()
@@ -288,8 +292,19 @@ class FakeSearch:
                     self.send_header(name, value)
                 self.send_header("Content-Type", "application/json; odata.metadata=none")
                 self.send_header("Content-Length", str(len(reply)))
-                self.end_headers()
-                self.wfile.write(reply)
+                head = b"".join(self._headers_buffer) + b"\r\n"
+                self._headers_buffer = []
+                for part, content in (("head", head), ("body", reply)):
+                    self._write(content, drip_s if part == drips else 0.0)
+
+            def _write(self, content: bytes, drip_s: float) -> None:
+                try:
+                    for byte in content if drip_s else ():
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(drip_s)
+                    self.wfile.write(b"" if drip_s else content)
+                except OSError:
+                    self.close_connection = True  # Whoever asked has gone.
 
             do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - so the server looks them up
 

@@ -354,6 +354,28 @@ def test_nobody_waits_long_for_a_slow_service(leases, backend, service):
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_nobody_waits_long_for_an_answer_that_comes_byte_by_byte(leases, backend, service, part):
+    backend.search_s = 0.6
+    service.wrong = [Fault(200, body=b" " * 10_000, drip_s=0.05, drips=part)]
+    began = time.monotonic()
+    with pytest.raises(SearchBusy):
+        backend.search(hybrid(leases), 10)
+    assert time.monotonic() - began < 5
+
+
+def test_a_body_that_comes_byte_by_byte_keeps_no_thread_busy(leases, backend, service):
+    backend.search_s = 0.6
+    service.wrong = [Fault(200, body=b" " * 10_000, drip_s=0.05)]
+    before = {thread for thread in threading.enumerate() if thread.name == "search"}
+    with pytest.raises(SearchBusy):
+        backend.search(hybrid(leases), 10)
+    for thread in [thread for thread in threading.enumerate() if thread.name == "search" and thread not in before]:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert backend.search(hybrid(leases), 10) == []
+
+
 def test_an_answer_that_cannot_be_read_is_a_passing_fault(leases, backend, service):
     service.wrong = [Fault(200, body=b"<html>Sorry</html>") for _ in range(9)]
     with pytest.raises(SearchBusy, match="cannot be read"):

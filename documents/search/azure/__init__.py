@@ -6,17 +6,19 @@ leaves `search`. It fuses by rank; from the scores of its legs we fuse by score,
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from azure.search.documents import SearchClient
+from azure.search.documents.indexes import SearchIndexClient
 from azure.search.documents.models import IndexDocumentsBatch, VectorizedQuery
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -24,7 +26,8 @@ from django.utils.text import slugify
 
 from documents.models import Chunk, Document, IndexVersion
 from documents.search import Entry, Hit, Query, SearchBusy, SearchUnavailable, Standing
-from documents.search.azure.calls import PAUSE_S, call, chunk_client, index_client, is_repeated, reads
+from documents.search.azure.bounded import transport
+from documents.search.azure.calls import PAUSE_S, batches, call, credential, is_repeated, reads
 from documents.search.azure.definition import ANALYZERS, SEMANTIC, TEXT, VECTOR, definition, text_fields
 from documents.search.azure.found import Found, in_order
 from documents.search.azure.syntax import any_of, plain, runs, sendable, within, without
@@ -36,7 +39,6 @@ DEPTH = 50  # how many of each leg's best take part in the fusion
 DEEPEST = 1_000  # rows the service gives in one answer
 ROUNDS = 8  # of asking again when what was found is no longer to be seen
 IDS_AT_ONCE = 2_000  # collections or documents named in one filter
-BATCH_ROWS, BATCH_BYTES = 1_000, 15_000_000  # The service takes 16 MB.
 RERANK_MS = 3_000
 
 
@@ -69,7 +71,7 @@ class AzureSearchBackend:
 
     @property
     def _chunks(self) -> SearchClient:
-        return chunk_client(self.name)
+        return _chunk_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY, self.name)
 
     # The index -------------------------------------------------------------------------------------------------------
     def create(self) -> None:
@@ -113,13 +115,11 @@ class AzureSearchBackend:
     @classmethod
     @reads
     def _names(cls) -> list[str]:
-        return call(
-            lambda **limits: list(index_client().list_index_names(**limits)), index=_ours("…"), seconds=cls.write_s
-        )
+        return call(lambda **limits: list(_indexes().list_index_names(**limits)), index=_ours("…"), seconds=cls.write_s)
 
     def _manage(self, verb: str, *args: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
         return call(
-            lambda **limits: read(getattr(index_client(), verb)(*args, **limits)), index=self.name, seconds=self.write_s
+            lambda **limits: read(getattr(_indexes(), verb)(*args, **limits)), index=self.name, seconds=self.write_s
         )
 
     # What it holds ---------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ class AzureSearchBackend:
             last = rows[-1]["chunk_id"]
 
     def _write(self, verb: str, entries: Iterable[dict[str, Any]]) -> None:
-        for batch in _batches(entries):
+        for batch in batches(entries):
             self._write_batch(verb, {entry["id"]: entry for entry in batch})
 
     def _write_batch(self, verb: str, waiting: dict[str, dict[str, Any]]) -> None:
@@ -361,18 +361,19 @@ def _ours(name: str) -> str:
     return f"{settings.AZURE_SEARCH_PREFIX}-{name}"
 
 
-def _batches(entries: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    taken = 0
-    for entry in entries:
-        size = len(json.dumps(entry)) + 40  # and the verb
-        if batch and (len(batch) == BATCH_ROWS or taken + size > BATCH_BYTES):
-            yield batch
-            batch, taken = [], 0
-        batch.append(entry)
-        taken += size
-    if batch:
-        yield batch
+def _indexes() -> SearchIndexClient:
+    return _index_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY)
+
+
+@lru_cache(maxsize=8)
+def _index_client(process: int, endpoint: str, key: str) -> SearchIndexClient:
+    """One a process: its connections are for its threads to share, never for a forked worker."""
+    return SearchIndexClient(endpoint, credential(), transport=transport())
+
+
+@lru_cache(maxsize=64)
+def _chunk_client(process: int, endpoint: str, key: str, name: str) -> SearchClient:
+    return SearchClient(endpoint, name, credential(), transport=transport())
 
 
 def _live() -> QuerySet[Document]:
