@@ -20,12 +20,14 @@ from django.conf import settings
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from documents.ingestion import remove_traces, tidy
 from documents.ingestion.building import missing
 from documents.intake import retry
 from documents.models import FINDABLE, UNDER_WAY, Attempt, Chunk, Document, Holding, IndexVersion, Page, State
 from documents.queue import send
+from documents.search import SearchError
 
 FRESH_S = 3_600  # A file younger than this may still be on its way in.
 STALE = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
@@ -38,36 +40,55 @@ LOST = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that does not agree. `repair` may be called once."""
+    """One thing that does not agree. `repair` may be called once, and may raise SearchError; None: it is not for us."""
 
     kind: str
     what: str
-    repair: Callable[[], object]
+    repair: Callable[[], object] | None
+
+
+Look = Callable[[], Iterator[Fault]]
 
 
 def faults(*, checksums: bool = True) -> Iterator[Fault]:
     """Everything that does not agree. Reads every stored file unless `checksums` is off."""
     yield from _files_of_rows(checksums)
-    yield from _rows_of_files()
-    yield from _pages_and_chunks()
-    yield from _indexes()
-    yield from _leases()
-    yield from _attempts()
+    versions = IndexVersion.objects.exclude(state=IndexVersion.State.CANCELED).values_list("pk", flat=True)
+    each = [partial(_version, pk) for pk in versions]
+    looks: list[Look] = [_rows_of_files, _pages_and_chunks, *each, _without_row, _leases, _attempts]
+    for look in looks:
+        yield from _seen_twice(look)
+
+
+def _seen_twice(look: Look) -> list[Fault]:
+    """What is still so at a second look: the work goes on while rows, files and indexes are compared."""
+    found = list(look())
+    if not any(fault.repair for fault in found):
+        return found
+    again = {(fault.kind, fault.what) for fault in look()}
+    return [fault for fault in found if (fault.kind, fault.what) in again]
 
 
 def _files_of_rows(checksums: bool) -> Iterator[Fault]:
     kept = Document.objects.filter(deleted_at=None).exclude(error__code=LOST["code"])
     for document in kept.iterator():
-        mend = partial(_tell_lost, document)
-        if not document.path.is_file():
-            yield Fault("row without file", f"{document.pk} “{document}”", mend)
-        elif document.path.stat().st_size != document.size or (checksums and _sha256(document.path) != document.sha256):
-            yield Fault("wrong checksum", f"{document.pk} “{document}”", mend)
-        elif document.opened and not document.opened_path.is_file():
-            yield Fault("row without file", f"{document.pk} “{document}”, its opened copy", partial(_close, document))
+        if (fault := _file_of(document, checksums)) and kept.filter(pk=document.pk).exists():
+            yield fault
     deleted_since = timezone.now() - STALE
     for document in Document.objects.filter(cleaned_at=None, deleted_at__lt=deleted_since):
         yield Fault("deleted but not cleaned", f"{document.pk} “{document}”", partial(remove_traces, document))
+
+
+def _file_of(document: Document, checksums: bool) -> Fault | None:
+    mend = partial(_tell_lost, document)
+    try:
+        if document.path.stat().st_size != document.size or (checksums and _sha256(document.path) != document.sha256):
+            return Fault("wrong checksum", f"{document.pk} “{document}”", mend)
+    except FileNotFoundError:
+        return Fault("row without file", f"{document.pk} “{document}”", mend)
+    if document.opened and not document.opened_path.is_file():
+        return Fault("row without file", f"{document.pk} “{document}”, its opened copy", partial(_close, document))
+    return None
 
 
 def _sha256(path: Path) -> str:
@@ -99,6 +120,7 @@ def _rows_of_files() -> Iterator[Fault]:
 def _pages_and_chunks() -> Iterator[Fault]:
     at_work = Q(document__state__in=UNDER_WAY)
     old = Page.objects.exclude(generation=F("document__generation")).exclude(at_work)
+    old = old.exclude(document__finished_at__gt=timezone.now() - STALE)
     for document in Document.objects.filter(pk__in=old.values("document"), deleted_at=None):
         yield Fault("pages nobody reads", f"{document.pk} “{document}”", partial(tidy, document))
     live = Document.objects.filter(deleted_at=None, generation__gt=0).exclude(state__in=UNDER_WAY)
@@ -117,16 +139,38 @@ def _held(model: type[Page] | type[Chunk], more: Q | None = None) -> Coalesce:
     return Coalesce(Subquery(own.values("document").annotate(n=Count("pk")).values("n")), 0)
 
 
-def _indexes() -> Iterator[Fault]:
-    """Each version holds what its rows say, and the one that is searched holds every document."""
-    for version in IndexVersion.objects.kept().select_related("index"):
-        held = {(pk, generation): count for pk, generation, count in version.backend.held()}
-        yield from _documents_of(version, held)
-        yield from _holdings_of(version, held)
-        if version.is_live:
-            for document in missing(version).exclude(state__in=UNDER_WAY):
-                mend = partial(send, "build", str(version.pk))
-                yield Fault("missing in the index", f"{document.pk} “{document}” is not in {version}", mend)
+def _version(pk: int) -> Iterator[Fault]:
+    """It holds what its rows say, and if it is the one that is searched, every document."""
+    version = IndexVersion.objects.select_related("index").filter(pk=pk).first()
+    if version is None or version.state == IndexVersion.State.CANCELED:
+        return
+    try:
+        held = {(document, generation): count for document, generation, count in version.backend.held()}
+    except SearchError as exc:
+        if IndexVersion.objects.filter(pk=pk).exclude(state=IndexVersion.State.CANCELED).exists():
+            yield Fault("index does not answer", f"{version}: {exc}", None)
+        return
+    yield from _documents_of(version, held)
+    if version.state == IndexVersion.State.FAILED:
+        return
+    yield from _holdings_of(version, held)
+    if version.is_live:
+        for document in missing(version).exclude(state__in=UNDER_WAY):
+            mend = partial(send, "build", str(version.pk))
+            yield Fault("missing in the index", f"{document.pk} “{document}” is not in {version}", mend)
+
+
+def _without_row() -> Iterator[Fault]:
+    """What is left of index versions that are gone: tables, or an index at a service whose name begins with ours."""
+    for name, path in settings.SEARCH_BACKENDS.items():
+        backend = import_string(path)
+        try:
+            stored = backend.stored()
+        except SearchError as exc:
+            yield Fault("index does not answer", f"{name}: {exc}", None)
+            continue
+        for pk in sorted(stored - set(IndexVersion.objects.values_list("pk", flat=True))):
+            yield Fault("index without row", f"{name}, version {pk}", backend(IndexVersion(pk=pk)).drop)
 
 
 def _holdings_of(version: IndexVersion, held: dict[tuple[UUID, int], int]) -> Iterator[Fault]:
@@ -150,6 +194,8 @@ def _documents_of(version: IndexVersion, held: dict[tuple[UUID, int], int]) -> I
     rows = Document.objects.select_related("collection").in_bulk([pk for pk, _ in held])
     for (document_id, generation), count in held.items():
         document = rows.get(document_id)
+        if document and _is_tidied_now(document):
+            continue
         if document is None or document.deleted_at or document.superseded_at:
             mend = partial(version.backend.remove, document_id)
         elif document.is_under_way or (generation, version.index_id) == (
@@ -160,6 +206,14 @@ def _documents_of(version: IndexVersion, held: dict[tuple[UUID, int], int]) -> I
         else:
             mend = partial(tidy, document)
         yield Fault("chunks without document", f"{document_id}, generation {generation}: {count} chunks", mend)
+
+
+def _is_tidied_now(document: Document) -> bool:
+    """Whether its old entries are still a worker's business, or the sweep's."""
+    if document.cleaned_at:
+        return False
+    since = timezone.now() - STALE
+    return any(at and at > since for at in (document.deleted_at, document.superseded_at, document.finished_at))
 
 
 def _leases() -> Iterator[Fault]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import random
 from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from documents import stores
@@ -17,7 +18,7 @@ from documents.consistency import faults
 from documents.indexes import versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
 from documents.ingestion.building import ask_for_turn, build_next
-from documents.models import UNDER_WAY, Document, IndexVersion, Page
+from documents.models import UNDER_WAY, Document, Holding, IndexVersion, Page
 from documents.queue import send
 from project.celery import app
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_LOCK = 7_205_759
 MESSAGES_MOST = 100  # that the sweep sends at once; each of them brings the next
+LOOKED_AT = 1_000  # documents to be cleaned up, of which it sends so many
 
 
 @shared_task
@@ -78,10 +80,9 @@ def sweep() -> None:
         try:
             for _ in range(min(Document.objects.waiting().count(), MESSAGES_MOST) - _messages_waiting()):
                 send("ingest")
-            deleted = Document.objects.exclude(deleted_at=None).filter(cleaned_at=None)
-            for pk in deleted.values_list("pk", flat=True)[:1000]:
-                send("clean_up", str(pk))
-            for pk in _left_behind():
+            left = _left_behind()
+            room = min(len(left), max(0, MESSAGES_MOST - _messages_waiting()))
+            for pk in random.sample(left, room):  # What no index lets go of does not keep the others waiting.
                 send("clean_up", str(pk))
             versions.sweep()
             if stores.has_outdated():
@@ -98,14 +99,18 @@ def check_consistency() -> None:
 
 
 def _left_behind() -> list[UUID]:
-    """What ended lately, and was not tidied: its worker, or the message, was lost at that moment."""
-    lately = Document.objects.exclude(state__in=UNDER_WAY).filter(
-        deleted_at=None, finished_at__gte=timezone.now() - timedelta(days=1)
-    )
+    """What was deleted or superseded, ended lately or lies in another index now, and was not tidied: its worker, or
+    the message, was lost at that moment, or an index did not answer."""
+    deleted = Document.objects.exclude(deleted_at=None).filter(cleaned_at=None)
+    kept = Document.objects.filter(deleted_at=None)
+    superseded = kept.exclude(superseded_at=None).filter(holdings__isnull=False)
+    ended = kept.exclude(state__in=UNDER_WAY)
     others = Page.objects.filter(document=OuterRef("pk")).exclude(generation=OuterRef("generation"))
-    superseded = Document.objects.exclude(superseded_at=None).filter(deleted_at=None, holdings__isnull=False)
-    found = lately.filter(Exists(others)).values_list("pk", flat=True).union(superseded.values_list("pk", flat=True))
-    return list(found[:MESSAGES_MOST])
+    lately = ended.filter(Exists(others), finished_at__gte=timezone.now() - timedelta(days=1))
+    there = Holding.objects.exclude(index_version__state=IndexVersion.State.CANCELED)
+    moved = ended.filter(pk__in=there.exclude(index_version__index=F("document__collection__index")).values("document"))
+    found = (rows.values_list("pk", flat=True) for rows in (superseded, lately, moved))
+    return list(deleted.values_list("pk", flat=True).union(*found)[:LOOKED_AT])
 
 
 def _messages_waiting() -> int:

@@ -65,7 +65,7 @@ def redeem(token: str) -> User | None:
 
 def named_user(name: str) -> User:
     """The person a command is run as; raises CommandError with what to do."""
-    user = User.objects.filter(username=name, is_active=True).first()
+    user = User.objects.filter(username=name, is_active=True).first() if name.isprintable() else None
     if user is None and name == "admin":
         return local_admin()
     if user is None:

@@ -25,6 +25,8 @@ from tests.fake_ranking import Ranking, Refused, StoredIndex
 
 SPEC = json.loads((Path(__file__).parent / "specs" / "search.json").read_text())
 ROUTES = {
+    ("GET", r"/(indexes)"): ("list_indexes", None),
+    ("GET", r"/(aliases)"): ("list_aliases", None),
     ("PUT", r"/indexes\('([^']+)'\)"): ("put_index", "SearchIndex"),
     ("GET", r"/indexes\('([^']+)'\)"): ("get_index", None),
     ("DELETE", r"/indexes\('([^']+)'\)"): ("delete_index", None),
@@ -37,6 +39,7 @@ ROUTES = {
     ("POST", r"/indexes\('([^']+)'\)/docs/search\.post\.search"): ("search", "SearchRequest"),
 }
 CLOSED_TO_QUERY_KEYS = {"put_index", "delete_index", "put_alias", "delete_alias", "index_documents", "statistics"}
+CLOSED_TO_QUERY_KEYS |= {"list_indexes", "list_aliases"}
 MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -51,6 +54,8 @@ class Fault:
     code: str = ""
     body: bytes | None = None  # in the place of an answer
     pause_s: float = 0.0
+    drip_s: float = 0.0  # between two bytes of the answer: "head" or "body" says of which part
+    drips: str = "body"
     done_all_the_same: bool = False  # The work is done before the answer fails.
 
 
@@ -186,6 +191,9 @@ class FakeSearch:
     def get_index(self, name: str, body: dict) -> tuple[int, object]:
         return 200, self._index(name).definition
 
+    def list_indexes(self, name: str, body: dict) -> tuple[int, object]:
+        return 200, {"value": [index.definition | {"name": name} for name, index in self.indexes.items()]}
+
     def delete_index(self, name: str, body: dict) -> tuple[int, object]:
         if name in self.aliases.values():
             raise Refused(400, f"The index '{name}' has an alias.", "CannotDeleteIndexWithAlias")
@@ -204,15 +212,15 @@ class FakeSearch:
         self.aliases[name] = target
         return 200, body
 
-    def list_aliases(self, name: str, body: dict) -> tuple[int, object]:
-        self._has_aliases()
-        return 200, {"value": [{"name": name, "indexes": [target]} for name, target in self.aliases.items()]}
-
     def get_alias(self, name: str, body: dict) -> tuple[int, object]:
         self._has_aliases()
         if name not in self.aliases:
             raise Refused(404, f"The alias '{name}' was not found.")
         return 200, {"name": name, "indexes": [self.aliases[name]]}
+
+    def list_aliases(self, name: str, body: dict) -> tuple[int, object]:
+        self._has_aliases()
+        return 200, {"value": [{"name": name, "indexes": [index]} for name, index in self.aliases.items()]}
 
     def delete_alias(self, name: str, body: dict) -> tuple[int, object]:
         self._has_aliases()
@@ -265,6 +273,7 @@ class FakeSearch:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 told: dict[str, str] = {}
+                drip_s, drips = 0.0, ""
                 try:
                     status, answer = service.answer(self.command, self.path, headers, content)
                     reply = b"" if answer is None else json.dumps(answer).encode()
@@ -272,6 +281,7 @@ class FakeSearch:
                     status, reply = exc.status, json.dumps(exc.body).encode()
                 except Faulty as exc:
                     time.sleep(exc.fault.pause_s)
+                    drip_s, drips = exc.fault.drip_s, exc.fault.drips
                     status, told = exc.fault.status, exc.fault.headers
                     error = {"error": {"code": exc.fault.code, "message": exc.fault.message}}
                     reply = exc.fault.body if exc.fault.body is not None else json.dumps(error).encode()
@@ -283,8 +293,19 @@ class FakeSearch:
                     self.send_header(name, value)
                 self.send_header("Content-Type", "application/json; odata.metadata=none")
                 self.send_header("Content-Length", str(len(reply)))
-                self.end_headers()
-                self.wfile.write(reply)
+                head = b"".join(self._headers_buffer) + b"\r\n"
+                self._headers_buffer = []
+                for part, content in (("head", head), ("body", reply)):
+                    self._write(content, drip_s if part == drips else 0.0)
+
+            def _write(self, content: bytes, drip_s: float) -> None:
+                try:
+                    for byte in content if drip_s else ():
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(drip_s)
+                    self.wfile.write(b"" if drip_s else content)
+                except OSError:
+                    self.close_connection = True  # Whoever asked has gone.
 
             do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - so the server looks them up
 

@@ -162,6 +162,13 @@ def test_a_published_version_can_be_dropped(version, service):
     assert (service.indexes, service.aliases) == ({}, {})
 
 
+def test_a_version_can_be_dropped_though_its_index_was_renamed_since(version, service):
+    version.backend.publish()
+    version.index.name = "Another name"
+    version.backend.drop()
+    assert (service.indexes, service.aliases) == ({}, {})
+
+
 def test_renaming_an_index_loses_nothing(leases, version):
     add(leases, "rent")
     Index.objects.update(name="Another name")
@@ -398,6 +405,28 @@ def test_nobody_waits_long_for_a_slow_service(leases, backend, service):
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_nobody_waits_long_for_an_answer_that_comes_byte_by_byte(leases, backend, service, part):
+    backend.search_s = 0.6
+    service.wrong = [Fault(200, body=b" " * 10_000, drip_s=0.05, drips=part)]
+    began = time.monotonic()
+    with pytest.raises(SearchBusy):
+        backend.search(hybrid(leases), 10)
+    assert time.monotonic() - began < 5
+
+
+def test_a_body_that_comes_byte_by_byte_keeps_no_thread_busy(leases, backend, service):
+    backend.search_s = 0.6
+    service.wrong = [Fault(200, body=b" " * 10_000, drip_s=0.05)]
+    before = {thread for thread in threading.enumerate() if thread.name == "search"}
+    with pytest.raises(SearchBusy):
+        backend.search(hybrid(leases), 10)
+    for thread in [thread for thread in threading.enumerate() if thread.name == "search" and thread not in before]:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert backend.search(hybrid(leases), 10) == []
+
+
 def test_an_answer_that_cannot_be_read_is_a_passing_fault(leases, backend, service):
     service.wrong = [Fault(200, body=b"<html>Sorry</html>") for _ in range(9)]
     with pytest.raises(SearchBusy, match="cannot be read"):
@@ -594,3 +623,31 @@ def test_a_deleted_document_is_hidden_though_its_entries_fill_the_first_pages(le
     add(leases, "rent of the boathouse")
     assert ask(leases, "rent", direction(1)) == ["rent of the boathouse"]
     assert len(service.asked("search")) <= 4
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "keyword", "vector"])
+def test_entries_of_many_documents_that_are_gone_hide_nothing(leases, backend, mode):
+    """More of them than are looked at in several goes, each of another document that no row knows."""
+    gone = [Entry(10**6 + n, uuid4(), leases.pk, 1, "rent rent rent", "en", direction(1)) for n in range(700)]
+    backend.add(gone)
+    slanted = (0.9 * np.array(direction(1)) + 0.1 * np.array(direction(2))).tolist()
+    add(leases, "rent of the boathouse", vectors=[slanted])
+    assert ask(leases, "rent", direction(1), mode=mode) == ["rent of the boathouse"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "keyword", "vector"])
+def test_entries_of_chunks_that_are_gone_hide_nothing_of_their_own_document(leases, backend, mode):
+    slanted = (0.9 * np.array(direction(1)) + 0.1 * np.array(direction(2))).tolist()
+    document = add(leases, "rent of the boathouse", vectors=[slanted])
+    stale = [Entry(10**6 + n, document.pk, leases.pk, 1, "rent rent rent", "en", direction(1)) for n in range(300)]
+    backend.add(stale)
+    assert ask(leases, "rent", direction(1), mode=mode) == ["rent of the boathouse"]
+
+
+def test_what_is_gone_does_not_take_the_place_of_what_one_leg_alone_finds(leases, backend, settings):
+    """Enough is found by its words; what only its meaning brings lies behind the entries that are gone."""
+    settings.FUSION_ALPHA = 0.7
+    backend.add(Entry(10**6 + n, uuid4(), leases.pk, 1, "roof", "en", direction(1)) for n in range(60))
+    near = (0.9 * np.array(direction(1)) + 0.1 * np.array(direction(2))).tolist()
+    add(leases, *["rent"] * 12, "mooring", vectors=[direction(3)] * 12 + [near])
+    assert ask(leases, "rent", direction(1), top=10)[0] == "mooring"

@@ -14,7 +14,10 @@ from documents.consistency import faults
 from documents.ingestion import ingest
 from documents.ingestion.building import build_next
 from documents.models import Attempt, Chunk, Document, IndexVersion, Page, State
-from tests.library import RENT, add
+from documents.search import Entry, SearchBusy
+from documents.tasks import clean_up
+from tests.library import RENT, add, upload
+from tests.test_backends import new_version, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +86,11 @@ def empty_the_index(document):
 
 def leave_an_old_page(document):
     Page.objects.create(document=document, generation=7, number=1, text="old")
+    Document.objects.filter(pk=document.pk).update(finished_at=timezone.now() - timedelta(hours=1))
+
+
+def leave_an_index(document):
+    new_version(document.collection.index, "pgvector").delete()
 
 
 def forget_the_row(document):
@@ -119,6 +127,7 @@ def leave_an_attempt_open(document):
         (leave_an_old_page, "pages nobody reads"),
         (forget_the_row, "chunks without document"),
         (forget_to_clean, "deleted but not cleaned"),
+        (leave_an_index, "index without row"),
         (leave_a_lease, "lease without work"),
         (leave_a_dead_lease, "stale lease"),
         (leave_an_attempt_open, "attempt without end"),
@@ -162,3 +171,112 @@ def test_mending_twice_does_no_harm(alice):
     mended()
     assert mended() == []
     assert partial(Document.objects.get, pk=document.pk)().state == State.READY
+
+
+# Indexes -------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def service(settings):
+    with serving(settings) as service:
+        yield service
+
+
+def test_a_version_that_does_not_answer_is_told_and_the_others_are_looked_at(alice, service, settings, capsys):
+    document = add(alice)
+    new_version(document.collection.index, "azure")
+    empty_the_index(document)
+    settings.AZURE_SEARCH_KEY = "another"
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_consistency", "--repair")
+    said = capsys.readouterr().out
+    assert "index does not answer: main 2: The search service refuses the key.\n" in said
+    assert "missing in the index" in said and "mended" in said
+
+
+def test_what_cannot_be_mended_is_said_and_the_rest_is_mended(alice, monkeypatch, capsys):
+    document = add(alice)
+    forget_the_row(document)
+    leave_a_lease(add(alice, RENT + b"More.", "more.md"))
+    backend = type(document.collection.index.live_version.backend)
+
+    def busy(*args, **options):
+        raise SearchBusy("The search service is busy.")
+
+    monkeypatch.setattr(backend, "remove", busy)
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_consistency", "--repair")
+    said = capsys.readouterr().out
+    assert "1 chunks, not mended: The search service is busy." in said and "more.md”, mended" in said
+
+
+def test_a_document_that_goes_live_while_its_index_is_read_is_no_fault(alice, monkeypatch):
+    document, coming = add(alice), upload(alice, RENT + b"More.", "more.md")
+    backend = type(document.collection.index.live_version.backend)
+    held, read = backend.held, []
+
+    def go_live_after(self):
+        found = held(self)
+        if not read:
+            ingest(coming)
+            intake.retry(document)
+            ingest(document)
+        read.append(found)
+        return found
+
+    monkeypatch.setattr(backend, "held", go_live_after)
+    assert kinds() == [] and read
+
+
+def test_what_a_worker_is_about_to_tidy_is_no_fault(alice):
+    document = add(alice)
+    version = document.collection.index.live_version
+    version.backend.add([Entry(10**9, document.pk, document.collection_id, 7, "old", "en", None)])
+    assert kinds() == []
+    intake.delete(document)
+    assert version.backend.held() and kinds() == []
+
+
+def test_an_index_at_the_service_that_no_row_names_goes_with_the_repair_and_nobody_elses(alice, service):
+    gone, kept = (new_version(add(alice).collection.index, "azure") for _ in range(2))
+    service.indexes["another-version-7"] = service.indexes["lectern-version-7-b"] = service.indexes[gone.backend.name]
+    gone.backend.publish()
+    gone.delete()
+    assert mended() == ["index without row"]
+    assert set(service.indexes) == {kept.backend.name, "another-version-7", "lectern-version-7-b"}
+    assert kinds() == []
+
+
+def test_a_version_that_is_taken_away_meanwhile_is_no_fault(alice, monkeypatch):
+    other = new_version(add(alice).collection.index, "pgvector")
+    backend = type(other.backend)
+    held = backend.held
+
+    def taken_away(self):
+        if IndexVersion.objects.filter(pk=other.pk).exists():
+            other.backend.drop()
+            IndexVersion.objects.filter(pk=other.pk).delete()
+        return held(self)
+
+    monkeypatch.setattr(backend, "held", taken_away)
+    assert kinds() == []
+
+
+def test_an_index_whose_tables_are_gone_is_told(alice, capsys):
+    new_version(add(alice).collection.index, "pgvector").backend.drop()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_consistency")
+    assert "index does not answer: main 2: Its tables are gone" in capsys.readouterr().out
+
+
+def test_a_file_that_goes_with_its_document_meanwhile_is_no_fault(alice, monkeypatch):
+    document = add(alice)
+    path = type(document).path
+
+    def deleted_just_now(row):
+        if not Document.objects.filter(pk=row.pk, deleted_at=None).exists():
+            return path.fget(row)
+        intake.delete(document)
+        clean_up(str(document.pk))
+        return path.fget(row)
+
+    monkeypatch.setattr(Document, "path", property(deleted_just_now))
+    assert kinds() == []

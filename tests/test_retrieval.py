@@ -17,13 +17,14 @@ from chat.events import Failed, Question
 from documents.embeddings import LOCAL_MODEL, embed_query
 from documents.indexes import default_index
 from documents.models import Chunk, Collection, Document, Index, IndexVersion, Page
-from documents.retrieval import Passage, find, retrieve
+from documents.retrieval import Passage, find, reranking, retrieve
 from documents.retrieval.duplicates import apart, words_of
 from documents.retrieval.joining import TOKENS_MOST
 from documents.retrieval.reranking import PASSAGES_MOST
 from documents.retrieval.weighing import weight_of_meaning
 from documents.search import Entry, SearchBusy, SearchUnavailable
 from documents.search.pgvector import PgvectorBackend
+from project.circuit import Circuit
 from tests.fake_openai import FakeOpenAI, Vectors
 from tests.fake_rerank import FakeRerank, Ranking
 from tests.library import FILES
@@ -454,6 +455,29 @@ def test_a_reranker_that_cannot_be_called_changes_nothing(rents, alice, reranker
     setattr(settings, name, value)
     found = find("rent", alice)
     assert len(found.passages) == 3 and len(found.notices) == 1 and value not in caplog.text
+
+
+@pytest.mark.parametrize("ranking", [Ranking(503), Ranking(pause_s=1)], ids=["at fault", "silent"])
+def test_a_reranker_that_is_not_there_again_and_again_is_left_alone(rents, alice, reranker, settings, ranking):
+    settings.RERANK_SECONDS = 0.2
+    reranker.rankings = [ranking] * 3
+    notices = [find("rent", alice).notices for _ in range(5)]
+    assert len(reranker.requests) == 3 and all(len(told) == 1 for told in notices)
+
+
+def test_a_reranker_that_is_there_again_is_asked_again(rents, alice, reranker, monkeypatch):
+    monkeypatch.setattr(reranking, "CIRCUIT", Circuit("rerank", failures=1, open_s=0.001))
+    reranker.rankings = [Ranking(503)]
+    while find("rent", alice).notices:
+        pass
+    assert len(reranker.requests) == 2 and reranking.CIRCUIT.state().word == "closed"
+
+
+def test_a_reranker_that_refuses_is_there(rents, alice, reranker):
+    reranker.rankings = [Ranking(429)] * 4
+    for _ in range(5):
+        find("rent", alice)
+    assert len(reranker.requests) == 5
 
 
 # What goes wrong, and what changes meanwhile --------------------------------------------------------------------------

@@ -55,10 +55,13 @@ class QuestionSet:
 
 def read_set(path: Path) -> QuestionSet:
     """The set in this folder or file. Raises SetError."""
-    if path.is_dir():
-        return _folder(path)
-    if path.is_file():
-        return _pages(path)
+    try:
+        if path.is_dir():
+            return _folder(path)
+        if path.is_file():
+            return _pages(path)
+    except OSError as exc:  # Such as a name that is too long.
+        raise SetError(f"{path} cannot be looked at: {exc.strerror}.") from exc
     raise SetError(f"There is no file or folder {path}.")
 
 

@@ -236,9 +236,9 @@ class Building:
         """One document, from where it stopped the last time; False when the time is over before it is whole."""
         work = Indexing(document, self.version, document.generation)
         holding = self._begun(document)
+        if holding.collection_id != document.collection_id:
+            self._move(document)
         if holding.finished_at:
-            if holding.collection_id != document.collection_id:
-                self._move(document)
             return True
         if holding.total is None and not self._cut(work, holding, ends):
             return False
@@ -258,8 +258,7 @@ class Building:
             raise NotBroughtError(f"The index shows {found:,} of {holding.total:,} passages.")
         with self._unchanged(document):
             self.renew()
-            whole = {"finished_at": timezone.now(), "collection_id": document.collection_id}
-            self._write(holding, **whole, **Holding.UNTROUBLED)
+            self._write(holding, finished_at=timezone.now(), **Holding.UNTROUBLED)
         return True
 
     def _begun(self, document: Document) -> Holding:

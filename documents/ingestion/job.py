@@ -126,6 +126,7 @@ class Job:
         receipt = Counter(document.receipt.get("spent") or {})
         if document.done:
             document.renew(done=min(document.done, document.total))
+        self.hold()
         while batch := work.next_batch(document.done):
             with self.timed("embedding"):
                 vectors, spent = self._vectors(batch)
@@ -140,10 +141,20 @@ class Job:
                     **live,
                 )
                 self.heed_swap()
+                document.refresh_from_db(fields=["collection"])  # It is held here, and goes where it lies.
                 work.store(batch, vectors)
             self.heed()
             if document.done < document.total:
                 self.let_others()
+
+    def hold(self) -> None:
+        """Note where its entries are about to be, in case it fails, or is moved before the last is written."""
+        facts = {"generation": self.generation, "chunk_count": self.document.chunk_count}
+        Holding.objects.get_or_create(
+            index_version=self.work.version,
+            document=self.document,
+            defaults=facts | {"collection_id": self.document.collection_id},
+        )
 
     def _vectors(self, batch: list[Chunk]) -> tuple[Vectors, dict[str, int]]:
         try:
@@ -191,18 +202,14 @@ class Job:
                 served_at=timezone.now(),
             )
             Document.objects.filter(pk=document.pk).update(lease_until=None, lease_token=None)
-            Holding.objects.update_or_create(
-                index_version=version,
-                document=document,
-                defaults={
-                    "generation": self.generation,
-                    "collection_id": document.collection_id,
-                    "chunk_count": document.chunk_count,
-                    "total": document.total,
-                    "done": document.total,
-                    "finished_at": timezone.now(),
-                    **Holding.UNTROUBLED,
-                },
+            self.hold()
+            version.holdings.filter(document=document).update(  # Where it was moved from meanwhile, the building sees.
+                generation=self.generation,
+                chunk_count=document.chunk_count,
+                total=document.total,
+                done=document.total,
+                finished_at=timezone.now(),
+                **Holding.UNTROUBLED,
             )
             return [] if document.parent_id else self._replaced()
 

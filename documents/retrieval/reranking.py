@@ -20,16 +20,22 @@ import httpx2
 from django.conf import settings
 
 from documents.retrieval.passages import Passage
+from project.circuit import Circuit, CircuitOpen
 
 log = logging.getLogger(__name__)
 
 PASSAGES_MOST = 30  # text-embeddings-inference takes 32 by default
 ANSWER_MOST = 2_000_000  # bytes
+CIRCUIT = Circuit("rerank", failures=3)
 NOTICE = "The reranker did not answer well or in time: the passages are in the search's own order."
 
 
 class RerankFault(Exception):
     """The service did not answer, or not in a way that can be used. The words are for the log and hold no secrets."""
+
+
+class RerankGone(RerankFault):
+    """The service was not there: late, no connection, a fault on its side. It is left alone for a while after a few."""
 
 
 def is_configured() -> bool:
@@ -39,13 +45,14 @@ def is_configured() -> bool:
 def reranked(question: str, passages: Sequence[Passage]) -> list[Passage]:
     """The best of them in the service's order and with its scores, 0 to 1; the rest after those, as they stood.
 
-    Waits no longer than settings.RERANK_SECONDS, whatever the service does. Raises RerankFault.
+    Waits no longer than settings.RERANK_SECONDS, whatever the service does, and not at all while one that was not
+    there again and again is left alone. Raises RerankFault.
     """
     asked, rest = passages[:PASSAGES_MOST], passages[PASSAGES_MOST:]
     if not asked:
         return []
     texts = [_text(passage) for passage in asked]
-    scores = _scores(_in_time(_body(question, texts)), len(texts))
+    scores = _scores(_answered(_body(question, texts)), len(texts))
     ordered = sorted(zip(scores, asked, strict=True), key=lambda pair: -pair[0])
     least = min(scores)
     return [
@@ -72,6 +79,24 @@ def _body(question: str, texts: list[str]) -> bytes:
     return json.dumps(body).encode()
 
 
+def _answered(body: bytes) -> bytes:
+    """The service's answer, unless it is left alone at the moment."""
+    try:
+        turn = CIRCUIT.before()
+    except CircuitOpen as exc:
+        raise RerankFault(f"left alone for {exc.retry_after:.0f} s") from None
+    try:
+        answer = _in_time(body)
+    except RerankGone:
+        CIRCUIT.failed(turn)
+        raise
+    except RerankFault:
+        CIRCUIT.succeeded(turn)
+        raise
+    CIRCUIT.succeeded(turn)
+    return answer
+
+
 def _in_time(body: bytes) -> bytes:
     """The service's answer. A name that is not resolved and headers that drip in are waited for elsewhere."""
     answers: queue.SimpleQueue[bytes | RerankFault] = queue.SimpleQueue()
@@ -87,13 +112,13 @@ def _in_time(body: bytes) -> bytes:
         except RerankFault as fault:
             answers.put(fault)
         except Exception as exc:  # noqa: BLE001 - a connection closed under its reader fails in any way
-            answers.put(RerankFault(type(exc).__name__))
+            answers.put(RerankGone(type(exc).__name__))
 
     threading.Thread(target=ask, name="rerank", daemon=True).start()
     try:
         answer = answers.get(timeout=max(0.0, ends - time.monotonic()))
     except queue.Empty:
-        raise RerankFault("late") from None
+        raise RerankGone("late") from None
     finally:
         client.close()
     if isinstance(answer, RerankFault):
@@ -107,14 +132,15 @@ def _post(client: httpx2.Client, body: bytes, ends: float) -> bytes:
         headers["Authorization"] = f"Bearer {settings.RERANK_KEY}"
     with client.stream("POST", settings.RERANK_URL, content=body, headers=headers) as response:
         if response.status_code != 200:
-            raise RerankFault(f"status {response.status_code}")
+            kind = RerankGone if response.status_code >= 500 else RerankFault
+            raise kind(f"status {response.status_code}")
         answer = bytearray()
         for piece in response.iter_raw():
             answer += piece
             if len(answer) > ANSWER_MOST:
                 raise RerankFault(f"more than {ANSWER_MOST:,} bytes")
             if time.monotonic() > ends:
-                raise RerankFault("late")
+                raise RerankGone("late")
     return bytes(answer)
 
 

@@ -123,3 +123,7 @@ class SearchBackend(Protocol):
 
     def held(self) -> Iterable[tuple[UUID, int, int]]:
         """Everything it holds: document, generation and how many chunks."""
+
+    @classmethod
+    def stored(cls) -> set[int]:
+        """The keys of all versions that it has something of, whether there is a row of them or not."""

@@ -94,6 +94,10 @@ def _delete_collection(request: SignedInRequest, row: Collection) -> HttpRespons
             return redirect("collection", row.pk)
         for gone in row.documents.filter(cleaned_at=None):
             remove_traces(gone)
+        if row.documents.filter(cleaned_at=None).exists():
+            said = "What was deleted from it is still in an index that does not answer. Try again in a minute."
+            messages.error(request, f"“{row.name}” is not deleted yet. {said}")
+            return redirect("collection", row.pk)
         row.delete()
     messages.success(request, f"“{row.name}” is deleted.")
     return redirect("library")

@@ -5,7 +5,8 @@ import sys
 
 from django.core.management.base import BaseCommand
 
-from documents.consistency import faults
+from documents.consistency import Fault, faults
+from documents.search import SearchError
 
 
 class Command(BaseCommand):
@@ -18,16 +19,27 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options) -> None:
         found = list(faults(checksums=not options["quick"]))
-        if options["repair"]:
-            for fault in found:
-                fault.repair()
+        ends = [_mended(fault) if options["repair"] else "" for fault in found]
         if options["json"]:
-            rows = [{"kind": fault.kind, "what": fault.what} for fault in found]
+            rows = [
+                {"kind": fault.kind, "what": fault.what, "end": end} for fault, end in zip(found, ends, strict=True)
+            ]
             self.stdout.write(json.dumps({"faults": rows, "repaired": options["repair"]}, indent=2))
         else:
-            for fault in found:
-                self.stdout.write(f"{fault.kind}: {fault.what}{', mended' if options['repair'] else ''}")
+            for fault, end in zip(found, ends, strict=True):
+                self.stdout.write(f"{fault.kind}: {fault.what}{end and f', {end}'}")
             if not found:
                 self.stdout.write("Everything agrees.")
         if found:
             sys.exit(1)
+
+
+def _mended(fault: Fault) -> str:
+    """How it ended, in words; one that cannot be mended does not keep the others from it."""
+    if fault.repair is None:
+        return ""
+    try:
+        fault.repair()
+    except SearchError as exc:
+        return f"not mended: {exc}"
+    return "mended"

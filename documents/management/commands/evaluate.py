@@ -23,6 +23,7 @@ from documents.evaluation import (
     on_a_line,
     read_set,
 )
+from documents.management.arguments import collection_name
 from documents.search import SearchError
 from project.accounts import named_user
 
@@ -47,7 +48,12 @@ class Command(BaseCommand):
         parser.add_argument("--mode", choices=MODES, action="append", help="May be repeated; left out: all three.")
         parser.add_argument("--top", type=at_least_one, default=10, help="How many places count.")
         parser.add_argument("--user", default="admin", help="As whom: only what this person may read is found.")
-        parser.add_argument("--collection", default="", help="By name: where a folder goes, or where pages are sought.")
+        parser.add_argument(
+            "--collection",
+            type=collection_name,
+            default="",
+            help="By name: where a folder goes, or where pages are sought.",
+        )
         parser.add_argument("--fresh", action="store_true", help="Remove a folder's documents and read them again.")
         parser.add_argument("--no-store", action="store_true", help="Compare, but keep nothing.")
         parser.add_argument("--json", action="store_true")

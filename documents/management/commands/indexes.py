@@ -3,17 +3,20 @@
 import json
 import sys
 import time
+from argparse import ArgumentTypeError
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils.module_loading import import_string
 from tqdm import tqdm
 
 from documents.embeddings import EmbeddingError, local_model_name
 from documents.embeddings.remote import remote_model_name
 from documents.evaluation import SetError, read_set
+from documents.evaluation.sets import UNBEARABLE, on_a_line
 from documents.indexes import default_index, live_version, versions
 from documents.indexes.comparing import Compared, Side, compare_versions
 from documents.models import Index, IndexVersion
@@ -21,6 +24,9 @@ from documents.search import SearchError
 from project.accounts import named_user
 
 LOOK_S = 0.5
+NAME_LETTERS = 80
+QUESTIONS_MOST = 1_000
+NO_VERSION = "“{0}” has no version to search yet: manage.py indexes create “{0}” makes its first."
 
 
 class Command(BaseCommand):
@@ -33,7 +39,7 @@ class Command(BaseCommand):
         create.add_argument("name")
         rebuild = self._verb(verbs, "rebuild", "Build a version beside the one that is searched.")
         _takes_index(rebuild)
-        rebuild.add_argument("--backend", help="pgvector or azure.")
+        rebuild.add_argument("--backend", choices=list(settings.SEARCH_BACKENDS))
         rebuild.add_argument("--model", choices=["local", "service", "none"], help="Who embeds; none: words alone.")
         rebuild.add_argument("--chunk-tokens", type=int)
         rebuild.add_argument("--chunk-overlap", type=float)
@@ -54,7 +60,7 @@ class Command(BaseCommand):
         compare = self._verb(verbs, "compare", "Ask the version that is searched and another one the same.")
         _takes_index(compare)
         compare.add_argument("version", type=int, nargs="?", help="Its number; left out: the newest.")
-        compare.add_argument("--questions", type=int, default=50, help="How many of the last ones people asked.")
+        compare.add_argument("--questions", type=_number, default=50, help="How many of the last ones people asked.")
         compare.add_argument("--set", type=Path, action="append", default=[], dest="sets", help="As evaluate takes it.")
         compare.add_argument("--user", default="admin", help="As whom the sets are asked.")
         compare.add_argument("--json", action="store_true")
@@ -67,6 +73,8 @@ class Command(BaseCommand):
             getattr(self, f"do_{verb}")(options)
         except (versions.VersionRefused, EmbeddingError, SearchError, SetError) as exc:
             raise CommandError(str(exc)) from exc
+        except (IndexVersion.DoesNotExist, Index.DoesNotExist) as exc:
+            raise CommandError("It was taken away a moment ago.") from exc
 
     def do_list(self, options: dict) -> None:
         default_index()
@@ -82,17 +90,25 @@ class Command(BaseCommand):
                 f"chunks of {row['chunk_tokens']} tokens"
             )
             self.stdout.write(f"    {_told(row)}")
+        for index in Index.objects.filter(live=None).order_by("name"):
+            self.stdout.write(f"  {NO_VERSION.format(index)}")
 
     def do_create(self, options: dict) -> None:
-        index, is_new = Index.objects.get_or_create(name=options["name"])
-        if not is_new:
-            raise CommandError(f"There is an index “{index}” already.")
-        self.stdout.write(f"Made {live_version(index)}. Collections are put into it in the console.")
+        """All of it or nothing; an index that was left without a version gets its first one."""
+        name = _bare(options["name"])
+        if not name or not name.isprintable() or len(name) > NAME_LETTERS:
+            raise CommandError(f"An index has a name of 1 to {NAME_LETTERS} letters that can be shown: choose another.")
+        with transaction.atomic():
+            index, is_new = Index.objects.get_or_create(name=name)
+            if not is_new and index.live_id:
+                raise CommandError(f"There is an index “{index}” already.")
+            version = live_version(index)
+        self.stdout.write(f"Made {version}. Collections are put into it in the console.")
 
     def do_rebuild(self, options: dict) -> None:
         index = _index(options)
         changes = _changes(options)
-        model = str(changes.get("embedding_model", index.live_version.embedding_model))
+        model = str(changes.get("embedding_model", _live(index).embedding_model))
         reckoned = versions.estimate(index, model)
         price = "" if reckoned.cost is None else f", {reckoned.cost:,.2f} at the price that is set"
         self.stdout.write(f"{reckoned.documents:,} documents, {reckoned.tokens:,} tokens at most{price}.")
@@ -107,6 +123,19 @@ class Command(BaseCommand):
         self._watch(_version(options))
 
     def _watch(self, version: IndexVersion) -> None:
+        try:
+            self._watch_building(version)
+        except KeyboardInterrupt:
+            self.stdout.write(f"{version} is built on. manage.py indexes watch looks again.")
+            return
+        except IndexVersion.DoesNotExist as exc:
+            raise CommandError(f"{version} was cancelled, and is taken away.") from exc
+        if version.state == IndexVersion.State.READY:
+            self.stdout.write(f"{version} is ready: manage.py indexes swap {version.number} --index “{version.index}”")
+        else:
+            raise CommandError(f"{version}: {version.get_state_display().lower()}. {version.error}".strip())
+
+    def _watch_building(self, version: IndexVersion) -> None:
         with tqdm(
             total=1.0, desc=f"Building {version}", bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}"
         ) as bar:
@@ -121,10 +150,6 @@ class Command(BaseCommand):
                 if version.state != IndexVersion.State.BUILDING:
                     break
                 time.sleep(LOOK_S)
-        if version.state == IndexVersion.State.READY:
-            self.stdout.write(f"{version} is ready: manage.py indexes swap {version.number} --index “{version.index}”")
-        else:
-            raise CommandError(f"{version}: {version.get_state_display().lower()}. {version.error}")
 
     def do_swap(self, options: dict) -> None:
         version = _version(options)
@@ -138,7 +163,7 @@ class Command(BaseCommand):
 
     def do_compare(self, options: dict) -> None:
         version = _version(options)
-        live = version.index.live_version
+        live = _live(version.index)
         if version == live or version.state != IndexVersion.State.READY:
             raise CommandError(f"{version} is {'searched already' if version == live else 'not ready'}: name another.")
         questions = import_string(settings.RECENT_QUESTIONS)(options["questions"])
@@ -221,13 +246,33 @@ def _takes_index(parser: CommandParser) -> None:
     parser.add_argument("--index", help="By name; left out: the first one.")
 
 
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= QUESTIONS_MOST:
+        raise ArgumentTypeError(f"choose 0 to {QUESTIONS_MOST:,}")
+    return number
+
+
+def _bare(name: str) -> str:
+    """Without the marks that we put around it where we speak of it."""
+    return name.strip(" “”")
+
+
 def _index(options: dict) -> Index:
     name = options["index"]
-    index = Index.objects.filter(name=name.strip("“”")).first() if name else default_index()
+    if name is None:
+        return default_index()
+    index = Index.objects.filter(name=_bare(name)).first() if not UNBEARABLE.search(name) else None
     if index is None:
         known = ", ".join(Index.objects.order_by("name").values_list("name", flat=True))
-        raise CommandError(f"There is no index “{name}”; there are: {known}.")
+        raise CommandError(f"There is no index “{on_a_line(name, NAME_LETTERS)}”; there are: {known or 'none'}.")
     return index
+
+
+def _live(index: Index) -> IndexVersion:
+    if index.live is None:
+        raise CommandError(NO_VERSION.format(index))
+    return index.live
 
 
 def _version(options: dict) -> IndexVersion:
@@ -235,7 +280,7 @@ def _version(options: dict) -> IndexVersion:
     rows = index.versions.select_related("index").order_by("-number")
     version = rows.first() if number is None else rows.filter(number=number).first()
     if version is None:
-        raise CommandError(f"“{index}” has no version {number}.")
+        raise CommandError(NO_VERSION.format(index) if number is None else f"“{index}” has no version {number}.")
     return version
 
 

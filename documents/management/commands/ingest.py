@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from documents.indexes import owned_collection
 from documents.intake import UploadRefused, accept
+from documents.management.arguments import collection_name
 from documents.models import UNDER_WAY, Document, State
 from project.accounts import named_user
 
@@ -22,7 +24,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
         parser.add_argument("--user", default="admin")
-        parser.add_argument("--collection", default="", help="By name; left out: the person's private one.")
+        parser.add_argument(
+            "--collection", type=collection_name, default="", help="By name; left out: the person's private one."
+        )
         parser.add_argument("--no-wait", action="store_true", help="Do not wait for the worker.")
         parser.add_argument("--json", action="store_true")
 
@@ -33,8 +37,14 @@ class Command(BaseCommand):
         taken: list[Document] = []
         for path in tqdm(list(self._files(options["paths"])), desc="Uploading", unit="file", disable=options["json"]):
             try:
-                with path.open("rb") as file:
-                    document, _ = accept(iter(lambda: file.read(1 << 18), b""), path.name, user, collection)
+                file = path.open("rb")
+            except OSError as exc:
+                reason, advice = f"It cannot be read: {exc.strerror}.", "See whether you may read it yourself."
+                refused.append({"file": str(path), "code": "unreadable", "reason": reason, "advice": advice})
+                continue
+            try:
+                with file:
+                    document, _ = accept(iter(partial(file.read, 1 << 18), b""), path.name, user, collection)
                 taken.append(document)
             except UploadRefused as exc:
                 refused.append({"file": str(path), "code": exc.code, "reason": exc.reason, "advice": exc.advice})
@@ -47,12 +57,15 @@ class Command(BaseCommand):
 
     def _files(self, paths: list[Path]):
         for path in paths:
-            if path.is_dir():
-                yield from sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-            elif path.is_file():
-                yield path
-            else:
-                raise CommandError(f"There is no file or folder {path}.")
+            try:
+                if path.is_dir():
+                    yield from sorted(file for file in path.rglob("*") if file.is_file() and file.name[0] != ".")
+                elif path.is_file():
+                    yield path
+                else:
+                    raise CommandError(f"There is no file or folder {path}.")
+            except OSError as exc:  # Such as a name that is too long.
+                raise CommandError(f"{path} cannot be looked at: {exc.strerror}.") from exc
 
     def _wait(self, taken: list[Document], *, quiet: bool) -> None:
         waiting = Document.objects.filter(pk__in=[document.pk for document in taken], state__in=UNDER_WAY)

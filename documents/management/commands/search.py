@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DataError
 from django.db.models import Q
 
+from documents.evaluation import on_a_line
 from documents.models import Document
 from documents.retrieval import Found, Scope, find
 from documents.retrieval.explaining import Explanation, Subject, explain, subjects_of
@@ -85,10 +87,10 @@ def _subject(named: str, user) -> Subject:
     rows = Document.objects.for_user(user).current()
     try:
         row = rows.filter(Q(name=name) | Q(title=name)).first() or rows.filter(pk=name).first()
-    except (ValidationError, ValueError):
+    except (ValidationError, ValueError, DataError):  # No name that a database takes.
         row = None
     if row is None:
-        raise CommandError(f"There is no document “{name}” that {user} may read.")
+        raise CommandError(f"There is no document “{on_a_line(name, 200)}” that {user} may read.")
     return Subject(row.pk, int(page) if page else None)
 
 

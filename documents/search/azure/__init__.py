@@ -6,11 +6,12 @@ leaves `search`. It fuses by rank; from the scores of its legs we fuse by score,
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -18,14 +19,14 @@ from uuid import UUID
 
 from azure.search.documents import SearchClient
 from azure.search.documents.indexes import SearchIndexClient
-from azure.search.documents.indexes.models import SearchAlias
 from azure.search.documents.models import IndexDocumentsBatch, VectorizedQuery
 from django.conf import settings
 from django.db.models import F, QuerySet
 
 from documents.models import Chunk, Document, IndexVersion
 from documents.search import Entry, Hit, Query, SearchBusy, SearchUnavailable, Standing
-from documents.search.azure.calls import PAUSE_S, call, credential, is_repeated, reads
+from documents.search.azure.bounded import transport
+from documents.search.azure.calls import PAUSE_S, batches, call, credential, is_repeated, reads
 from documents.search.azure.definition import ANALYZERS, SEMANTIC, TEXT, VECTOR, alias_of, definition, text_fields
 from documents.search.azure.found import Found, in_order
 from documents.search.azure.syntax import any_of, plain, runs, sendable, within, without
@@ -35,9 +36,8 @@ log = logging.getLogger(__name__)
 
 DEPTH = 50  # how many of each leg's best take part in the fusion
 DEEPEST = 1_000  # rows the service gives in one answer
-ROUNDS = 4  # of asking again when what was found is no longer to be seen
+ROUNDS = 8  # of asking again when what was found is no longer to be seen
 IDS_AT_ONCE = 2_000  # collections or documents named in one filter
-BATCH_ROWS, BATCH_BYTES = 1_000, 15_000_000  # The service takes 16 MB.
 RERANK_MS = 3_000
 
 
@@ -65,12 +65,8 @@ class AzureSearchBackend:
 
     def __init__(self, version: IndexVersion) -> None:
         self.version = version
-        self.name = f"{settings.AZURE_SEARCH_PREFIX}-version-{version.pk:d}"
+        self.name = _ours(f"version-{version.pk:d}")
         self.texts = text_fields(version.languages)
-
-    @property
-    def _indexes(self) -> SearchIndexClient:
-        return _index_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY)
 
     @property
     def _chunks(self) -> SearchClient:
@@ -81,9 +77,10 @@ class AzureSearchBackend:
         made = definition(self.name, self.version.dimensions, self.texts)
         self._manage("create_or_update_index", made)
 
+    @reads
     def drop(self) -> None:
         """The service does not let go of an index while a name leads to it, though it be a name of earlier days."""
-        for alias in self._published():
+        for alias in self._leading_here():
             self._manage("delete_alias", alias)
         self._manage("delete_index", self.name)
 
@@ -101,22 +98,31 @@ class AzureSearchBackend:
         older = type(index).objects.filter(pk__lt=index.pk).values_list("name", flat=True)
         name = alias_of(index.name)
         is_own = name and name not in map(alias_of, older)
-        return f"{settings.AZURE_SEARCH_PREFIX}-{name if is_own else f'index-{index.pk:d}'}"
+        return _ours(name if is_own else f"index-{index.pk:d}")
 
+    def _leading_here(self) -> list[str]:
+        """Aliases of ours, also what its index was called before it was renamed. Not every service has any."""
+        with suppress(SearchUnavailable):
+            aliases = self._manage("list_aliases", read=list)
+            return [one.name for one in aliases if one.indexes == [self.name] and one.name.startswith(_ours(""))]
+        return []
+
+    @classmethod
+    def stored(cls) -> set[int]:
+        if not settings.AZURE_SEARCH_ENDPOINT:
+            return set()
+        found = (re.fullmatch(_ours(r"version-([1-9]\d{0,17})"), name) for name in cls._names())
+        return {int(name[1]) for name in found if name}
+
+    @classmethod
     @reads
-    def _published(self) -> list[str]:
-        """The names that lead here."""
-        try:
-            aliases = call(self._aliases, index=self.name, seconds=self.write_s)
-            return [alias.name for alias in aliases if alias.indexes == [self.name]]
-        except SearchUnavailable:  # Not every service has them.
-            return []
+    def _names(cls) -> list[str]:
+        return call(lambda **limits: list(_indexes().list_index_names(**limits)), index=_ours("…"), seconds=cls.write_s)
 
-    def _aliases(self, **limits: Any) -> list[SearchAlias]:
-        return list(self._indexes.list_aliases(**limits))
-
-    def _manage(self, verb: str, *args: Any) -> Any:
-        return call(getattr(self._indexes, verb), *args, index=self.name, seconds=self.write_s)
+    def _manage(self, verb: str, *args: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+        return call(
+            lambda **limits: read(getattr(_indexes(), verb)(*args, **limits)), index=self.name, seconds=self.write_s
+        )
 
     # What it holds ---------------------------------------------------------------------------------------------------
     @reads
@@ -133,7 +139,11 @@ class AzureSearchBackend:
         where, rows = f"document_id eq '{document_id}'", self._rows(document_id)
         if keep_generation is not None:
             where, rows = f"{where} and generation ne {keep_generation:d}", rows.exclude(generation=keep_generation)
-        self._write("delete", ({"id": key} for key in self._keys(where, rows)))
+        try:
+            self._write("delete", ({"id": key} for key in self._keys(where, rows)))
+        except SearchUnavailable as exc:
+            if exc.code != "search_index_missing":  # With the index everything is gone that was in it.
+                raise
 
     @reads
     def count(self, document_id: UUID, generation: int) -> int:
@@ -187,7 +197,7 @@ class AzureSearchBackend:
             last = rows[-1]["chunk_id"]
 
     def _write(self, verb: str, entries: Iterable[dict[str, Any]]) -> None:
-        for batch in _batches(entries):
+        for batch in batches(entries):
             self._write_batch(verb, {entry["id"]: entry for entry in batch})
 
     def _write_batch(self, verb: str, waiting: dict[str, dict[str, Any]]) -> None:
@@ -268,19 +278,21 @@ class AzureSearchBackend:
         )
 
     def _found(self, asked: Asked, depth: int, top: int) -> Found:
-        """What the rows let through. Asked again, past what they did not, while fewer than `top` came of it."""
-        hidden: set[UUID] = set()
-        older: dict[UUID, int] = {}
+        """What the rows let through. Asked again, past what they did not and for more, while a leg is short of it."""
+        documents: set[UUID] = set()
+        chunks: set[int] = set()
+        enough, most = max(top, depth // 2), depth
         for _ in range(ROUNDS):
-            found = self._put_forward(asked, [without(where, hidden, older.items()) for where in asked.where], depth)
+            found = self._put_forward(asked, [without(where, documents, chunks) for where in asked.where], most)
             seen = self._readable(found.documents, asked.query)
-            dropped = {found.documents[chunk] for chunk in found.documents.keys() - seen.keys()}
+            gone = {chunk: document for chunk, document in found.documents.items() if chunk not in seen}
             found.keep(seen)
-            if not dropped or len(seen) >= top:
+            if not gone or min(map(len, found.legs(asked.text, asked.vector))) >= enough:
                 break
-            live = _live().filter(pk__in=dropped, collection_id__in=asked.query.collections)
-            older |= dict(live.values_list("pk", "generation"))
-            hidden |= dropped - older.keys()
+            live = _live().filter(pk__in=gone.values(), collection_id__in=asked.query.collections)
+            documents |= set(gone.values()) - set(live.values_list("pk", flat=True))
+            chunks |= {chunk for chunk, document in gone.items() if document not in documents}
+            most = DEEPEST // 2
         return found
 
     def _readable(self, chunks: Collection[int], query: Query) -> dict[int, UUID]:
@@ -346,29 +358,24 @@ class AzureSearchBackend:
         return call(lambda **limits: list(self._chunks.search(**request, **limits)), index=self.name, seconds=seconds)
 
 
+def _ours(name: str) -> str:
+    """What is ours at a service that others may use too begins so."""
+    return f"{settings.AZURE_SEARCH_PREFIX}-{name}"
+
+
+def _indexes() -> SearchIndexClient:
+    return _index_client(os.getpid(), settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY)
+
+
 @lru_cache(maxsize=8)
 def _index_client(process: int, endpoint: str, key: str) -> SearchIndexClient:
     """One a process: its connections are for its threads to share, never for a forked worker."""
-    return SearchIndexClient(endpoint, credential())
+    return SearchIndexClient(endpoint, credential(), transport=transport())
 
 
 @lru_cache(maxsize=64)
 def _chunk_client(process: int, endpoint: str, key: str, name: str) -> SearchClient:
-    return SearchClient(endpoint, name, credential())
-
-
-def _batches(entries: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    taken = 0
-    for entry in entries:
-        size = len(json.dumps(entry)) + 40  # and the verb
-        if batch and (len(batch) == BATCH_ROWS or taken + size > BATCH_BYTES):
-            yield batch
-            batch, taken = [], 0
-        batch.append(entry)
-        taken += size
-    if batch:
-        yield batch
+    return SearchClient(endpoint, name, credential(), transport=transport())
 
 
 def _live() -> QuerySet[Document]:

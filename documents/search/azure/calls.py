@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import os
 import time
-from collections.abc import Callable
-from functools import lru_cache, wraps
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial, wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,12 +17,14 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from django.conf import settings
 
 from documents.search import SearchBusy, SearchError, SearchUnavailable
+from documents.search.azure.bounded import in_time
 from project.waiting import retry_after
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 CONNECT_S = 3.0
+BATCH_ROWS, BATCH_BYTES = 1_000, 15_000_000  # The service takes 16 MB.
 PAUSE_S = 0.5  # before the first repeat, doubled for each further one
 PATIENCE_S = 15.0  # that a caller is told to have when the service does not say
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # what reading an odd answer ends in
@@ -69,7 +72,7 @@ def call(make: Callable[..., Answer], *args: Any, index: str, seconds: float, **
         if not settings.AZURE_SEARCH_KEY and is_loopback(settings.AZURE_SEARCH_ENDPOINT):
             limits["enforce_https"] = False  # Tokens go without TLS to this machine itself, and nowhere else.
         try:
-            return make(*args, **limits, **options)
+            return in_time(partial(make, *args, **limits, **options), left)
         except (AzureError, UnicodeError) as exc:
             fault, told = _ours(exc, index), _told(exc)
         except UNREADABLE as exc:
@@ -95,6 +98,21 @@ def reads(verb: Callable[..., Answer]) -> Callable[..., Answer]:
         raise SearchBusy(NO_ANSWER, PATIENCE_S)
 
     return read
+
+
+def batches(entries: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Entries by as many as one call may carry."""
+    batch: list[dict[str, Any]] = []
+    taken = 0
+    for entry in entries:
+        size = len(json.dumps(entry)) + 40  # and the verb
+        if batch and (len(batch) == BATCH_ROWS or taken + size > BATCH_BYTES):
+            yield batch
+            batch, taken = [], 0
+        batch.append(entry)
+        taken += size
+    if batch:
+        yield batch
 
 
 def _told(exc: Exception) -> float | None:

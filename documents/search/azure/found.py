@@ -28,6 +28,12 @@ class Found:
             for chunk in values.keys() - set(chunks):
                 del values[chunk]
 
+    def legs(self, by_words: object, by_meaning: object) -> list[dict[int, float]]:
+        """The scores of each leg that was asked; where the service tells none, its own ranking stands for both."""
+        if not self.words and not self.cosines:
+            return [self.fused]
+        return [leg for leg, is_asked in ((self.words, by_words), (self.cosines, by_meaning)) if is_asked]
+
     def take(self, row: Mapping[str, Any], *, by_words: bool, by_meaning: bool) -> None:
         """A row's score is BM25's, or 1 / (2 - cosine), or, of both legs together, a sum of 1 / (60 + rank)."""
         chunk, score = row["chunk_id"], row["@search.score"]

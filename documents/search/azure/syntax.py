@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -55,16 +55,10 @@ def within(collections: Iterable[UUID], documents: Iterable[UUID] | None = None)
     return where if documents is None else f"{where} and {any_of('document_id', documents)}"
 
 
-def without(where: str, documents: Iterable[UUID], generations: Iterable[tuple[UUID, int]]) -> str:
-    """Narrower by whole documents, and by all but one generation of others."""
-    parts = [where]
-    if gone := list(documents):
-        parts.append(f"not {any_of('document_id', gone)}")
-    parts += [
-        f"not (document_id eq '{UUID(int=document.int)}' and generation ne {generation:d})"
-        for document, generation in sorted(generations)
-    ]
-    return " and ".join(parts)
+def without(where: str, documents: Collection[UUID], chunks: Collection[int]) -> str:
+    """Narrower by whole documents, and by single chunks of others."""
+    parts = [f"not {any_of(field, ids)}" for field, ids in (("document_id", documents), ("id", chunks)) if ids]
+    return " and ".join([where, *parts])
 
 
 def runs(items: Sequence[Item], most: int) -> list[Sequence[Item]]:

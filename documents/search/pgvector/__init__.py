@@ -15,11 +15,11 @@ from uuid import UUID
 import numpy as np
 import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from documents.search import Entry, Hit, Leg, Query, Standing
+from documents.search import Entry, Hit, Leg, Query, SearchUnavailable, Standing
 from documents.search.pgvector import statements as sql
 from documents.search.words import CONFIGURATIONS, UNSPACED_LANGUAGES, quoted, spelled
 
@@ -100,9 +100,18 @@ class PgvectorBackend:
             return cursor.fetchone()[0]
 
     def held(self) -> list[tuple[UUID, int, int]]:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(sql.HELD.format(**self.tables))
+                return cursor.fetchall()
+        except ProgrammingError as exc:
+            raise SearchUnavailable("Its tables are gone: build a new version.", "search_index_missing") from exc
+
+    @classmethod
+    def stored(cls) -> set[int]:
         with connection.cursor() as cursor:
-            cursor.execute(sql.HELD.format(**self.tables))
-            return cursor.fetchall()
+            cursor.execute(sql.STORED)
+            return {pk for (pk,) in cursor.fetchall()}
 
     def size(self) -> int:
         with connection.cursor() as cursor:

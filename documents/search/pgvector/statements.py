@@ -47,6 +47,12 @@ CREATE INDEX IF NOT EXISTS {vector}_nearest ON {vector}
 
 DROP = "DROP TABLE IF EXISTS {document}, {chunk}, {text}, {word}, {frequency}, {vector}"
 
+STORED = """
+SELECT DISTINCT split_part(tablename, '_', 2)::bigint FROM pg_catalog.pg_tables
+WHERE schemaname = current_schema()
+    AND tablename ~ '^search_[1-9][0-9]{0,17}_(document|chunk|text|word|frequency|vector)$'
+"""
+
 # Whoever writes a document's chunks waits for whoever else does. No two documents share a row.
 TAKE_TURNS = """
 SELECT pg_advisory_xact_lock(hashtextextended(document, 0))
