@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text, payer_of
 from chat.grounding_files import spans_of
 from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, messages_of
 from chat.sources import nearest, sources_of
@@ -26,11 +26,9 @@ from documents.models import Document, Page, RemoteFile, VectorStore
 from documents.retrieval import Passage
 from documents.stores import let_go
 from project.deployments import Deployment, DeploymentsError, UnknownDeployment, chosen
-from project.parameters import CannotAsk, Message, Wanted
-from project.provider import ProviderError, stores
-from project.provider.calls import Call, stream
+from project.parameters import Message, Wanted
+from project.provider import Call, ProviderError, stores, stream
 from project.provider.pieces import CodeRun, Cut, Notice, Quoted, Retrieved, Tokens
-from project.spending import Payer
 from project.tokens import count_tokens
 
 ANSWER_SECONDS = 180
@@ -275,12 +273,9 @@ class _Answer:
         began = time.monotonic()
         call = Call(
             deployment=self.deployment,
-            wanted=Wanted(
-                messages,
-                stream=True,
-                **{"max_output_tokens": settings.CHAT_ANSWER_TOKENS, **self.deployment.generation},
-            ),
-            payer=Payer(self.question.purpose, self.question.user.pk, self.question.api_key_id),
+            wanted=Wanted(messages, max_output_tokens=settings.CHAT_ANSWER_TOKENS, stream=True),
+            payer=payer_of(self.question),
+            is_urgent=self.question.purpose == "answer",
             hosted_tools=[tool],
         )
         yield Status("answering", "Asking the service")
@@ -289,7 +284,7 @@ class _Answer:
                 async for piece in pieces:
                     for event in await self._take(piece):
                         yield event
-        except (ProviderError, CannotAsk) as exc:
+        except ProviderError as exc:
             yield Failed(type(exc).__name__, str(exc))
             return
         except TimeoutError:
