@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text, payer_of
+from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text
 from chat.grounding_files import spans_of
 from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, messages_of
 from chat.sources import nearest, sources_of
@@ -50,18 +50,21 @@ NOT_RUN = "No code was run for this answer: check its numbers before you rely on
 OFF = "Nothing: this model runs no code. Numbers are read from the passages; check sums yourself."
 
 
-def hosted(question: Question) -> AsyncGenerator[Event] | None:
-    """The events of an answer that is found at the service; None when our own search is to find it."""
+def hosted(question: Question, notices: Sequence[str] = ()) -> AsyncGenerator[Event] | None:
+    """The events of an answer that is found at the service; None when our own search is to find it.
+
+    `notices` are told with the answer.
+    """
     deployment = _deployment(question)
     if deployment is None or deployment.api != "responses":
         return None
     try:
         if deployment.code_interpreter and (tables := tables_of(question)):
-            return compute(question, deployment, tables)
+            return compute(_Answer(question, deployment, notices=[*notices]), tables)
     finally:
         close_old_connections()
     if deployment.grounding == "file_search" and question.documents is None:  # A store cannot be asked for a part.
-        return file_search(question, deployment)
+        return file_search(_Answer(question, deployment, notices=[*notices]))
     return None
 
 
@@ -83,19 +86,19 @@ def _deployment(question: Question) -> Deployment | None:
 
 
 # file_search ---------------------------------------------------------------------------------------------------------
-async def file_search(question: Question, deployment: Deployment) -> AsyncGenerator[Event]:
+async def file_search(answer: _Answer) -> AsyncGenerator[Event]:
     """An answer from the vector stores of the collections that this person may read."""
+    question, deployment = answer.question, answer.deployment
     yield Status("searching", "Searching at the service")
     try:
         store_ids = await sync_to_async(_store_ids)(question, deployment)
     except ProviderError as exc:
-        yield Failed(type(exc).__name__, str(exc))
+        yield Failed(exc.code, str(exc))
         return
     if not store_ids:
         yield Failed("no_vector_store", NO_STORE)
         return
     tool = {"type": "file_search", "vector_store_ids": store_ids, "max_num_results": RESULTS_MOST}
-    answer = _Answer(question, deployment)
     async with aclosing(answer.events(_messages(SEARCHING, question, question.text), tool)) as events:
         async for event in events:
             yield event
@@ -189,11 +192,11 @@ def _is_withheld(document: Document) -> bool:
     return document.trusted_at is None and document.pages_live().exclude(findings=[]).exists()
 
 
-async def compute(question: Question, deployment: Deployment, tables: Sequence[Document]) -> AsyncGenerator[Event]:
+async def compute(answer: _Answer, tables: Sequence[Document]) -> AsyncGenerator[Event]:
     """An answer by code that the service runs over these files, which it keeps for as long as the answer takes."""
     yield Status("searching", "Sending the tables")
+    question, deployment = answer.question, answer.deployment
     file_ids: list[str] = []
-    answer = _Answer(question, deployment)
     try:
         passages = await sync_to_async(_first_rows)(tables)
         for table in tables:
@@ -208,7 +211,7 @@ async def compute(question: Question, deployment: Deployment, tables: Sequence[D
             async for event in events:
                 yield event
     except ProviderError as exc:
-        yield Failed(type(exc).__name__, str(exc))
+        yield Failed(exc.code, str(exc))
     except OSError:
         yield Failed("file_missing", "A table could not be read from this machine's storage. Ask an administrator.")
     finally:
@@ -274,7 +277,7 @@ class _Answer:
         call = Call(
             deployment=self.deployment,
             wanted=Wanted(messages, max_output_tokens=settings.CHAT_ANSWER_TOKENS, stream=True),
-            payer=payer_of(self.question),
+            payer=self.question.payer,
             is_urgent=self.question.purpose == "answer",
             hosted_tools=[tool],
         )
@@ -285,7 +288,7 @@ class _Answer:
                     for event in await self._take(piece):
                         yield event
         except ProviderError as exc:
-            yield Failed(type(exc).__name__, str(exc))
+            yield Failed(exc.code, str(exc))
             return
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
