@@ -14,7 +14,7 @@ from chat.models import Message
 from chat.turns import turn_of
 from documents.models import Document, RemoteFile
 from project.deployments import chosen
-from project.models import Usage
+from project.models import Budget, Usage
 from project.provider import stores as wire
 from project.provider.pieces import Retrieved, ServiceCitation
 from tests.fake_responses import Answer, FakeResponses
@@ -228,6 +228,13 @@ def test_what_the_service_bills_is_written_down_for_whoever_asked(service, sales
     assert (row.user, row.collection_id, row.deployment) == (bob, sales.pk, "desk")
     told = (row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens)
     assert told == (321, 64, 12, 4) and len(service.billed) == 1 and not row.is_estimate
+
+
+def test_a_spent_budget_stops_it_before_anything_is_sent(service, sales, bob):
+    Budget.objects.create(user=bob, limit=1, period="day")
+    Usage.objects.create(user=bob, deployment="desk", input_tokens=500, cost=5)
+    failed = events_of(Question(SUM, bob, [sales.pk], deployment="desk"))[-1]
+    assert isinstance(failed, Failed) and failed.code == "budget_spent" and service.requests == []
 
 
 def test_the_files_are_deleted_at_the_service_when_the_answer_is_there(service, sales, bob):
