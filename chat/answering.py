@@ -74,21 +74,21 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 
     `model` answers in place of the question's deployment.
     """
-    if elsewhere := await sync_to_async(hosted)(question):
-        async with aclosing(elsewhere):
-            async for event in elsewhere:
-                yield event
-        return
     clock = time.monotonic()
     yield Status("searching", "Searching")
     try:
-        model = model or await sync_to_async(chat_model)(question)
+        is_chosen, model = model is None, model or await sync_to_async(chat_model)(question)
         warnings = await afford(question, model)
     except (DeploymentsError, UnknownDeployment) as exc:
         yield Failed(type(exc).__name__, str(exc))
         return
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
+        return
+    if is_chosen and (elsewhere := await sync_to_async(hosted)(question, warnings)):
+        async with aclosing(elsewhere):
+            async for event in elsewhere:
+                yield event
         return
     try:
         searched = await sync_to_async(_search)(question)

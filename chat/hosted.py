@@ -26,11 +26,9 @@ from documents.models import Document, Page, RemoteFile, VectorStore
 from documents.retrieval import Passage
 from documents.stores import let_go
 from project.deployments import Deployment, DeploymentsError, UnknownDeployment, chosen
-from project.parameters import CannotAsk, Message, Wanted
-from project.provider import ProviderError, stores
-from project.provider.calls import Call, stream
+from project.parameters import Message, Wanted
+from project.provider import Call, ProviderError, stores, stream
 from project.provider.pieces import CodeRun, Cut, Notice, Quoted, Retrieved, Tokens
-from project.spending import Payer
 from project.tokens import count_tokens
 
 ANSWER_SECONDS = 180
@@ -52,18 +50,21 @@ NOT_RUN = "No code was run for this answer: check its numbers before you rely on
 OFF = "Nothing: this model runs no code. Numbers are read from the passages; check sums yourself."
 
 
-def hosted(question: Question) -> AsyncGenerator[Event] | None:
-    """The events of an answer that is found at the service; None when our own search is to find it."""
+def hosted(question: Question, notices: Sequence[str] = ()) -> AsyncGenerator[Event] | None:
+    """The events of an answer that is found at the service; None when our own search is to find it.
+
+    `notices` are told with the answer.
+    """
     deployment = _deployment(question)
     if deployment is None or deployment.api != "responses":
         return None
     try:
         if deployment.code_interpreter and (tables := tables_of(question)):
-            return compute(question, deployment, tables)
+            return compute(_Answer(question, deployment, notices=[*notices]), tables)
     finally:
         close_old_connections()
     if deployment.grounding == "file_search" and question.documents is None:  # A store cannot be asked for a part.
-        return file_search(question, deployment)
+        return file_search(_Answer(question, deployment, notices=[*notices]))
     return None
 
 
@@ -85,19 +86,19 @@ def _deployment(question: Question) -> Deployment | None:
 
 
 # file_search ---------------------------------------------------------------------------------------------------------
-async def file_search(question: Question, deployment: Deployment) -> AsyncGenerator[Event]:
+async def file_search(answer: _Answer) -> AsyncGenerator[Event]:
     """An answer from the vector stores of the collections that this person may read."""
+    question, deployment = answer.question, answer.deployment
     yield Status("searching", "Searching at the service")
     try:
         store_ids = await sync_to_async(_store_ids)(question, deployment)
     except ProviderError as exc:
-        yield Failed(type(exc).__name__, str(exc))
+        yield Failed(exc.code, str(exc))
         return
     if not store_ids:
         yield Failed("no_vector_store", NO_STORE)
         return
     tool = {"type": "file_search", "vector_store_ids": store_ids, "max_num_results": RESULTS_MOST}
-    answer = _Answer(question, deployment)
     async with aclosing(answer.events(_messages(SEARCHING, question, question.text), tool)) as events:
         async for event in events:
             yield event
@@ -191,11 +192,11 @@ def _is_withheld(document: Document) -> bool:
     return document.trusted_at is None and document.pages_live().exclude(findings=[]).exists()
 
 
-async def compute(question: Question, deployment: Deployment, tables: Sequence[Document]) -> AsyncGenerator[Event]:
+async def compute(answer: _Answer, tables: Sequence[Document]) -> AsyncGenerator[Event]:
     """An answer by code that the service runs over these files, which it keeps for as long as the answer takes."""
     yield Status("searching", "Sending the tables")
+    question, deployment = answer.question, answer.deployment
     file_ids: list[str] = []
-    answer = _Answer(question, deployment)
     try:
         passages = await sync_to_async(_first_rows)(tables)
         for table in tables:
@@ -210,7 +211,7 @@ async def compute(question: Question, deployment: Deployment, tables: Sequence[D
             async for event in events:
                 yield event
     except ProviderError as exc:
-        yield Failed(type(exc).__name__, str(exc))
+        yield Failed(exc.code, str(exc))
     except OSError:
         yield Failed("file_missing", "A table could not be read from this machine's storage. Ask an administrator.")
     finally:
@@ -275,12 +276,9 @@ class _Answer:
         began = time.monotonic()
         call = Call(
             deployment=self.deployment,
-            wanted=Wanted(
-                messages,
-                stream=True,
-                **{"max_output_tokens": settings.CHAT_ANSWER_TOKENS, **self.deployment.generation},
-            ),
-            payer=Payer(self.question.purpose, self.question.user.pk, self.question.api_key_id),
+            wanted=Wanted(messages, max_output_tokens=settings.CHAT_ANSWER_TOKENS, stream=True),
+            payer=self.question.payer,
+            is_urgent=self.question.purpose == "answer",
             hosted_tools=[tool],
         )
         yield Status("answering", "Asking the service")
@@ -289,8 +287,8 @@ class _Answer:
                 async for piece in pieces:
                     for event in await self._take(piece):
                         yield event
-        except (ProviderError, CannotAsk) as exc:
-            yield Failed(type(exc).__name__, str(exc))
+        except ProviderError as exc:
+            yield Failed(exc.code, str(exc))
             return
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")

@@ -14,6 +14,7 @@ from chat.models import Message
 from chat.turns import turn_of
 from documents.models import Document, RemoteFile
 from project.deployments import chosen
+from project.models import Budget, Usage
 from project.provider import stores as wire
 from project.provider.pieces import Retrieved, ServiceCitation
 from tests.fake_responses import Answer, FakeResponses
@@ -134,9 +135,11 @@ def test_a_question_the_files_do_not_answer_is_refused(service, shared, bob):
 
 def test_a_question_narrowed_to_documents_is_searched_by_ourselves(service, shared, alice):
     scope = [Document.objects.get().pk]
-    assert not service.asked
-    events = events_of(Question(ASKED, alice, documents=scope, deployment="desk"))
-    assert service.asked == [] and isinstance(events[-1], Done)
+    service.answers = [Answer(["The rent is due on the third working day of the month. [1]"])]
+    done = events_of(Question(ASKED, alice, documents=scope, deployment="desk"))[-1]
+    (asked,) = service.asked
+    assert "tools" not in asked and "third working day" in asked["input"][-1]["content"]
+    assert [source.is_cited for source in done.sources] == [True]
 
 
 def test_one_place_cites_one_source_once(service, shared, alice):
@@ -151,7 +154,7 @@ def test_one_place_cites_one_source_once(service, shared, alice):
 
 
 def test_a_busy_service_ends_in_its_sentence(service, shared, alice):
-    service.answers = [Answer(status=429)] * 4
+    service.answers = [Answer(failed="server_error")]
     failed = events_of(Question(ASKED, alice, deployment="desk"))[-1]
     assert isinstance(failed, Failed) and "busy" in failed.sentence
 
@@ -218,6 +221,22 @@ def test_a_sum_over_a_table_comes_with_its_code_and_its_source(service, sales, b
     assert ("Computed", "by code at the service: 1 run over 1 file") in done.how
 
 
+def test_what_the_service_bills_is_written_down_for_whoever_asked(service, sales, bob):
+    service.answers = [computing(service)[0]]
+    events_of(Question(SUM, bob, [sales.pk], deployment="desk"))
+    (row,) = Usage.objects.filter(purpose="answer")
+    assert (row.user, row.collection_id, row.deployment) == (bob, sales.pk, "desk")
+    told = (row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens)
+    assert told == (321, 64, 12, 4) and len(service.billed) == 1 and not row.is_estimate
+
+
+def test_a_spent_budget_stops_it_before_anything_is_sent(service, sales, bob):
+    Budget.objects.create(user=bob, limit=1, period="day")
+    Usage.objects.create(user=bob, deployment="desk", input_tokens=500, cost=5)
+    failed = events_of(Question(SUM, bob, [sales.pk], deployment="desk"))[-1]
+    assert isinstance(failed, Failed) and failed.code == "budget_spent" and service.requests == []
+
+
 def test_the_files_are_deleted_at_the_service_when_the_answer_is_there(service, sales, bob):
     service.answers = [computing(service)[0]]
     events_of(Question(SUM, bob, [sales.pk], deployment="desk"))
@@ -232,9 +251,9 @@ def test_numbers_that_no_code_has_computed_are_said_to_be_so(service, sales, bob
     assert done.notice == "No code was run for this answer: check its numbers before you rely on them."
 
 
-@pytest.mark.parametrize("answer_", [Answer(status=429), Answer(failed="server_error"), Answer(["The"], cut=True)])
+@pytest.mark.parametrize("answer_", [Answer(status=403), Answer(failed="server_error"), Answer(["The"], cut=True)])
 def test_the_files_are_deleted_when_the_answer_fails_too(service, sales, bob, answer_):
-    service.answers = [answer_] * 4
+    service.answers = [answer_]
     assert isinstance(events_of(Question(SUM, bob, [sales.pk], deployment="desk"))[-1], Failed)
     assert service.stores.files == {}
 

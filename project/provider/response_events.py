@@ -34,10 +34,6 @@ class TextDelta(_InAPart):
     delta: Text
 
 
-class RefusalDelta(_InAPart):
-    delta: Text
-
-
 class AnnotationAdded(_InAPart):
     annotation_index: int = 0
     annotation: Annotation | None
@@ -57,7 +53,7 @@ class ErrorEvent(BaseModel):
 class Part(BaseModel):
     type: str = ""
     text: Text = ""
-    refusal: str = ""
+    refusal: Text = ""
     annotations: list[Annotation] = []
 
 
@@ -95,19 +91,19 @@ class CodeInterpreterCall(BaseModel):
 
 
 # The end -------------------------------------------------------------------------------------------------------------
-class _Cached(BaseModel):
-    cached_tokens: int = Field(0, ge=0)
+class Cached(BaseModel):
+    cached_tokens: Annotated[int, Field(ge=0)] = 0
 
 
-class _Thought(BaseModel):
-    reasoning_tokens: int = Field(0, ge=0)
+class Thought(BaseModel):
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 class Usage(BaseModel):
     input_tokens: int = Field(ge=0, lt=2**31)
     output_tokens: int = Field(ge=0, lt=2**31)
-    input_tokens_details: _Cached | None = None
-    output_tokens_details: _Thought | None = None
+    input_tokens_details: Cached | None = None
+    output_tokens_details: Thought | None = None
 
 
 class _Incomplete(BaseModel):
@@ -128,7 +124,7 @@ class Filter(BaseModel):
 class Response(BaseModel):
     status: str
     output: list[dict[str, Any]] = []
-    usage: Usage | None = None
+    usage: Any = None
     incomplete_details: _Incomplete | None = None
     error: _Error | None = None
     content_filters: list[Filter] | None = None
@@ -140,7 +136,7 @@ class Ended(BaseModel):
 
 EVENTS: dict[str, type[BaseModel]] = {
     "response.output_text.delta": TextDelta,
-    "response.refusal.delta": RefusalDelta,
+    "response.refusal.delta": TextDelta,
     "response.output_text.annotation.added": AnnotationAdded,
     "response.output_item.done": ItemDone,
     "response.completed": Ended,

@@ -6,20 +6,22 @@ Nothing is kept at the service (`store=False`), and no response is continued the
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import openai
 from pydantic import ValidationError
 
 from project.provider.errors import (
+    Malformed,
     ProviderBusy,
     ProviderError,
     ProviderInterrupted,
     ProviderRefused,
     ProviderTooLong,
+    cut_by_filter,
+    findings,
 )
 from project.provider.pieces import (
     CodeRun,
@@ -38,6 +40,7 @@ from project.provider.response_events import (
     ITEMS,
     Annotation,
     AnnotationAdded,
+    Cached,
     CodeInterpreterCall,
     Ended,
     ErrorEvent,
@@ -46,9 +49,10 @@ from project.provider.response_events import (
     FunctionCall,
     ItemDone,
     Message,
-    RefusalDelta,
     Response,
     TextDelta,
+    Thought,
+    Usage,
 )
 
 if TYPE_CHECKING:
@@ -58,17 +62,16 @@ INCLUDED = {"file_search": "file_search_call.results", "code_interpreter": "code
 BUSY = {"rate_limit_exceeded", "server_error", "vector_store_timeout"}
 REFUSED = {"content_filter", "invalid_prompt", "bio_policy", "image_content_policy_violation"}
 PICTURE = "(a picture, which is not shown)"
+MILD = ("", "safe")
 MIDDLE = "The model service stopped in the middle of the answer."
-UNREADABLE = "The model service gave an answer that cannot be read."
-SEVERITIES = ("safe", "low", "medium", "high")
-CATEGORY = re.compile(r"[a-z][a-z_ ]{0,40}")
 
 
 async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
     """Yield what comes of one call, in its order; Tokens last, and before whatever ends it is raised.
 
-    Raises our errors for what the service says in an answer; those of the package and of the connection pass as they
-    are. The lines of the stream are read here, for the package would check each piece against sixty shapes.
+    Raises our errors for what the service says in an answer; a malformed one, and what the package and the connection
+    raise, is for the runner to name. The lines of the stream are read here, for the package would check each piece
+    against sixty shapes.
     """
     reading = _Reading()
     create = client.responses.with_streaming_response.create
@@ -86,7 +89,7 @@ async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]
     if reading.fault:
         raise reading.fault
     if not reading.has_ended:
-        raise ProviderInterrupted(MIDDLE)
+        raise ProviderInterrupted(MIDDLE, "broke_off")
 
 
 def arguments(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -99,12 +102,9 @@ def arguments(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ProviderInterrupted(UNREADABLE) from exc
+    value = json.loads(text)
     if not isinstance(value, dict):
-        raise ProviderInterrupted(UNREADABLE)
+        raise Malformed("not an object")
     return value
 
 
@@ -117,31 +117,28 @@ class _Reading:
         self._said: dict[tuple[int, int], int] = defaultdict(int)  # Letters of each part of each item.
         self._waiting: dict[tuple[int, int], list[tuple[int, Quoted]]] = defaultdict(list)
         self._quoted: set[tuple[int, int, int]] = set()
-        self._declined = False
 
     def event(self, body: dict[str, Any]) -> Iterator[Piece]:
         """What one event tells; one that is not known tells nothing, for services add to them."""
         if isinstance(body.get("error"), dict) and body.get("type", "error") == "error":
             body = {**body["error"], "type": "error"}
         model = EVENTS.get(str(body.get("type")))
-        event = _checked(model, body) if model else None
+        event = model.model_validate(body) if model else None
         if isinstance(event, TextDelta):
             yield from self._say(event.place, event.delta)
-        elif isinstance(event, RefusalDelta):
-            self._declined = True
         elif isinstance(event, AnnotationAdded):
             self._quote(event.place, event.annotation_index, event.annotation)
             yield from self._say(event.place, "")
         elif isinstance(event, ItemDone):
             yield from self._item(event.output_index, event.item)
         elif isinstance(event, ErrorEvent):
-            self._end(_fault(event.code, []))
+            self._end(_fault(event.code))
         elif isinstance(event, Ended):
             yield from self._ended(event.response)
 
     def whole(self, body: dict[str, Any]) -> Iterator[Piece]:
         """An answer that was not streamed."""
-        response = _checked(Response, body)
+        response = Response.model_validate(body)
         for place, item in enumerate(response.output):
             yield from self._item(place, item)
         yield from self._ended(response)
@@ -174,7 +171,7 @@ class _Reading:
     def _item(self, output_index: int, body: dict[str, Any]) -> Iterator[Piece]:
         """A whole item of the answer; thoughts and what is not known are passed over."""
         model = ITEMS.get(str(body.get("type")))
-        item = _checked(model, body) if model else None
+        item = model.model_validate(body) if model else None
         if isinstance(item, Message):
             yield from self._message(output_index, item)
         elif isinstance(item, FunctionCall):
@@ -189,10 +186,9 @@ class _Reading:
         """What of a message was not streamed: the whole of it, or its quotations."""
         for content_index, part in enumerate(message.content):
             place = output_index, content_index
-            self._declined = self._declined or bool(part.refusal)
             for number, annotation in enumerate(part.annotations):
                 self._quote(place, number, annotation)
-            yield from self._say(place, part.text if not self._said[place] else "")
+            yield from self._say(place, "" if self._said[place] else part.text or part.refusal)
             yield from (quoted for _, quoted in self._waiting.pop(place, []))
 
     def _ended(self, response: Response) -> Iterator[Piece]:
@@ -201,36 +197,30 @@ class _Reading:
         yield from found
         if response.status == "incomplete" and why == "max_output_tokens":
             yield Cut()
-        if usage := response.usage:
-            cached, thought = usage.input_tokens_details, usage.output_tokens_details
-            yield Tokens(
-                usage.input_tokens,
-                usage.output_tokens,
-                cached.cached_tokens if cached else 0,
-                thought.reasoning_tokens if thought else 0,
-            )
-        self._end(self._fault_of(response, why, found))
-
-    def _fault_of(self, response: Response, why: str, found: list[Filtered]) -> ProviderError | None:
-        match response.status, why:
-            case "failed", _:
-                return _fault(response.error.code if response.error else None, found)
-            case "incomplete", "content_filter":
-                return ProviderRefused(f"The model service's content filter cut the answer off{_named(found)}.")
-            case ("completed", _) | ("incomplete", "max_output_tokens"):
-                return (
-                    ProviderRefused("The model declined to answer this. Ask in other words.")
-                    if self._declined
-                    else None
-                )
-        return ProviderInterrupted(MIDDLE)
+        if tokens := _tokens(response.usage):
+            yield tokens
+        self._end(_fault_of(response, why, [finding for one in found for finding in one.findings]))
 
 
-def _checked(model: type, body: dict[str, Any]) -> Any:
+def _fault_of(response: Response, why: str, found: Sequence[Finding]) -> ProviderError | None:
+    match response.status, why:
+        case "failed", _:
+            return _fault(response.error.code if response.error else None, found)
+        case "incomplete", "content_filter":
+            return cut_by_filter(found)
+        case ("completed", _) | ("incomplete", "max_output_tokens"):
+            return None
+    return ProviderInterrupted(MIDDLE, "broke_off")
+
+
+def _tokens(usage: Any) -> Tokens | None:
+    """None where it is not told, or not in a way that can be read: the answer is worth more than its bill."""
     try:
-        return model.model_validate(body)  # type: ignore[attr-defined]
-    except ValidationError as exc:
-        raise ProviderInterrupted(UNREADABLE) from exc
+        told = Usage.model_validate(usage)
+    except ValidationError:
+        return None
+    cached, thought = told.input_tokens_details or Cached(), told.output_tokens_details or Thought()
+    return Tokens(told.input_tokens, told.output_tokens, cached.cached_tokens, thought.reasoning_tokens)
 
 
 def _retrieved(call: FileSearchCall) -> Retrieved:
@@ -250,33 +240,17 @@ def _retrieved(call: FileSearchCall) -> Retrieved:
 
 def _filtered(one: Filter) -> Filtered | None:
     """What a filter of Azure's found, if it found anything."""
-    findings = [
-        Finding(category, _severity(result), result.get("filtered") is True)
-        for category, result in (one.content_filter_results or {}).items()
-        if isinstance(result, dict) and (result.get("filtered") is True or _severity(result) not in ("", "safe"))
-    ]
-    where = "question" if one.source_type in {"prompt", "user"} else "answer"
-    return Filtered(where, findings) if findings else None  # type: ignore[arg-type]
+    found = [each for each in findings(one.content_filter_results) if each.is_filtered or each.severity not in MILD]
+    return Filtered("question" if one.source_type == "prompt" else "answer", found) if found else None
 
 
-def _severity(result: dict[str, Any]) -> str:
-    return result["severity"] if result.get("severity") in SEVERITIES else ""
-
-
-def _named(found: list[Filtered]) -> str:
-    """Why a filter acted: " (hate: high)"; "" where it was not told."""
-    acted = [finding for one in found for finding in one.findings if finding.is_filtered]
-    told = [f"{one.category}: {one.severity}".rstrip(": ") for one in acted if CATEGORY.fullmatch(one.category)]
-    return f" ({', '.join(told)})" if told else ""
-
-
-def _fault(code: str | None, found: list[Filtered]) -> ProviderError:
+def _fault(code: str | None, found: Sequence[Finding] = ()) -> ProviderError:
     """One of our errors for what the service says went wrong; its own words may hold anything, and stay out."""
     if code in BUSY:
-        return ProviderBusy("The model service is busy. Try again in a moment.")
+        return ProviderBusy("The model service is busy. Try again in a moment.", code="service_fault")
     if code in REFUSED:
-        sentence = f"The model service's content filter stopped this question{_named(found)}. Put it in other words."
-        return ProviderRefused(sentence)
+        sentence = "The model service's content filter stopped this question. Put it in other words."
+        return ProviderRefused(sentence, found, "content_filter")
     if code == "context_length_exceeded":
-        return ProviderTooLong("The question and its passages are longer than the model takes.")
-    return ProviderInterrupted("The model service broke off in the middle of the answer.")
+        return ProviderTooLong("The question and its passages are longer than the model takes.", code)
+    return ProviderInterrupted("The model service broke off in the middle of the answer.", "broke_off")

@@ -5,7 +5,6 @@ Small calls that block. A service keeps what it is given until it is told to del
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +15,12 @@ import httpx2
 import openai
 
 from project.deployments import Connection
-from project.provider.connections import entra_token
-from project.provider.errors import ProviderBusy, ProviderError, ProviderMisconfigured
-from project.waiting import retry_after
-
-log = logging.getLogger(__name__)
+from project.provider.connections import client
+from project.provider.errors import ProviderBusy, ProviderError, ours
 
 TIMEOUT = httpx2.Timeout(60, connect=5)
 RETRIES = 3  # By the package, which waits as it is told: no other retry lies above these calls.
 BATCH_MOST = 500  # Files that Azure takes into a store in one go; OpenAI takes 2,000.
-KINDS = {"azure": "Azure OpenAI", "openai": "OpenAI", "compatible": "This service"}
 
 ID = re.compile(r"[\w.-]{1,200}")  # It becomes part of an address.
 UNREADABLE = "The service gave an answer that cannot be read."
@@ -61,51 +56,51 @@ class StoredFile:
 def upload(connection: Connection, name: str, content: bytes, *, lives_s: int = 0) -> str:
     """The id of a file that is kept at the service, for `lives_s` seconds at most if that is told."""
     lifetime: Any = {"anchor": "created_at", "seconds": lives_s} if lives_s else openai.omit
-    with _service(connection) as client:
+    with _service(connection) as called:
         # Azure knows no other purpose for what its tools read.
-        return _id(client.files.create(file=(name, content), purpose="assistants", expires_after=lifetime))
+        return _id(called.files.create(file=(name, content), purpose="assistants", expires_after=lifetime))
 
 
 def delete_file(connection: Connection, file_id: str) -> None:
     """Delete a file, and so take it out of every store. One that is gone is no error."""
-    with _service(connection, gone_is_well=True) as client:
-        client.files.delete(file_id)
+    with _service(connection, gone_is_well=True) as called:
+        called.files.delete(file_id)
 
 
 # Vector stores -------------------------------------------------------------------------------------------------------
 def create_store(connection: Connection, name: str) -> str:
-    with _service(connection) as client:
-        return _id(client.vector_stores.create(name=name))
+    with _service(connection) as called:
+        return _id(called.vector_stores.create(name=name))
 
 
 def delete_store(connection: Connection, store_id: str) -> None:
     """Delete a store; its files stay. One that is gone is no error."""
-    with _service(connection, gone_is_well=True) as client:
-        client.vector_stores.delete(store_id)
+    with _service(connection, gone_is_well=True) as called:
+        called.vector_stores.delete(store_id)
 
 
 def attach(connection: Connection, store_id: str, file_ids: Sequence[str]) -> str:
     """Have a store take files in, at most BATCH_MOST; the id of the batch, whose progress can be asked for."""
-    with _service(connection) as client:
-        return _id(client.vector_stores.file_batches.create(store_id, file_ids=list(file_ids)))
+    with _service(connection) as called:
+        return _id(called.vector_stores.file_batches.create(store_id, file_ids=list(file_ids)))
 
 
 def batch_counts(connection: Connection, store_id: str, batch_id: str) -> Counts:
-    with _service(connection) as client:
-        return _counts(client.vector_stores.file_batches.retrieve(batch_id, vector_store_id=store_id).file_counts)
+    with _service(connection) as called:
+        return _counts(called.vector_stores.file_batches.retrieve(batch_id, vector_store_id=store_id).file_counts)
 
 
 def stored_files(connection: Connection, store_id: str) -> list[StoredFile]:
     """Every file of a store, whatever its state."""
-    with _service(connection) as client:
-        rows = client.vector_stores.files.list(store_id, limit=100)
+    with _service(connection) as called:
+        rows = called.vector_stores.files.list(store_id, limit=100)
         return [StoredFile(row.id, row.status, row.last_error.code if row.last_error else "") for row in rows]
 
 
 def detach(connection: Connection, store_id: str, file_id: str) -> None:
     """Take a file out of a store, so that it is found no more. One that is gone is no error."""
-    with _service(connection, gone_is_well=True) as client:
-        client.vector_stores.files.delete(file_id, vector_store_id=store_id)
+    with _service(connection, gone_is_well=True) as called:
+        called.vector_stores.files.delete(file_id, vector_store_id=store_id)
 
 
 def _id(told: Any) -> str:
@@ -126,48 +121,12 @@ def _counts(told: Any) -> Counts:
 def _service(connection: Connection, *, gone_is_well: bool = False) -> Iterator[openai.OpenAI]:
     """A client; what it raises becomes one of our errors. The service's own words stay out of them."""
     try:
-        with _client(connection) as client:
-            yield client
+        with client(connection, TIMEOUT) as called:
+            yield called.with_options(max_retries=RETRIES)
     except openai.NotFoundError as exc:
         if not gone_is_well:
             raise ProviderGone("The file or vector store is not at the service any more.") from exc
-    except openai.APIStatusError as exc:
-        raise _refusal(exc, connection) from exc
-    except (openai.APIError, httpx2.HTTPError) as exc:
-        log.warning("call to %s failed: %s", connection.name, type(exc).__name__)
-        raise ProviderBusy(f"{KINDS[connection.kind]} cannot be reached. Try again in a moment.") from exc
+    except (openai.APIError, httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as exc:
+        raise ours(exc, connection.name) from exc
     except (AttributeError, TypeError, ValueError) as exc:  # The package takes any shape, and stumbles over it later.
         raise ProviderBusy(UNREADABLE) from exc
-
-
-def _refusal(exc: openai.APIStatusError, connection: Connection) -> ProviderError:
-    log.warning("call to %s failed: status=%s code=%s", connection.name, exc.status_code, exc.code)
-    kind = KINDS[connection.kind]
-    if exc.status_code in {408, 409, 429} or exc.status_code >= 500:
-        return ProviderBusy(f"{kind} is busy. Try again in a moment.", retry_after(exc.response.headers))
-    if exc.status_code in {401, 403}:
-        return ProviderMisconfigured(f"{kind} refuses the key of “{connection.name}”.")
-    return ProviderMisconfigured(f"{kind} refused the call (status {exc.status_code}).")
-
-
-def _client(connection: Connection) -> openai.OpenAI:
-    """Everything is given by name, so that no stray variable can send a document elsewhere."""
-    common: dict[str, Any] = {"timeout": TIMEOUT, "max_retries": RETRIES}
-    if connection.kind != "azure":
-        return openai.OpenAI(
-            base_url=connection.endpoint,
-            api_key=connection.key or "none",
-            organization=connection.organisation or None,
-            project=connection.project or None,
-            **common,
-        )
-    if connection.api_version == "v1":
-        key = connection.key or entra_token
-        return openai.OpenAI(base_url=f"{connection.endpoint}/openai/v1/", api_key=key, **common)
-    return openai.AzureOpenAI(
-        azure_endpoint=connection.endpoint,
-        api_version=connection.api_version,
-        api_key=connection.key or None,
-        azure_ad_token_provider=None if connection.key else entra_token,
-        **common,
-    )
