@@ -34,7 +34,6 @@ from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
 from project.provider import Cut, Notice, ProviderError, Tokens
 from project.spending import BudgetSpent
-from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
         instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
         budget=window(model),
         answer_tokens=settings.CHAT_ANSWER_TOKENS,
-        count=count_tokens,
+        count=model.count,
     )
     if passages and not prompt.passages:
         yield Failed("context_length_exceeded", NO_ROOM)
@@ -144,6 +143,18 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 def window(model: ChatModel) -> int:
     """Tokens that prompt and answer may have together: what the operator allows, and what the model can hold."""
     return min(settings.CHAT_CONTEXT_TOKENS, model.window or settings.CHAT_CONTEXT_TOKENS)
+
+
+def turns_told(kept: int, left_out: int) -> str:
+    """What an answer knew of the conversation before it.
+
+    >>> turns_told(3, 2), turns_told(1, 0), turns_told(0, 1), turns_told(0, 0)
+    ('3 turns before; 2 older turns left out', '1 turn before', 'none; 1 older turn left out', '')
+    """
+    if not kept and not left_out:
+        return ""
+    told = f"{kept} turn{'s' * (kept > 1)} before" if kept else "none"
+    return f"{told}; {left_out} older turn{'s' * (left_out > 1)} left out" if left_out else told
 
 
 async def afford(question: Question, model: ChatModel) -> list[str]:
@@ -273,6 +284,8 @@ def _how(
         return [*rows, ("Sent", "Nothing. No model was asked.")]
     left_out = f"; {prompt.left_out} left out for room" if prompt.left_out else ""
     rows.append(("Sent", f"{len(prompt.passages)} passages, about {prompt.tokens:,} tokens{left_out}"))
+    if remembered := turns_told(len(prompt.history), question.older_turns + prompt.turns_left_out):
+        rows.append(("Remembered", remembered))
     rows += [("Looked further", said) for said in draft.looked]
     counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
     rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))
