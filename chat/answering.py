@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -73,13 +73,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 
     `model` answers in place of the question's deployment.
     """
-    if elsewhere := await sync_to_async(hosted)(question):
-        async with aclosing(elsewhere):
-            async for event in elsewhere:
-                yield event
-        return
     clock = time.monotonic()
-    yield Status("searching", "Searching")
     try:
         model = model or await sync_to_async(chat_model)(question)
         warnings = await afford(question, model)
@@ -89,6 +83,12 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
+    if elsewhere := await sync_to_async(hosted)(question):
+        async with aclosing(elsewhere):
+            async for event in elsewhere:
+                yield replace(event, notice=together(event.notice, *warnings)) if isinstance(event, Done) else event
+        return
+    yield Status("searching", "Searching")
     try:
         searched = await sync_to_async(_search)(question)
     except SearchError as exc:
@@ -127,9 +127,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
-        notice=" ".join(
-            filter(None, [await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings])
-        ),
+        notice=together(await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings),
         how=[
             *_how(question, prompt, searched, model, draft, searched_s, took_s),
             *await sync_to_async(not_computed)(question),
@@ -143,6 +141,10 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 def window(model: ChatModel) -> int:
     """Tokens that prompt and answer may have together: what the operator allows, and what the model can hold."""
     return min(settings.CHAT_CONTEXT_TOKENS, model.window or settings.CHAT_CONTEXT_TOKENS)
+
+
+def together(*notices: str) -> str:
+    return " ".join(filter(None, notices))
 
 
 def turns_told(kept: int, left_out: int) -> str:

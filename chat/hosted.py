@@ -30,7 +30,6 @@ from project.parameters import CannotAsk, Message, Wanted
 from project.provider import ProviderError, stores
 from project.provider.calls import Call, stream
 from project.provider.pieces import CodeRun, Cut, Notice, Quoted, Retrieved, Tokens
-from project.spending import Payer
 from project.tokens import count_tokens
 
 ANSWER_SECONDS = 180
@@ -280,7 +279,7 @@ class _Answer:
                 stream=True,
                 **{"max_output_tokens": settings.CHAT_ANSWER_TOKENS, **self.deployment.generation},
             ),
-            payer=Payer(self.question.purpose, self.question.user.pk, self.question.api_key_id),
+            payer=self.question.payer,
             hosted_tools=[tool],
         )
         yield Status("answering", "Asking the service")

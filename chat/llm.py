@@ -51,8 +51,11 @@ class ChatModel(Protocol):
     notice: str  # What a person must know about answers of this kind; "" when there is nothing to say.
     rules: str  # What it is told beside the rules that hold for all.
     window: int | None  # Tokens it can hold, prompt and answer together; None: any number.
-    count: Callable[[str], int]  # How it counts tokens.
     looks_further: bool  # Whether it may find something where no passage was found.
+
+    @property
+    def count(self) -> Callable[[str], int]:
+        """How it counts tokens."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
         """Yield the answer's text in pieces with its source numbers as [1]; NOT_FOUND alone when there is none."""
