@@ -34,7 +34,6 @@ from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
 from project.provider import Cut, Notice, ProviderError, Tokens
 from project.spending import BudgetSpent
-from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +74,6 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     `model` answers in place of the question's deployment.
     """
     clock = time.monotonic()
-    yield Status("searching", "Searching")
     try:
         is_chosen, model = model is None, model or await sync_to_async(chat_model)(question)
         warnings = await afford(question, model)
@@ -90,6 +88,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
             async for event in elsewhere:
                 yield event
         return
+    yield Status("searching", "Searching")
     try:
         searched = await sync_to_async(_search)(question)
     except SearchError as exc:
@@ -103,7 +102,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
         instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
         budget=window(model),
         answer_tokens=settings.CHAT_ANSWER_TOKENS,
-        count=count_tokens,
+        count=model.count,
     )
     if passages and not prompt.passages:
         yield Failed("context_length_exceeded", NO_ROOM)
@@ -128,9 +127,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
-        notice=" ".join(
-            filter(None, [await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings])
-        ),
+        notice=together(await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings),
         how=[
             *_how(question, prompt, searched, model, draft, searched_s, took_s),
             *await sync_to_async(not_computed)(question),
@@ -144,6 +141,22 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 def window(model: ChatModel) -> int:
     """Tokens that prompt and answer may have together: what the operator allows, and what the model can hold."""
     return min(settings.CHAT_CONTEXT_TOKENS, model.window or settings.CHAT_CONTEXT_TOKENS)
+
+
+def together(*notices: str) -> str:
+    return " ".join(filter(None, notices))
+
+
+def turns_told(kept: int, left_out: int) -> str:
+    """What an answer knew of the conversation before it.
+
+    >>> turns_told(3, 2), turns_told(1, 0), turns_told(0, 1), turns_told(0, 0)
+    ('3 turns before; 2 older turns left out', '1 turn before', 'none; 1 older turn left out', '')
+    """
+    if not kept and not left_out:
+        return ""
+    told = f"{kept} turn{'s' * (kept > 1)} before" if kept else "none"
+    return f"{told}; {left_out} older turn{'s' * (left_out > 1)} left out" if left_out else told
 
 
 async def afford(question: Question, model: ChatModel) -> list[str]:
@@ -273,6 +286,8 @@ def _how(
         return [*rows, ("Sent", "Nothing. No model was asked.")]
     left_out = f"; {prompt.left_out} left out for room" if prompt.left_out else ""
     rows.append(("Sent", f"{len(prompt.passages)} passages, about {prompt.tokens:,} tokens{left_out}"))
+    if remembered := turns_told(len(prompt.history), question.older_turns + prompt.turns_left_out):
+        rows.append(("Remembered", remembered))
     rows += [("Looked further", said) for said in draft.looked]
     counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
     rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections, transaction
@@ -134,19 +135,26 @@ async def _end(message: Message, draft: Draft, state: State, sentence: str) -> N
     await sync_to_async(_finish_early)(message, draft, state, sentence)
 
 
+def turns_before(conversation: Conversation, moment: datetime) -> tuple[list[Turn], int]:
+    """What was said before a moment, as much as is remembered, and how many turns are older."""
+    ended = conversation.messages.filter(role=Message.Role.ASSISTANT, state__in=[State.DONE, State.REFUSED])
+    before = ended.filter(created_at__lt=moment).select_related("reply_to").order_by("-created_at")
+    turns = [Turn(reply.question.content, reply.content or REFUSED) for reply in before[:TURNS_REMEMBERED]]
+    return turns[::-1], max(0, before.count() - len(turns))
+
+
 def _question(message: Message) -> Question:
     """The question of an answer, with what was said before it and where it may be looked for."""
     conversation = message.conversation
     asked = message.question
-    ended = conversation.messages.filter(role=Message.Role.ASSISTANT, state__in=[State.DONE, State.REFUSED])
-    before = ended.filter(created_at__lt=asked.created_at).select_related("reply_to").order_by("-created_at")
-    turns = [Turn(reply.question.content, reply.content or REFUSED) for reply in before[:TURNS_REMEMBERED]]
+    turns, older = turns_before(conversation, asked.created_at)
     chosen = list(conversation.collections.values_list("pk", flat=True)) or None
     return Question(
         asked.content,
         conversation.owner,
         collections=chosen,
-        history=turns[::-1],
+        history=turns,
+        older_turns=older,
         deployment=conversation.deployment,
     )
 

@@ -23,6 +23,7 @@ class Question:
     collections: Collection[UUID] | None = None  # None: all that the user may read
     documents: Collection[UUID] | None = None
     history: Sequence[Turn] = ()
+    older_turns: int = 0  # said before the history, and not part of it
     instructions: str = ""  # of the program that asks; they come after our own rules
     deployment: str = ""  # "" is the default one
     purpose: str = "answer"

@@ -26,6 +26,7 @@ from project.deployments import Deployment
 from project.parameters import Wanted
 from project.provider import Call, Piece
 from project.spending import Payer
+from project.tokens import count_tokens, counter
 
 NUMBER = re.compile(
     r"\d[\d.,]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|"
@@ -52,6 +53,10 @@ class ChatModel(Protocol):
     window: int | None  # Tokens it can hold, prompt and answer together; None: any number.
     looks_further: bool  # Whether it may find something where no passage was found.
 
+    @property
+    def count(self) -> Callable[[str], int]:
+        """How it counts tokens."""
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
         """Yield the answer's text in pieces with its source numbers as [1]; NOT_FOUND alone when there is none."""
 
@@ -64,6 +69,7 @@ class Asked:
 
     def __init__(self, deployment: Deployment, payer: Payer, *, is_urgent: bool = True) -> None:
         self.name, self.window = deployment.name, deployment.base.context_tokens
+        self.count = counter(deployment.base)
         self.deployment, self.payer, self.is_urgent = deployment, payer, is_urgent
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
@@ -94,6 +100,7 @@ class Extractive:
     name = "extractive"
     rules, looks_further = "", False
     window: int | None = None
+    count = staticmethod(count_tokens)
     notice = "These are sentences of your documents, word for word. No language model is set up."
     sentences_most = 3
     letters_most = 700

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from documents.retrieval import Passage
+from project.tokens import count_messages
 
 NOT_FOUND = "NOT_IN_DOCUMENTS"
 HEADER_LETTERS = 1_000  # A table's header row that is longer names no columns, and would fill the prompt.
@@ -72,7 +73,8 @@ class Prompt:
     messages: list[dict[str, str]]
     max_tokens: int
     tokens: int
-    left_out: int = 0
+    left_out: int = 0  # passages without room
+    turns_left_out: int = 0  # of those before
     history: Sequence[Turn] = field(default_factory=tuple)
     fence: str = ""  # of this one request; what tools bring goes between it too
 
@@ -117,10 +119,11 @@ def build(
         passages=kept,
         messages=messages,
         max_tokens=answer_tokens,
-        tokens=sum(count(message["content"]) + 4 for message in messages),
+        tokens=count_messages(messages, count),
         left_out=len(passages) - len(blocks),
         history=turns,
         fence=fence,
+        turns_left_out=len(history) - len(turns),
     )
 
 

@@ -17,7 +17,7 @@ from project.parameters import Message, Wanted
 from project.provider.calls import Call, stream
 from project.provider.pieces import Piece
 from project.spending import Payer
-from project.tokens import count_tokens
+from project.tokens import counter
 
 LIMITS = Limits()
 STAGE = "tools"
@@ -31,7 +31,7 @@ class Researcher:
 
     def __init__(self, name: str, ask: Ask, base: Model, question: Question) -> None:
         self.name, self.ask, self.base, self.question = name, ask, base, question
-        self.window = base.context_tokens
+        self.window, self.count = base.context_tokens, counter(base)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
         desk = Desk(self.question, [*prompt.passages])
@@ -52,7 +52,7 @@ class Researcher:
     def _limits(self, prompt: Prompt) -> Limits:
         """What tools bring must fit into the model's window beside the prompt, its answer and the schemas."""
         window = self.base.context_tokens or UNKNOWN.context_tokens or 0
-        room = window - prompt.tokens - prompt.max_tokens - count_tokens(json.dumps(toolbox.schemas))
+        room = window - prompt.tokens - prompt.max_tokens - self.count(json.dumps(toolbox.schemas))
         return Limits(LIMITS.rounds, LIMITS.calls, LIMITS.letters, max(0, min(LIMITS.tokens, room)))
 
 

@@ -5,6 +5,8 @@ from chat import views
 urlpatterns = [
     path("", views.conversations, name="conversations"),
     path("ask/", views.ask, name="ask"),
+    path("ask/estimate/", views.estimate, name="estimate"),
+    path("conversations/<uuid:pk>/ask/estimate/", views.estimate, name="estimate-more"),
     path("conversations/<uuid:pk>/", views.conversation, name="conversation"),
     path("conversations/<uuid:pk>/ask/", views.ask, name="ask-more"),
     path("conversations/<uuid:pk>/rename/", views.rename, name="conversation-rename"),

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from chat import conversing
 from chat.conversing import Draft, begin, converse
+from chat.estimating import estimated
 from chat.events import Cite, Status, Text
 from chat.forms import QuestionForm, TitleForm
 from chat.markdown import Chip
@@ -116,6 +117,19 @@ async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
         await sync_to_async(messages.error)(request, sentence)
         return redirect("conversation", pk) if pk else redirect("conversations")
     return await _answer(request, user, message)
+
+
+@require_POST
+@limited("estimate")
+def estimate(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
+    """The meter of the composer, for what is typed so far; nothing where no model is asked."""
+    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk) if pk else None
+    form = QuestionForm(request.POST, user=request.user)
+    if not form.is_valid():
+        return HttpResponse(status=204)
+    given = form.cleaned_data
+    found = estimated(request.user, row, given["text"], given["collections"], given["deployment"])
+    return render(request, "chat/_meter.html", {"meter": found}) if found else HttpResponse(status=204)
 
 
 @require_POST

@@ -7,12 +7,16 @@ counts with it. rs-bpe carries the two that matter, and counts the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import rs_bpe
 import tiktoken
 
+from project.catalogue import Model
+
 OLDER, NEWER = "cl100k_base", "o200k_base"
+MESSAGE, REPLY = 3, 3  # tokens around each message and before the reply, as OpenAI's cookbook gives them
 HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -24,17 +28,41 @@ def count_tokens(text: str, base_model: str = "") -> int:
     >>> count_tokens("Rent is due in May."), count_tokens("Rent is due in May.", "gpt-4o")
     (6, 6)
     """
-    return _vocabulary(base_model).count(_encodable(text))
+    return _vocabulary(_encoding_of(base_model)).count(_encodable(text))
+
+
+def counter(base: Model) -> Callable[[str], int]:
+    """How this base model counts: by the encoding that the catalogue tells, else by what its name says.
+
+    >>> [counter(Model("m", encoding=encoding))("租金") for encoding in ("cl100k_base", "o200k_base")]
+    [3, 2]
+    """
+    encoding = base.encoding or _encoding_of(base.name)
+    return lambda text: _vocabulary(encoding).count(_encodable(text))
+
+
+def count_messages(messages: Iterable[Mapping[str, str]], count: Callable[[str], int]) -> int:
+    """What a service counts for a conversation: each message has three tokens beside its words, and so has the reply.
+
+    >>> count_messages([{"role": "system", "content": "You are a bot."}], count_tokens)
+    12
+    """
+    return sum(MESSAGE + count(each["role"]) + count(each["content"]) for each in messages) + REPLY
 
 
 @cache
-def _vocabulary(base_model: str) -> rs_bpe.openai.Tokenizer:
+def _encoding_of(base_model: str) -> str:
     """The older of the two where no model is named or tiktoken says so, else the newer."""
     try:
-        name = tiktoken.encoding_name_for_model(base_model) if base_model else OLDER
+        return tiktoken.encoding_name_for_model(base_model) if base_model else OLDER
     except KeyError:
-        name = NEWER
-    return rs_bpe.openai.cl100k_base() if name == OLDER else rs_bpe.openai.o200k_base()
+        return NEWER
+
+
+@cache
+def _vocabulary(encoding: str) -> rs_bpe.openai.Tokenizer:
+    """Read into memory when something is first counted with it; the newer stands for all that there are beside."""
+    return rs_bpe.openai.cl100k_base() if encoding == OLDER else rs_bpe.openai.o200k_base()
 
 
 def _encodable(text: str) -> str:

@@ -16,7 +16,8 @@ from documents.models import Document, RemoteFile
 from project.deployments import chosen
 from project.models import Budget, Usage
 from project.provider import stores as wire
-from project.provider.pieces import Retrieved, ServiceCitation
+from project.provider.pieces import Retrieved, ServiceCitation, Tokens
+from project.spending import Payer, note
 from tests.fake_responses import Answer, FakeResponses
 from tests.library import RENT, add, shared_collection
 
@@ -312,3 +313,18 @@ def test_where_no_code_runs_an_answer_on_tables_says_so(service, sales, alice, s
         and ("Computed", "Nothing: this model runs no code. Numbers are read from the passages; check sums yourself.")
         in done.how
     )
+
+
+# Budgets -------------------------------------------------------------------------------------------------------------
+def test_a_spent_budget_stops_what_the_service_would_search(service, shared, alice):
+    Budget.objects.create(user=alice, limit=100)
+    note("desk", Payer(user_id=alice.pk), Tokens(100, 0))
+    (failed,) = events_of(Question(ASKED, alice, deployment="desk"))
+    assert failed.code == "budget_spent" and service.asked == []
+
+
+def test_near_the_end_of_a_budget_an_answer_of_the_service_says_so(service, shared, alice):
+    Budget.objects.create(user=alice, limit=100_000)
+    note("desk", Payer(user_id=alice.pk), Tokens(85_000, 0))
+    service.answers = [searching(service)]
+    assert "is spent to 85 %" in events_of(Question(ASKED, alice, deployment="desk"))[-1].notice

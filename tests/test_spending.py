@@ -109,7 +109,7 @@ def test_a_spent_budget_stops_and_says_whose_it_is_how_much_and_until_when(alice
     midnight = period_of(DAY, timezone.now())[1]
     assert caught.value.resets_at == midnight
     told = f"{midnight.astimezone(timezone.get_default_timezone()):%B %Y at 00:00} (Europe/Berlin)."
-    assert str(caught.value).startswith("Your budget of 1,000 tokens for today is spent. It begins anew on ")
+    assert str(caught.value).startswith("alice's budget of 1,000 tokens for today is spent. It begins anew on ")
     assert str(caught.value).endswith(told)
 
 

@@ -1,6 +1,7 @@
 // The conversation: a question is asked, its answer is read as it is written, and the page behind each sentence opens beside it.
 import { openSheet } from "./shell.js";
 import { show } from "./viewer.js";
+import "./meter.js";
 import "./upload.js";
 
 const talk = document.getElementById("talk");
@@ -203,6 +204,7 @@ async function ask(text) {
   try {
     const said = await post(composer.action, body);
     words.value = "";
+    words.dispatchEvent(new Event("input"));
     sessionStorage.removeItem(draftKey());
     sessionStorage.removeItem("draft:/");
     takeIn(said);
