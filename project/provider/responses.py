@@ -22,6 +22,7 @@ from project.provider.errors import (
     ProviderTooLong,
 )
 from project.provider.pieces import (
+    Begun,
     CodeRun,
     Cut,
     Filtered,
@@ -64,7 +65,7 @@ SEVERITIES = ("safe", "low", "medium", "high")
 CATEGORY = re.compile(r"[a-z][a-z_ ]{0,40}")
 
 
-async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
+async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece | Begun]:
     """Yield what comes of one call, in its order; Tokens last, and before whatever ends it is raised.
 
     Raises our errors for what the service says in an answer; those of the package and of the connection pass as they
@@ -73,6 +74,7 @@ async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]
     reading = _Reading()
     create = client.responses.with_streaming_response.create
     async with create(**arguments(call, request)) as response:
+        yield Begun()
         if "event-stream" in response.headers.get("content-type", ""):
             async for line in response.iter_lines():
                 if line.startswith("data:") and not line.startswith("data: [DONE]"):
