@@ -20,6 +20,7 @@ from project.provider import (
 from project.provider.calls import Call
 from project.provider.errors import FOREIGN, ours
 from project.provider.pieces import (
+    Begun,
     CodeRun,
     Cut,
     Filtered,
@@ -63,6 +64,7 @@ def ask(service, answer: Answer | None = None, *, path: str = "/v1", got: list |
     async def collect() -> None:
         client = openai.AsyncOpenAI(base_url=service.url + path, api_key="secret", max_retries=0)
         async with client, aclosing(responses.pieces(client, asked, request)) as pieces:
+            assert await anext(pieces) == Begun()
             async for piece in pieces:
                 found.append(piece)
 
@@ -284,6 +286,7 @@ def test_whoever_stops_reading_stops_the_model(service):
     async def read_one() -> object:
         client = openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="secret")
         async with client, aclosing(responses.pieces(client, asked, request)) as pieces:
+            await anext(pieces)
             return await anext(pieces)
 
     assert asyncio.run(read_one()) == "word "

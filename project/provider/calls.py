@@ -13,9 +13,10 @@ from typing import Any
 
 import openai
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from project import spending
+from project.catalogue import Model
 from project.circuit import Circuit, CircuitOpen
 from project.deployments import Deployment, deployments
 from project.parameters import CannotAsk, Wanted, chat_request, responses_request, with_more_room
@@ -30,7 +31,8 @@ from project.provider.errors import (
     rule_for,
     seconds_told,
 )
-from project.provider.pieces import Cut, Notice, Piece, Tokens, ToolCall
+from project.provider.estimates import room_tokens, sent_tokens
+from project.provider.pieces import Begun, Cut, Notice, Piece, Tokens, ToolCall
 from project.provider.responses import pieces as responses_pieces
 from project.quota import Quota, QuotaFull, Reservation
 from project.spending import Payer
@@ -38,12 +40,12 @@ from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 
-TRIES_MOST = 5
+TRIES_MOST = 3
 PAUSE_S, PAUSE_MOST_S = 0.5, 20.0
-ANSWER_TOKENS = 1_000  # reserved for an answer that has no cap
+LEAST_S = 1.0  # that a service has for taking a call, however late it comes
 MORE_ROOM = "The model thought until its tokens were used up. It was asked once more, with more of them."
 STILL_EMPTY = "The model thought until its tokens were used up, and wrote nothing. Ask something narrower."
-Way = Callable[[openai.AsyncOpenAI, "Call", dict[str, Any]], AsyncGenerator[Piece]]
+Way = Callable[[openai.AsyncOpenAI, "Call", dict[str, Any]], AsyncGenerator[Any]]  # Begun, then pieces
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,14 @@ async def stream(call: Call) -> AsyncGenerator[Piece]:
     says so. Whatever a service bills is written down once, also of a call that broke off or was left. Raises
     ProviderError.
     """
+    ends = time.monotonic() + call.patience_s
     line = list(_line(call.deployment))
     for at, deployment in enumerate(line):
         has_begun = False
+        # Nobody who waits stands in line here while another deployment may have room.
+        is_passing = call.is_urgent and at + 1 < len(line)
         try:
-            async with aclosing(_answered(replace(call, deployment=deployment))) as pieces:
+            async with aclosing(_answered(replace(call, deployment=deployment), ends, is_passing)) as pieces:
                 async for piece in pieces:
                     has_begun = has_begun or not isinstance(piece, Notice)
                     yield piece
@@ -91,7 +96,7 @@ def _line(deployment: Deployment) -> Iterator[Deployment]:
         yield deployment
 
 
-async def _answered(call: Call) -> AsyncGenerator[Piece]:
+async def _answered(call: Call, ends: float, is_passing: bool) -> AsyncGenerator[Piece]:
     """One deployment's answer. A model whose thoughts took all the room is asked once more, with more room."""
     request, notices = _request(call)
     for sentence in notices:
@@ -99,18 +104,17 @@ async def _answered(call: Call) -> AsyncGenerator[Piece]:
     base, spent = call.deployment.base, Tokens(0, 0)
     for is_last in (False, True):
         has_said, is_cut = False, False
-        async with aclosing(_tried(call, request)) as pieces:
+        async with aclosing(_tried(call, request, ends, is_passing)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Tokens):
                     spent = _sum(spent, piece)
                 elif isinstance(piece, Cut):
                     is_cut = True
                 else:
-                    has_said = has_said or (
-                        bool(piece.strip()) if isinstance(piece, str) else isinstance(piece, ToolCall)
-                    )
+                    said = piece.strip() if isinstance(piece, str) else isinstance(piece, ToolCall)
+                    has_said = has_said or bool(said)
                     yield piece
-        wider = None if has_said or not is_cut else with_more_room(request, most=base.output_tokens_most)
+        wider = None if has_said or not is_cut else with_more_room(request, most=_room(request, base))
         if wider is None or is_last or base.family != "reasoning":
             break
         request = wider
@@ -123,8 +127,10 @@ async def _answered(call: Call) -> AsyncGenerator[Piece]:
         yield spent
 
 
-def _says_something(piece: Piece) -> bool:
-    return bool(piece.strip()) if isinstance(piece, str) else isinstance(piece, ToolCall)
+def _room(request: dict[str, Any], base: Model) -> int | None:
+    """The most that an answer to this request may take."""
+    left = base.context_tokens - sent_tokens(request, base) if base.context_tokens else None
+    return min((most for most in (left, base.output_tokens_most) if most is not None), default=None)
 
 
 def _request(call: Call) -> tuple[dict[str, Any], list[str]]:
@@ -149,20 +155,21 @@ def _sum(one: Tokens, other: Tokens) -> Tokens:
     )
 
 
-async def _tried(call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
+async def _tried(call: Call, request: dict[str, Any], ends: float, is_passing: bool) -> AsyncGenerator[Piece]:
     """As many attempts as the caller has patience for, as long as nothing has come and nothing can have been billed."""
-    ends = time.monotonic() + call.patience_s
     for tries in range(1, TRIES_MOST + 1):
         attempt = _Attempt(call, request)
+        left_s = ends - time.monotonic()
         try:
-            async with aclosing(attempt.pieces(ends - time.monotonic())) as pieces:
+            async with aclosing(attempt.pieces(0 if is_passing else left_s, max(left_s, LEAST_S))) as pieces:
                 async for piece in pieces:
                     yield piece
             return
         except FOREIGN as exc:
             pause = None if attempt.has_begun else _pause(exc, tries, attempt)
             if pause is None or tries == TRIES_MOST or time.monotonic() + pause > ends:
-                raise ours(exc, call.deployment.name) from exc
+                # Without its cause: what a service says may repeat the key, and a traceback prints it.
+                raise ours(exc, call.deployment.name, is_in_the_middle=attempt.has_come) from None
         await asyncio.sleep(pause)
 
 
@@ -184,7 +191,8 @@ class _Attempt:
 
     call: Call
     request: dict[str, Any]
-    has_begun: bool = False  # Something came, so the service bills it.
+    has_begun: bool = False  # The service took it, so it is billed.
+    has_come: bool = False  # A piece was passed on.
     tokens: Tokens | None = None
     text: list[str] = field(default_factory=list)
 
@@ -193,7 +201,8 @@ class _Attempt:
         connection = self.call.deployment.connection
         return connection.kind == "azure" and not connection.key
 
-    async def pieces(self, patience_s: float) -> AsyncGenerator[Piece]:
+    async def pieces(self, patience_s: float, wait_s: float) -> AsyncGenerator[Piece]:
+        """Wait in line for `patience_s`, and `wait_s` for the service to take the call."""
         deployment = self.call.deployment
         circuit = Circuit(deployment.name)
         try:
@@ -202,30 +211,30 @@ class _Attempt:
         except (CircuitOpen, QuotaFull) as exc:
             code = "circuit_open" if isinstance(exc, CircuitOpen) else "own_quota"
             raise ProviderBusy(str(exc), exc.retry_after, code, falls_back=True) from exc
-        is_whole = False
         try:
-            async with aclosing(_way(deployment)(async_client(deployment.connection), self.call, self.request)) as come:
+            client = await async_client(deployment.connection, is_patient=deployment.base.family == "reasoning")
+            async with aclosing(_way(deployment)(client, self.call, self.request)) as come:
+                async with asyncio.timeout(wait_s):
+                    self.has_begun = isinstance(await anext(come, None), Begun)
                 async for piece in come:
+                    if not self.has_come:
+                        await asyncio.to_thread(circuit.succeeded, turn)
                     self._note(piece)
                     yield piece
-            is_whole = True
         except FOREIGN as exc:
             await asyncio.to_thread(circuit.failed if rule_for(exc).is_outage else circuit.succeeded, turn)
             raise
-        except ProviderError:
-            self.has_begun = True
-            raise
         finally:
-            await asyncio.shield(self._settle(circuit, turn, reservation, is_whole))
+            await asyncio.shield(self._settle(reservation))
 
     async def _reserve(self, patience_s: float) -> Reservation:
         deployment = self.call.deployment
         quota = Quota(deployment.name, deployment.requests_a_minute, deployment.tokens_a_minute)
-        cap = self.call.wanted.max_output_tokens or ANSWER_TOKENS
-        return await quota.areserve(self._sent() + cap, patience_s=patience_s, urgent=self.call.is_urgent)
+        room = room_tokens(self.request, deployment.base)
+        return await quota.areserve(room, patience_s=patience_s, urgent=self.call.is_urgent)
 
     def _note(self, piece: Piece) -> None:
-        self.has_begun = True
+        self.has_come = True
         if isinstance(piece, Tokens):
             self.tokens = piece
         elif isinstance(piece, str):
@@ -233,33 +242,27 @@ class _Attempt:
         elif isinstance(piece, ToolCall):
             self.text.append(f"{piece.name}{piece.arguments}")
 
-    async def _settle(self, circuit: Circuit, turn: int, reservation: Reservation, is_whole: bool) -> None:
+    async def _settle(self, reservation: Reservation) -> None:
         """Whatever was billed is written down, by the service's own count or, where it did not tell, by ours."""
         if not self.has_begun:
             await asyncio.to_thread(reservation.release)
             return
-        if is_whole:
-            await asyncio.to_thread(circuit.succeeded, turn)
-        tokens = self.tokens or Tokens(self._sent(), self._count("".join(self.text)), is_estimate=True)
+        tokens = self.tokens or self._estimate()
         await asyncio.to_thread(reservation.settle, tokens.input + tokens.output)
         await sync_to_async(self._write_down)(tokens)
 
     def _write_down(self, tokens: Tokens) -> None:
-        spending.note(self.call.deployment, self.call.payer, tokens)
-        close_old_connections()
+        try:
+            spending.note(self.call.deployment, self.call.payer, tokens)
+        except DatabaseError:  # The answer is worth more than the note of it.
+            log.exception("usage_not_noted deployment=%s %s", self.call.deployment.name, tokens)
+        finally:
+            close_old_connections()
 
-    def _sent(self) -> int:
-        """As OpenAI tells how to count: three tokens for each message, and three that open the answer."""
-        messages = self.call.wanted.messages
-        return 3 + sum(3 + self._count(each["role"]) + self._count(_text(each)) for each in messages)
-
-    def _count(self, text: str) -> int:
-        return count_tokens(text, self.call.deployment.base.name)
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content") or ""
-    return content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in content)
+    def _estimate(self) -> Tokens:
+        """Our own count of what was sent and of what came, by the vocabulary of the base model."""
+        base = self.call.deployment.base
+        return Tokens(sent_tokens(self.request, base), count_tokens("".join(self.text), base.name), is_estimate=True)
 
 
 def _way(deployment: Deployment) -> Way:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import openai
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from project.provider.errors import ProviderInterrupted, cut_by_filter, findings
-from project.provider.pieces import Cut, Filtered, Piece, Retrieved, ServiceCitation, Tokens, ToolCall
+from project.provider.errors import (
+    Malformed,
+    ProviderInterrupted,
+    StreamFault,
+    cut_by_filter,
+    findings,
+    findings_of,
+    refused_by_filter,
+)
+from project.provider.pieces import Begun, Cut, Filtered, Finding, Piece, Retrieved, ServiceCitation, Tokens, ToolCall
+from project.provider.wire import events
 
 if TYPE_CHECKING:
     from project.provider.calls import Call
+
+BODY_BYTES_MOST = 32_000_000
 
 
 class _Told(BaseModel):
     """What we read of an answer; whatever else stands in it is left alone."""
 
-    model_config = ConfigDict(from_attributes=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
 
 class _Function(_Told):
@@ -49,9 +60,12 @@ class _Choice(_Told):
 
 
 class _Chunk(_Told):
-    choices: list[_Choice]
+    """A chunk of a stream, or the whole of an answer that is not streamed."""
+
+    choices: list[_Choice] | None = None
     usage: Any = None
     prompt_filter_results: Any = None
+    error: Any = None
 
 
 class _Details(_Told):
@@ -66,74 +80,119 @@ class _Usage(_Told):
     completion_tokens_details: _Details | None = None
 
 
-async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
-    """Yield the answer as it comes, last its Tokens if they were told. Foreign errors pass, for the runner to name."""
+async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece | Begun]:
+    """Yield the answer as it comes, last its Tokens if they were told. Foreign errors pass, for the runner to name.
+
+    The stream is read here: the package would spend more on building its objects of a chunk than all the rest costs.
+    """
     extra = {"data_sources": list(call.data_sources)} if call.data_sources else None
-    tools: dict[int, list[str]] = {}
-    finish, tokens = "", None
-    async with _chunks(client, request | {"model": call.deployment.model}, extra) as chunks:
-        async for raw in chunks:
-            chunk = _Chunk.model_validate(raw)
-            tokens = _tokens(chunk.usage) or tokens
-            for piece in _of_question(chunk.prompt_filter_results):
-                yield piece
-            for choice in chunk.choices[:1]:  # Azure's first chunk, and the one with the usage, have none.
-                finish = choice.finish_reason or finish
-                for piece in _of_choice(choice, tools):
+    create = client.chat.completions.with_streaming_response.create
+    answer = _Answer()
+    async with create(**request, model=call.deployment.model, extra_body=extra) as response:
+        yield Begun()
+        async with aclosing(_bodies(response)) as bodies:
+            async for body in bodies:
+                for piece in answer.take(_Chunk.model_validate_json(body)):
                     yield piece
-    if not finish:
-        raise ProviderInterrupted("The model service stopped in the middle of the answer.", "broke_off")
-    for place in sorted(tools):
-        yield ToolCall(*tools[place])
-    if finish == "length":
-        yield Cut()
-    if tokens:
-        yield tokens
+    for piece in answer.rest():
+        yield piece
 
 
-@asynccontextmanager
-async def _chunks(
-    client: openai.AsyncOpenAI, request: dict[str, Any], extra: dict[str, Any] | None
-) -> AsyncIterator[AsyncIterator[Any]]:
-    """The chunks of a stream, or the one whole answer of a model that cannot stream. Leaving it stops the model."""
-    answer = await client.chat.completions.create(**request, extra_body=extra)
-    if not request.get("stream"):
-        yield _one(answer)
+async def _bodies(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[bytes]:
+    """The chunks of a stream; the one body of a model that cannot stream."""
+    body = response.iter_bytes()
+    if "event-stream" not in response.headers.get("content-type", ""):
+        yield await _whole(body)
         return
-    async with answer as stream:
-        yield stream
+    async with aclosing(events(body)) as found:
+        async for event in found:
+            yield event
 
 
-async def _one(answer: Any) -> AsyncIterator[Any]:
-    yield answer
+async def _whole(body: AsyncIterator[bytes]) -> bytes:
+    read = bytearray()
+    async for piece in body:
+        read += piece
+        if len(read) > BODY_BYTES_MOST:
+            raise Malformed("an answer without an end")
+    return bytes(read)
 
 
-def _of_choice(choice: _Choice, tools: dict[int, list[str]]) -> list[Piece]:
-    """The pieces of one choice; tool calls, which come in splinters, are gathered in `tools`."""
-    found: list[Piece] = []
-    said = choice.delta or choice.message or _Message()
-    if said.context:
-        found.append(retrieved(said.context))
-    if text := said.content or said.refusal:
-        found.append(text)
-    for place, splinter in enumerate(said.tool_calls or []):
-        held = tools.setdefault(place if splinter.index is None else splinter.index, ["", "", ""])
+class _Answer:
+    """What has come of an answer so far."""
+
+    def __init__(self) -> None:
+        self.finish = ""
+        self.tokens: Tokens | None = None
+        self.tools: dict[int, list[str]] = {}  # id, name and arguments of each call, as far as they have come
+        self.noted: dict[str, list[Finding]] = {"question": [], "answer": []}
+
+    def take(self, chunk: _Chunk) -> Iterator[Piece]:
+        if chunk.error:
+            raise _told(chunk.error)
+        self.tokens = _tokens(chunk.usage) or self.tokens
+        yield from self._filtered("question", _of_question(chunk.prompt_filter_results))
+        for choice in (chunk.choices or [])[:1]:  # Azure's first chunk, and the one with the usage, have none.
+            said = choice.delta or choice.message or _Message()
+            if said.context:
+                yield retrieved(said.context)
+            if text := said.content or said.refusal:
+                yield text
+            for splinter in said.tool_calls or []:
+                self._join(splinter)
+            yield from self._filtered("answer", findings(choice.content_filter_results))
+            self.finish = choice.finish_reason or self.finish
+
+    def rest(self) -> Iterator[Piece]:
+        """What is known when all has come. Raises ProviderRefused, and ProviderInterrupted where there is no end."""
+        if self.finish == "length":
+            yield Cut()
+        elif self.finish and self.finish != "content_filter":
+            yield from (ToolCall(*self.tools[place]) for place in sorted(self.tools))
+        if self.tokens:
+            yield self.tokens
+        if self._is_stopped("question") and self.finish in {"", "content_filter"}:
+            raise refused_by_filter(self.noted["question"])
+        if self.finish == "content_filter" or (self._is_stopped("answer") and not self.finish):
+            raise cut_by_filter(self.noted["answer"])
+        if not self.finish:
+            raise ProviderInterrupted("The model service stopped in the middle of the answer.", "broke_off")
+
+    def _is_stopped(self, where: str) -> bool:
+        return any(each.is_filtered for each in self.noted[where])
+
+    def _filtered(self, where: Literal["question", "answer"], found: list[Finding]) -> Iterator[Filtered]:
+        """Where there is something to find, once: a service says of every chunk that it is safe."""
+        known = self.noted[where]
+        new = [each for each in found if (each.is_filtered or each.severity != "safe") and each not in known]
+        known += new
+        if new:
+            yield Filtered(where, new)
+
+    def _join(self, splinter: _ToolCall) -> None:
+        """Some servers tell no index: there a new id is a new call."""
+        place = splinter.index
+        if place is None:
+            last = max(self.tools, default=0)
+            is_new = splinter.id and self.tools and self.tools[last][0] != splinter.id
+            place = last + 1 if is_new else last
+        held = self.tools.setdefault(place, ["", "", ""])
         function = splinter.function or _Function()
-        for at, part in enumerate((splinter.id, function.name, function.arguments)):
-            held[at] += part or ""
-    noted = findings(choice.content_filter_results)
-    if choice.finish_reason == "content_filter":
-        raise cut_by_filter(noted)
-    if any(each.is_filtered or each.severity not in {"", "safe"} for each in noted):
-        found.append(Filtered("answer", noted))
-    return found
+        held[0] = held[0] or splinter.id or ""
+        held[1] += function.name or ""
+        held[2] += function.arguments or ""
 
 
-def _of_question(results: Any) -> list[Piece]:
+def _told(error: Any) -> Exception:
+    """What a stream says went wrong. The filter may come to its verdict late, when words have been sent."""
+    fault = StreamFault(error)
+    return cut_by_filter(findings_of(fault)) if fault.code == "content_filter" else fault
+
+
+def _of_question(results: Any) -> list[Finding]:
     """What Azure's filter says of the question, in its first chunk."""
     rows = results if isinstance(results, list) else []
-    found = [each for row in rows if isinstance(row, Mapping) for each in findings(row.get("content_filter_results"))]
-    return [Filtered("question", found)] if found else []
+    return [each for row in rows if isinstance(row, Mapping) for each in findings(row.get("content_filter_results"))]
 
 
 def _tokens(usage: Any) -> Tokens | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import weakref
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import openai
@@ -19,20 +18,34 @@ from project.provider.errors import ProviderBusy, ProviderMisconfigured
 TIMEOUT = httpx2.Timeout(connect=5, read=30, write=30, pool=5)
 PATIENT = httpx2.Timeout(connect=5, read=110, write=30, pool=5)  # for models that think before their first word
 
-_kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Connection, openai.AsyncOpenAI]] = (
-    weakref.WeakKeyDictionary()
-)
+Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
+Kept = dict[tuple[Connection, bool], tuple[openai.AsyncOpenAI, AsyncGenerator[None]]]
+
+_kept: dict[asyncio.AbstractEventLoop, Kept] = {}
 
 
-def async_client(connection: Connection) -> openai.AsyncOpenAI:
-    """The client of this event loop: connections are kept open from one answer to the next."""
-    clients = _kept.setdefault(asyncio.get_running_loop(), {})
-    if connection not in clients:
+async def async_client(connection: Connection, *, is_patient: bool = False) -> openai.AsyncOpenAI:
+    """The client of this event loop: connections are kept open from one answer to the next, until the loop ends."""
+    loop, key = asyncio.get_running_loop(), (connection, is_patient)
+    kept = _kept.setdefault(loop, {})
+    if key not in kept:
         account = _account(connection, _awaited_entra_token)
         kind = openai.AsyncAzureOpenAI if "azure_endpoint" in account else openai.AsyncOpenAI
-        http_client = openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=TIMEOUT)
-        clients[connection] = kind(**account, timeout=TIMEOUT, max_retries=0, http_client=http_client)
-    return clients[connection]
+        timeout = PATIENT if is_patient else TIMEOUT
+        http_client = openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=timeout)
+        made = _by_name_alone(kind(**account, timeout=timeout, max_retries=0, http_client=http_client), connection)
+        kept[key] = made, _held(loop, made)
+        await anext(kept[key][1])
+    return kept[key][0]
+
+
+async def _held(loop: asyncio.AbstractEventLoop, made: openai.AsyncOpenAI) -> AsyncGenerator[None]:
+    """A loop that ends closes the generators that began in it: with this one the client goes."""
+    try:
+        yield
+    finally:
+        _kept.pop(loop, None)
+        await made.close()
 
 
 def client(connection: Connection, timeout: httpx2.Timeout) -> openai.OpenAI:
@@ -40,7 +53,15 @@ def client(connection: Connection, timeout: httpx2.Timeout) -> openai.OpenAI:
     account = _account(connection, entra_token)
     kind = openai.AzureOpenAI if "azure_endpoint" in account else openai.OpenAI
     http_client = openai.DefaultHttpxClient(verify=_trust(), timeout=timeout)
-    return kind(**account, timeout=timeout, max_retries=0, http_client=http_client)
+    return _by_name_alone(kind(**account, timeout=timeout, max_retries=0, http_client=http_client), connection)
+
+
+def _by_name_alone(made: Client, connection: Connection) -> Client:
+    """The client without what the package reads from the environment when an argument is None."""
+    made.organization, made.project = connection.organisation or None, connection.project or None
+    made.admin_api_key = made.webhook_secret = None
+    made._custom_headers = {}
+    return made
 
 
 @cache
@@ -55,8 +76,6 @@ def _account(connection: Connection, token: Callable[..., Any]) -> dict[str, Any
         return {
             "base_url": connection.endpoint,
             "api_key": connection.key or "none",
-            "organization": connection.organisation or None,
-            "project": connection.project or None,
         }
     if connection.api_version in {"v1", "preview"}:
         preview = {"default_query": {"api-version": "preview"}} if connection.api_version == "preview" else {}

@@ -71,6 +71,15 @@ class Malformed(Exception):
     """The service said something that is no answer in any shape we know."""
 
 
+class StreamFault(Exception):
+    """The service told of a fault in a stream that had begun."""
+
+    def __init__(self, told: object) -> None:
+        super().__init__("a fault in the stream")
+        self.body: Mapping[str, Any] = told if isinstance(told, dict) else {}
+        self.code, self.message = str(self.body.get("code") or ""), str(self.body.get("message") or "")
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a fault is to us."""
@@ -184,11 +193,15 @@ TABLE: tuple[tuple[Callable[[Fault], bool], Rule], ...] = (
     (_is_no_address, _rule(ProviderMisconfigured, "no_address", NO_ADDRESS)),
     (_is_connecting, _rule(ProviderBusy, "unreachable", GONE, RETRY, OUTAGE, NEXT)),
     # It may be at work on it, and bill it: not sent twice.
-    (_is(openai.APITimeoutError, httpx2.TimeoutException), _rule(ProviderBusy, "timeout", SLOW, OUTAGE, NEXT)),
+    (
+        _is(openai.APITimeoutError, httpx2.TimeoutException, TimeoutError),
+        _rule(ProviderBusy, "timeout", SLOW, OUTAGE, NEXT),
+    ),
     (
         _is(openai.APIConnectionError, httpx2.HTTPError),
         _rule(ProviderBusy, "unreachable", GONE, RETRY, OUTAGE, NEXT),
     ),
+    (_is(StreamFault), _rule(ProviderBusy, "service_fault", BUSY, OUTAGE, NEXT)),
     (
         _is(Malformed, JSONDecodeError, RecursionError, ValidationError, openai.APIResponseValidationError),
         _rule(ProviderInterrupted, "malformed", UNREAD, OUTAGE),
@@ -196,7 +209,7 @@ TABLE: tuple[tuple[Callable[[Fault], bool], Rule], ...] = (
 )
 OTHER = _rule(ProviderInterrupted, "broke_off", BROKE_OFF)
 FOREIGN = (openai.APIError, openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, JSONDecodeError, RecursionError,
-           ValidationError, UnicodeError, Malformed)  # fmt: skip
+           ValidationError, UnicodeError, Malformed, StreamFault, TimeoutError)  # fmt: skip
 
 
 def rule_for(error: Exception) -> Rule:
@@ -204,9 +217,14 @@ def rule_for(error: Exception) -> Rule:
     return next((rule for fits, rule in TABLE if fits(fault)), OTHER)
 
 
-def ours(error: Exception, name: str) -> ProviderError:
-    """One of our errors for a foreign one; what the service said stays out of it, for it may repeat a key."""
+def ours(error: Exception, name: str, *, is_in_the_middle: bool = False) -> ProviderError:
+    """One of our errors for a foreign one; what the service said stays out of it, for it may repeat a key.
+
+    In the middle of an answer there is no other try, whatever it was.
+    """
     fault, rule = Fault.of(error), rule_for(error)
+    if is_in_the_middle and rule.kind is ProviderBusy:
+        rule = OTHER
     log.warning(
         "model_call_failed deployment=%s code=%s status=%s said=%s", name, rule.code, fault.status, fault.code[:80]
     )
@@ -246,11 +264,15 @@ def findings(results: Any) -> list[Finding]:
     found = []
     for category, result in results.items():
         if isinstance(result, Mapping) and isinstance(result.get("filtered"), bool):
-            severity = result.get("severity")
-            found.append(
-                Finding(str(category)[:40], severity if severity in SEVERITIES else "", bool(result["filtered"]))
-            )
+            found.append(Finding(str(category)[:40], _severity(result), bool(result["filtered"])))
     return found
+
+
+def _severity(result: Mapping[str, Any]) -> str:
+    """Some categories have none: there something is detected, or all is safe."""
+    if result.get("detected") is False and "severity" not in result:
+        return "safe"
+    return result["severity"] if result.get("severity") in SEVERITIES else ""
 
 
 def _found(found: Sequence[Finding]) -> str:
@@ -258,6 +280,11 @@ def _found(found: Sequence[Finding]) -> str:
     stopped = [each for each in found if each.is_filtered]
     told = [", ".join(filter(None, (each.category.replace("_", " "), each.severity))) for each in stopped]
     return f" ({'; '.join(told)})" if told else ""
+
+
+def refused_by_filter(found: Sequence[Finding]) -> ProviderRefused:
+    """The question was stopped by the filter."""
+    return ProviderRefused(FILTERED.format(found=_found(found)), found, "content_filter")
 
 
 def cut_by_filter(found: Sequence[Finding]) -> ProviderRefused:

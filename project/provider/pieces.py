@@ -19,6 +19,11 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """The service has taken the call, and bills it. The first that comes of an attempt; it ends at the door."""
+
+
+@dataclass(frozen=True)
 class Cut:
     """The answer ended at the cap of its tokens, not at its end."""
 

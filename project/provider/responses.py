@@ -24,6 +24,7 @@ from project.provider.errors import (
     findings,
 )
 from project.provider.pieces import (
+    Begun,
     CodeRun,
     Cut,
     Filtered,
@@ -66,7 +67,7 @@ MILD = ("", "safe")
 MIDDLE = "The model service stopped in the middle of the answer."
 
 
-async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece]:
+async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece | Begun]:
     """Yield what comes of one call, in its order; Tokens last, and before whatever ends it is raised.
 
     Raises our errors for what the service says in an answer; a malformed one, and what the package and the connection
@@ -76,6 +77,7 @@ async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]
     reading = _Reading()
     create = client.responses.with_streaming_response.create
     async with create(**arguments(call, request)) as response:
+        yield Begun()
         if "event-stream" in response.headers.get("content-type", ""):
             async for line in response.iter_lines():
                 if line.startswith("data:") and not line.startswith("data: [DONE]"):
