@@ -25,6 +25,7 @@ class Question:
     history: Sequence[Turn] = ()
     instructions: str = ""  # of the program that asks; they come after our own rules
     deployment: str = ""  # "" is the default one
+    grounding: str = ""  # "hybrid": our own search, whatever the deployment says
     purpose: str = "answer"
     api_key_id: int | None = None
 
