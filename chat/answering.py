@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -19,6 +19,7 @@ from django.db import close_old_connections
 
 from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
+from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, build
@@ -83,10 +84,10 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    if is_chosen and (elsewhere := await sync_to_async(hosted)(question, warnings)):
-        async with aclosing(elsewhere):
-            async for event in elsewhere:
-                yield event
+    if is_chosen and (by_service := elsewhere(question) or await sync_to_async(hosted)(question)):
+        async with aclosing(by_service):
+            async for event in by_service:
+                yield _warned(event, warnings)
         return
     yield Status("searching", "Searching")
     try:
@@ -136,6 +137,11 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
         tokens=draft.tokens,
         is_cut=draft.is_cut,
     )
+
+
+def _warned(event: Event, warnings: Sequence[str]) -> Event:
+    """The end of an answer tells of budgets that are nearly spent."""
+    return replace(event, notice=together(event.notice, *warnings)) if isinstance(event, Done) else event
 
 
 def window(model: ChatModel) -> int:
