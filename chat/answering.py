@@ -19,6 +19,7 @@ from django.db import close_old_connections
 
 from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
+from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.prompts import NOT_FOUND, Prompt, build
@@ -83,9 +84,10 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    if is_chosen and (elsewhere := await sync_to_async(hosted)(question, warnings)):
-        async with aclosing(elsewhere):
-            async for event in elsewhere:
+    by_service = elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)
+    if is_chosen and by_service:
+        async with aclosing(by_service) as events:
+            async for event in events:
                 yield event
         return
     yield Status("searching", "Searching")

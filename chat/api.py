@@ -16,6 +16,7 @@ from ninja import Field, Router, Schema
 from chat.answering import afford, answer, chat_model
 from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.llm import Extractive
+from chat.models import web_address
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage
@@ -162,6 +163,8 @@ def _context(passages: Sequence[Passage]) -> dict[str, object]:
 
 def _citation(passage: Passage) -> dict[str, object]:
     """A passage in the shape of Azure OpenAI's On Your Data, with the place on the page beside it."""
+    if passage.document_id is None:
+        return _outer_citation(passage)
     place = page_url(passage.document_id, passage.page_number, (passage.start, passage.end))
     return {
         "content": passage.text,
@@ -174,6 +177,17 @@ def _citation(passage: Passage) -> dict[str, object]:
         "page_label": passage.page_label,
         "start": passage.start,
         "end": passage.end,
+    }
+
+
+def _outer_citation(passage: Passage) -> dict[str, object]:
+    """What a model's service found: as it told, but for an address that is none of the web."""
+    return {
+        "content": passage.text,
+        "title": passage.document_title,
+        "url": web_address(passage.url) or None,
+        "filepath": passage.document_name or None,
+        "chunk_id": passage.outer_chunk or None,
     }
 
 

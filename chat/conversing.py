@@ -69,7 +69,7 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
                 if isinstance(event, Done):
                     await sync_to_async(_finish)(message, draft, event)
                 elif isinstance(event, Failed):
-                    await _end(message, draft, State.FAILED, event.sentence)
+                    await _end(message, draft, State.FAILED, event.sentence, event.code)
                 elif time.monotonic() - last_kept > KEEP_S:
                     last_kept = time.monotonic()
                     await sync_to_async(_keep)(message, draft)
@@ -131,8 +131,8 @@ def _keep(message: Message, draft: Draft) -> None:
     close_old_connections()
 
 
-async def _end(message: Message, draft: Draft, state: State, sentence: str) -> None:
-    await sync_to_async(_finish_early)(message, draft, state, sentence)
+async def _end(message: Message, draft: Draft, state: State, sentence: str, code: str = "") -> None:
+    await sync_to_async(_finish_early)(message, draft, state, sentence, code)
 
 
 def turns_before(conversation: Conversation, moment: datetime) -> tuple[list[Turn], int]:
@@ -156,6 +156,7 @@ def _question(message: Message) -> Question:
         history=turns,
         older_turns=older,
         deployment=conversation.deployment,
+        grounding=message.grounding,
     )
 
 
@@ -173,12 +174,12 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
         )
 
 
-def _finish_early(message: Message, draft: Draft, state: State, sentence: str) -> None:
+def _finish_early(message: Message, draft: Draft, state: State, sentence: str, code: str) -> None:
     with transaction.atomic():
         if not Message.objects.filter(pk=message.pk).exists():
             return
         _cite(message, draft, [Source(passage, n in draft.numbers) for n, passage in enumerate(draft.passages, 1)])
-        message.end(state, content=draft.content, error=sentence, runs=draft.runs)
+        message.end(state, content=draft.content, error=sentence[:300], failure=code[:40], runs=draft.runs)
 
 
 def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:
@@ -186,13 +187,13 @@ def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:
     numbers = dict(draft.numbers)
     for offered in range(1, len(sources) + 1):
         numbers.setdefault(offered, len(numbers) + 1)
-    found = {source.passage.document_id for source in sources}
+    found = {source.passage.document_id for source in sources if source.passage.document_id}
     there = set(Document.objects.filter(pk__in=found).values_list("pk", flat=True))  # One may have gone meanwhile.
     message.citations.all().delete()
     Citation.objects.bulk_create(
         _citation(message, numbers[offered], source)
         for offered, source in enumerate(sources, 1)
-        if source.passage.document_id in there
+        if source.passage.is_external or source.passage.document_id in there
     )
 
 
@@ -203,6 +204,8 @@ def _citation(message: Message, number: int, source: Source) -> Citation:
         number=number,
         is_cited=source.is_cited,
         document_id=passage.document_id,
+        is_external=passage.is_external,
+        outside=passage.url,
         title=passage.document_title[:300],
         page_number=passage.page_number,
         page_label=passage.page_label,
@@ -228,11 +231,15 @@ def ask(conversation: Conversation, text: str, client_key: str) -> Message:
         return ask_again(question)
 
 
-def ask_again(question: Message) -> Message:
-    """Another answer to a question."""
+def ask_again(question: Message, grounding: str = "") -> Message:
+    """Another answer to a question; `grounding` says who must search for it."""
     Conversation.objects.filter(pk=question.conversation_id).update(updated_at=timezone.now())
     return Message.objects.create(
-        conversation_id=question.conversation_id, role=Message.Role.ASSISTANT, reply_to=question, state=State.QUEUED
+        conversation_id=question.conversation_id,
+        role=Message.Role.ASSISTANT,
+        reply_to=question,
+        state=State.QUEUED,
+        grounding=grounding,
     )
 
 

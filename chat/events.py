@@ -26,6 +26,7 @@ class Question:
     older_turns: int = 0  # said before the history, and not part of it
     instructions: str = ""  # of the program that asks; they come after our own rules
     deployment: str = ""  # "" is the default one
+    grounding: str = ""  # "hybrid": our own search, whatever the deployment says
     purpose: str = "answer"
     api_key_id: int | None = None
 

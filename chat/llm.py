@@ -218,7 +218,7 @@ def _shares_named(question: str, passages: Sequence[Passage], wholes: list[froze
         for place, word in enumerate(spelled(question).split())
         if (word[0].isdecimal() or (place and word[0].isupper())) and word.casefold() not in STOPWORDS
     }
-    held: dict[UUID, frozenset[str]] = {}
+    held: dict[UUID | None, frozenset[str]] = {}
     for passage, whole in zip(passages, wholes, strict=True):
         held[passage.document_id] = held.get(passage.document_id, frozenset()) | whole
     shares = {key: sum(_has(terms, word) for word in named) / max(1, len(named)) for key, terms in held.items()}

@@ -38,7 +38,7 @@ ATTRIBUTES = {
 class Chip:
     """A source number one can click: where it leads, and what a reader of screens hears."""
 
-    url: str
+    url: str  # "": nowhere yet
     panel_url: str
     peek_id: str
     label: str  # "Guide, page 4"
@@ -96,6 +96,8 @@ def _cite(state: StateInline, silent: bool) -> bool:
 def _chip(tokens, at, options, env) -> str:
     number, mark = tokens[at].meta["number"], tokens[at].meta["mark"]
     chip: Chip = env["chips"][number]
+    if not chip.url:
+        return f'<span class="cite">{number}</span>'
     return (
         f'<a class="cite" href="{escape(chip.url)}" data-panel="{escape(chip.panel_url)}" data-mark="{mark}" '
         f'data-peek="{escape(chip.peek_id)}" aria-label="Source {number}: {escape(chip.label)}">{number}</a>'

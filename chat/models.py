@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import models
@@ -94,7 +95,11 @@ class Message(models.Model):
 
     state = models.CharField(max_length=12, choices=State, default=State.DONE)
     error = models.CharField(max_length=300, blank=True, help_text="A plain sentence.")
+    failure = models.CharField(max_length=40, blank=True, help_text="What went wrong, as a code.")
     notice = models.CharField(max_length=300, blank=True)
+    grounding = models.CharField(
+        max_length=20, blank=True, help_text="Who must search: “hybrid”. Empty: whoever the model has do it."
+    )
     stop_requested = models.BooleanField(default=False)
     seen_at = models.DateTimeField(null=True, blank=True, help_text="The last sign of life of whoever answers.")
     how = models.JSONField(
@@ -152,13 +157,16 @@ class Message(models.Model):
 class Citation(models.Model):
     """A passage that was offered for an answer, and the words of it that the answer rests on.
 
-    Everything needed to show it is kept here, so that it survives another indexing of its document.
+    Everything needed to show it is kept here, so that it survives another indexing of its document. One that a model's
+    service found in an index of its own has no document and no page; its text and its address are hostile.
     """
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
     number = models.PositiveIntegerField()
     is_cited = models.BooleanField(default=True, help_text="False: retrieved, but not used.")
     document = models.ForeignKey(Document, models.SET_NULL, null=True, related_name="citations")
+    is_external = models.BooleanField(default=False, help_text="A service found it: it is no document of ours.")
+    outside = models.TextField(blank=True, help_text="Where it stands, as the service says.")
     title = models.CharField(max_length=300)
     page_number = models.PositiveIntegerField()
     page_label = models.CharField(max_length=40, blank=True)
@@ -176,13 +184,18 @@ class Citation(models.Model):
         constraints = [models.UniqueConstraint(fields=["message", "number"], name="one_citation_a_number")]
 
     def __str__(self) -> str:
-        return f"{self.number}: {self.title}, page {self.shown_page}"
+        return f"{self.number}: {self.label}"
 
     is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
 
     @property
     def shown_page(self) -> str:
         return self.page_label or str(self.page_number)
+
+    @property
+    def label(self) -> str:
+        """ "Guide, page 4" """
+        return self.title if self.is_external else f"{self.title}, page {self.shown_page}"
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -210,12 +223,21 @@ class Citation(models.Model):
         return [(before, False), (self.text[start:end], True), (_beginning(self.text[end:], AROUND), False)]
 
     @property
+    def web_url(self) -> str:
+        """Where a reader may go to see it; "" for whatever is no address of the web."""
+        return web_address(self.outside)
+
+    @property
     def url(self) -> str:
+        if self.is_external:
+            return reverse("message-source", args=[self.message_id, self.number])
         assert self.document_id is not None  # Asked only where the document is still there.
         return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans)
 
     @property
     def panel_url(self) -> str:
+        if self.is_external:
+            return f"{self.url}?part=1"
         assert self.document_id is not None
         return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans, part=True)
 
@@ -229,3 +251,17 @@ def _beginning(text: str, letters: int) -> str:
     if len(text) <= letters:
         return text
     return text[:letters].rpartition(" ")[0].rstrip() + "…"
+
+
+def web_address(url: str) -> str:
+    """An address that a click may lead to: http or https, with a host and no name or password in it; else "".
+
+    >>> web_address("https://example.org/a"), web_address("javascript:alert(1)"), web_address("https://x@evil.example")
+    ('https://example.org/a', '', '')
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    is_plain = url.isprintable() and "\\" not in url and " " not in url
+    return url if is_plain and parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc else ""

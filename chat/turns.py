@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from chat.grounding import RETIRED
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Message, State
 from documents.models import Document
@@ -50,6 +51,11 @@ class Turn:
     @property
     def stop_url(self) -> str:
         return reverse("message-stop", args=[self.message.pk])
+
+    @property
+    def offers_hybrid(self) -> bool:
+        """Whether the service that should have searched is gone, and our own search may answer in its place."""
+        return self.message.failure == RETIRED
 
     @property
     def again_url(self) -> str:
@@ -93,7 +99,7 @@ def chip(message: Message, citation: Citation) -> Chip:
         url="#gone" if gone else citation.url,
         panel_url="" if gone else citation.panel_url,
         peek_id=peek_id(message, citation.number),
-        label="no longer available" if gone else f"{citation.title}, page {citation.shown_page}",
+        label="no longer available" if gone else citation.label,
     )
 
 
@@ -102,12 +108,15 @@ def peek_id(message: Message, number: int) -> str:
 
 
 def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
-    """Check again who may read: of a document that is gone or no longer shared, no word is shown."""
+    """Check again who may read: of a document that is gone or no longer shared, no word is shown.
+
+    What a service found in its own index is nobody's document here: whoever asked keeps what was answered.
+    """
     found = list(citations)
     wanted = {citation.document_id for citation in found if citation.document_id}
     readable = set(Document.objects.for_user(user).filter(pk__in=wanted).values_list("pk", flat=True))
     for citation in found:
-        citation.is_gone = citation.document_id not in readable
+        citation.is_gone = not citation.is_external and citation.document_id not in readable
         if citation.is_gone:
             citation.title, citation.text, citation.section, citation.marks = "No longer available", "", "", []
     return found

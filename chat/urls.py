@@ -13,5 +13,6 @@ urlpatterns = [
     path("conversations/<uuid:pk>/delete/", views.delete, name="conversation-delete"),
     path("answers/<uuid:pk>/stream/", views.stream, name="message-stream"),
     path("answers/<uuid:pk>/stop/", views.stop, name="message-stop"),
+    path("answers/<uuid:pk>/sources/<int:number>/", views.source, name="message-source"),
     path("answers/<uuid:pk>/again/", views.again, name="message-again"),
 ]

@@ -28,10 +28,11 @@ from chat.events import Cite, Status, Text
 from chat.forms import QuestionForm, TitleForm
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown
-from chat.models import Conversation, Message, State
+from chat.models import Citation, Conversation, Message, State
 from chat.turns import conversation_list, peek_id, turn_of, turns_of
 from documents.models import FINDABLE, Collection, Document, page_url
 from documents.samples import sample_questions
+from documents.textview import blocks
 from project.accounts import SignedInRequest
 from project.deployments import DeploymentsError, deployments
 from project.limits import TooMany, limited
@@ -135,11 +136,12 @@ def estimate(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
 @require_POST
 @limited("ask")
 async def again(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """Another answer to the same question; while one is being written, that one."""
+    """Another answer to the same question, by our own search if that is asked for; one that is being written stays."""
     user = await request.auser()
     message = await sync_to_async(_readable)(user, pk)
     if not message.is_running:
-        message = await sync_to_async(conversing.ask_again)(message.question)
+        grounding = "hybrid" if request.POST.get("grounding") == "hybrid" else message.grounding
+        message = await sync_to_async(conversing.ask_again)(message.question, grounding)
     return await _answer(request, user, message)
 
 
@@ -220,6 +222,19 @@ def stop(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return redirect("conversation", message.conversation_id)
 
 
+# What a service found -----------------------------------------------------------------------------------------------
+@require_GET
+def source(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
+    """The text of a source that is no document of ours; nothing of where it stands is loaded."""
+    rows = Citation.objects.filter(message__in=Message.objects.for_user(request.user), is_external=True)
+    citation = get_object_or_404(rows.select_related("message__conversation"), message=pk, number=number)
+    shown = blocks(citation.text, marks=citation.spans, passage=(0, len(citation.text)))
+    context = {"citation": citation, "blocks": shown, "conversation": citation.message.conversation}
+    if request.GET.get("part"):
+        return render(request, "chat/_outside.html", context)
+    return render(request, "chat/outside.html", context | {"conversations": conversation_list(request.user)})
+
+
 # The stream --------------------------------------------------------------------------------------------------------
 @require_GET
 async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
@@ -292,6 +307,9 @@ def _draft_html(message: Message, draft: Draft) -> str:
     """The answer so far; its numbers lead to their passages, the exact words are found at the end."""
     chips = {}
     for number, passage in draft.cited().items():
+        if passage.document_id is None:
+            chips[number] = Chip("", "", "", passage.document_title)  # It can be opened when the answer is kept.
+            continue
         place = (passage.document_id, passage.page_number, (passage.start, passage.end))
         label = f"{passage.document_title}, page {passage.page_label or passage.page_number}"
         chips[number] = Chip(page_url(*place), page_url(*place, part=True), peek_id(message, number), label)

@@ -322,7 +322,7 @@ def named_collections(user, names: list[str] | None) -> list[UUID] | None:
 
 def _result(passage: Passage) -> ResultOut:
     return ResultOut(
-        document_id=passage.document_id,
+        document_id=passage.place.document_id,
         document=passage.document_name,
         page=passage.page_number,
         page_label=passage.page_label,

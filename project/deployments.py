@@ -25,6 +25,7 @@ Api = Literal["chat", "responses"]
 Grounding = Literal["hybrid", "data_sources", "file_search"]  # Who searches: Lectern, Azure, or a vector store there.
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]\S*$")]
 OPENAI = "https://api.openai.com/v1"
+SECRETS = ("key", "access_token", "connection_string", "encoded_api_key", "password")  # of a data source
 
 
 class DeploymentsError(ValueError):
@@ -78,6 +79,7 @@ class Deployment:
     grounding: Grounding = "hybrid"
     code_interpreter: bool = False  # Whether questions on tables are computed by code that runs at the service.
     tools: bool = False  # Whether it may search further, open pages and compute while it answers.
+    data_source: str = ""  # The name of what Azure searches, with grounding = "data_sources".
 
 
 # The operator's file -------------------------------------------------------------------------------------------------
@@ -116,12 +118,14 @@ class _Deployment(_Written):
     grounding: Grounding = "hybrid"
     code_interpreter: bool = False
     tools: bool = False
+    data_source: str = ""
 
 
 class _File(_Written):
     default: str = ""
     connections: dict[Name, _Connection] = {}
     deployments: dict[Name, _Deployment] = {}
+    data_sources: dict[Name, dict[str, Any]] = {}  # Whoever sends them checks them.
 
 
 def deployments() -> dict[str, Deployment]:
@@ -174,6 +178,33 @@ def openai_connection() -> Connection:
     )
 
 
+def data_source(name: str) -> dict[str, Any]:
+    """The operator's data source of this name as a request carries it, its secrets read from their variables.
+
+    Raises DeploymentsError. What the parameters mean is not looked at here.
+    """
+    file = _read(Path(settings.DEPLOYMENTS_FILE)) if settings.DEPLOYMENTS_FILE else _File()
+    if name not in file.data_sources:
+        raise DeploymentsError(f"data_sources: there is no “{name}” in the file.")
+    return _with_secrets(file.data_sources[name], f"data_sources.{name}")
+
+
+def _with_secrets(written: dict[str, Any], place: str) -> dict[str, Any]:
+    """`key_variable = "SEARCH_KEY"` becomes `key`, and so with every other secret, at any depth."""
+    read: dict[str, Any] = {}
+    for name, value in written.items():
+        secret = name.removesuffix("_variable")
+        if name in SECRETS:
+            raise DeploymentsError(f"{place}.{name}: write {name}_variable, the name of a variable that holds it.")
+        if secret in SECRETS:
+            read[secret] = os.environ.get(str(value), "").strip()
+            if not read[secret]:
+                raise DeploymentsError(f"{place}: the variable {value} is not set.")
+        else:
+            read[name] = _with_secrets(value, f"{place}.{name}") if isinstance(value, dict) else value
+    return read
+
+
 def _of_environment() -> Deployment | None:
     is_azure = bool(settings.AZURE_OPENAI_ENDPOINT)
     model = settings.AZURE_OPENAI_CHAT_DEPLOYMENT if is_azure else settings.OPENAI_CHAT_MODEL
@@ -198,6 +229,7 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
     connection = _connection(written.connection, file.connections[written.connection])
     model = written.model or name
     _check_api(name, written)
+    _check_data_source(name, written, connection, file)
     return Deployment(
         name=name,
         connection=connection,
@@ -211,6 +243,7 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
         grounding=written.grounding,
         code_interpreter=written.code_interpreter,
         tools=written.tools,
+        data_source=written.data_source,
     )
 
 
@@ -224,6 +257,17 @@ def _check_api(name: str, written: _Deployment) -> None:
     for is_asked, what, api in needs:
         if is_asked and written.api != api:
             raise DeploymentsError(f'deployments.{name}: {what} needs api = "{api}".')
+
+
+def _check_data_source(name: str, written: _Deployment, connection: Connection, file: _File) -> None:
+    if written.grounding != "data_sources":
+        if written.data_source:
+            raise DeploymentsError(f"deployments.{name}: data_source needs grounding = “data_sources”.")
+        return
+    if connection.kind != "azure":
+        raise DeploymentsError(f"deployments.{name}: data sources are searched by Azure OpenAI alone.")
+    if written.data_source not in file.data_sources:
+        raise DeploymentsError(f"deployments.{name}: there is no data source “{written.data_source}” in the file.")
 
 
 def _connection(name: str, written: _Connection) -> Connection:

@@ -10,7 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from pypdf import PdfReader
 
+from chat.conversing import ask, begin
+from chat.grounding import RETIRED
 from chat.models import Citation, Message
+from chat.models import State as AnswerState
 from documents import rendering
 from documents.models import Document, State
 from tests.library import FILES, RENT, add, covers, shared_collection
@@ -171,6 +174,39 @@ def shelf(alice, bob) -> Document:
     working(alice, "now.pdf", State.EMBEDDING, kind="pdf", generation=1, done=4, total=9)
     row(bob, "his.pdf", kind="pdf", collection=shared_collection(bob, alice, name="His"))
     return handbook
+
+
+def test_a_source_outside_the_library_opens_as_text(signed_in, asgi_server, alice):
+    message = ask(begin(alice, QUESTION, []), QUESTION, "k")
+    message.claim()
+    text = "The rent is due on the third working day. Pets are welcome."
+    message.citations.create(
+        number=1, is_external=True, title="House rules", outside="https://intra.example.org/rules", page_number=0,
+        start=0, end=len(text), text=text, marks=[[0, 41]],
+    )  # fmt: skip
+    message.end(AnswerState.DONE, content="On the third working day.[1]")
+    page = signed_in(alice)
+    page.goto(f"{asgi_server}{message.conversation.get_absolute_url()}")
+    page.locator(".answer a.cite").click()
+    page.wait_for_selector("#sources mark.lit")
+    assert page.locator("#sources mark.lit").inner_text() == "The rent is due on the third working day."
+    assert page.locator("#sources .viewer a").get_attribute("href") == "https://intra.example.org/rules"
+    check_by_axe(page)
+    page.goto(f"{asgi_server}/answers/{message.pk}/sources/1/")
+    assert page.locator("mark.lit").is_visible()
+
+
+def test_a_search_that_was_retired_is_asked_again_here_with_one_click(signed_in, asgi_server, alice):
+    add(alice)
+    message = ask(begin(alice, "When is the rent due?", []), "When is the rent due?", "k")
+    message.claim()
+    message.end(AnswerState.FAILED, error="The search was retired.", failure=RETIRED)
+    page = signed_in(alice)
+    page.goto(f"{asgi_server}{message.conversation.get_absolute_url()}")
+    page.get_by_role("button", name="own search").click()
+    page.wait_for_selector(".exchange:not([data-stream]) .answer a.cite", timeout=30_000)
+    assert "third working day" in page.locator(".answer").inner_text()
+    assert Message.objects.filter(role="assistant").latest("created_at").grounding == "hybrid"
 
 
 def test_the_library_at_work(signed_in, asgi_server, alice, bob):

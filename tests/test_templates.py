@@ -30,7 +30,9 @@ def source(**given) -> SimpleNamespace:
     facts = {"number": 1, "title": "Burst Main Handbook", "page_label": "", "page_number": 11, "url": "/page/11"}
     facts |= {"panel_url": "/panel/11", "text": "within twelve hours"}
     facts |= {"pieces": [("within twelve hours", True)], "keyword_rank": None, "vector_rank": None, "is_gone": False}
-    return SimpleNamespace(**facts | given)
+    facts |= {"is_external": False} | given
+    shown = facts["page_label"] or str(facts["page_number"])
+    return SimpleNamespace(**facts, shown_page=shown, label=f"{facts['title']}, page {shown}")
 
 
 def turn(state: str, **given) -> str:

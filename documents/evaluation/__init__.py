@@ -135,7 +135,7 @@ def _own_place(asked: QuestionSet, user: User, name: str, fresh: bool, watch: Wa
     collection = own_collection(name or OURS + asked.name, user)
     ids = bring_in(asked.paragraphs or [], collection, fresh=fresh, watch=watch)
     # What somebody changes in the collection meanwhile is found, and wrong.
-    return _Place([collection], lambda passage: ids.get(passage.document_id, ""), len(ids), [])
+    return _Place([collection], lambda passage: ids.get(passage.place.document_id, ""), len(ids), [])
 
 
 def _library(asked: QuestionSet, user: User, name: str) -> _Place:

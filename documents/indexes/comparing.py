@@ -114,7 +114,7 @@ def _timed(asked: Asked, version: IndexVersion, times: list[float]) -> list[Pass
 
 
 def _places(passages: Sequence[Passage]) -> list[Place]:
-    return list(dict.fromkeys((passage.document_id, passage.page_number) for passage in passages))
+    return list(dict.fromkeys((passage.place.document_id, passage.page_number) for passage in passages))
 
 
 def _named(passages: Sequence[Passage]) -> str:

@@ -52,7 +52,7 @@ class Explanation:
 def subjects_of(found: Found) -> list[Subject]:
     """What was found, the first few of it, as something to ask about."""
     return [
-        Subject(passage.document_id, passage.page_number, passage.start, passage.end)
+        Subject(passage.place.document_id, passage.page_number, passage.start, passage.end)
         for passage in found.passages[:SUBJECTS_MOST]
     ]
 

@@ -22,10 +22,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk, or neighbours that were joined, with what is needed to show, cite and open it."""
+    """A chunk, or neighbours that were joined, with what is needed to show, cite and open it.
+
+    It may also stand for what a model's service found in an index that is not ours: no document, page or chunk then,
+    and every word of it, the address above all, is hostile.
+    """
 
     chunk_id: int  # of the best, where several were joined
-    document_id: UUID
+    document_id: UUID | None
     document_title: str
     document_name: str
     version: int
@@ -41,7 +45,14 @@ class Passage:
     header: str = ""  # the row that names the columns, where the text is a later part of a table
     duplicates: tuple[Place, ...] = ()  # that were found for the same question
     marks: tuple[tuple[int, int], ...] = ()  # where a result was computed from it: those cells, offsets into the page
+    url: str = ""  # where it stands, of what is not ours
+    outer_chunk: str = ""  # what its chunk is called there
+
+    @property
+    def is_external(self) -> bool:
+        return self.document_id is None
 
     @property
     def place(self) -> Place:
+        assert self.document_id is not None  # Asked only of what our own search found.
         return Place(self.document_id, self.document_title, self.page_number, self.page_label, self.start, self.end)

@@ -57,7 +57,7 @@ class Call:
     payer: Payer
     patience_s: float = 60.0  # for waiting in line and for tries before the first byte
     is_urgent: bool = True  # A person waits. Ingestion and batches stand behind.
-    data_sources: Sequence[Mapping[str, Any]] = ()  # Azure searches itself: Chat Completions alone
+    data_sources: Sequence[Mapping[str, Any]] = field(default=(), repr=False)  # Azure searches itself; they hold keys
     hosted_tools: Sequence[Mapping[str, Any]] = ()  # file_search, code_interpreter: Responses alone
 
 

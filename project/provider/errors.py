@@ -143,6 +143,11 @@ def _is_no_address(fault: Fault) -> bool:
     return is_odd or isinstance(fault.error, httpx2.InvalidURL | UnicodeError)
 
 
+def _is_source_refused(fault: Fault) -> bool:
+    """The service searches, and finds fault with what it is to search."""
+    return fault.status == 400 and "#/data_sources/0" in fault.message
+
+
 def _is_about_sources(fault: Fault) -> bool:
     return fault.status in {400, 404, 410} and "data_sources" in fault.message
 
@@ -153,6 +158,7 @@ SLOW = "The model service did not answer in time. Try again in a moment."
 UNREAD = "The model service gave an answer that cannot be read."
 LONG = "The question and its passages are too long for “{name}”."
 FILTERED = "The model service's content filter stopped this question{found}."
+NO_SOURCE = "The model service refuses the data source of “{name}” as it is written."
 USED_UP = "The account of “{name}” at the model service is used up."
 RETIRED = (
     "The service no longer searches by itself: Azure OpenAI On Your Data was retired in October 2026. "
@@ -182,6 +188,7 @@ TABLE: tuple[tuple[Callable[[Fault], bool], Rule], ...] = (
         _says("insufficient_quota", "billing_hard_limit_reached"),
         _rule(ProviderMisconfigured, "quota_spent", USED_UP, NEXT),
     ),
+    (_is_source_refused, _rule(ProviderMisconfigured, "data_source_refused", NO_SOURCE)),
     (_is_about_sources, _rule(ProviderMisconfigured, "data_sources_retired", RETIRED)),
     (_status(401, 403), _rule(ProviderMisconfigured, "key_refused", NO_KEY, NEXT)),
     (_says("DeploymentNotFound", "model_not_found"), _rule(ProviderMisconfigured, "unknown_deployment", UNKNOWN, NEXT)),

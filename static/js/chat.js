@@ -249,7 +249,7 @@ document.addEventListener("submit", async (event) => {
     if (stream) return;
     const exchange = event.target.closest(".exchange");
     try {
-      const said = await post(event.target.action);
+      const said = await post(event.target.action, new FormData(event.target));
       const running = document.getElementById(piece(said.turn_html).firstElementChild.id);
       takeIn(said, running ?? exchange);
     } catch (error) {

@@ -61,7 +61,7 @@ class Command(BaseCommand):
             {
                 "number": draft.numbers[offered],
                 "document": source.passage.document_name,
-                "page": source.passage.page_number,
+                "page": source.passage.page_number or None,
                 "marks": [list(mark) for mark in source.marks],
             }
             for offered, source in enumerate(done.sources, 1)
@@ -73,4 +73,6 @@ class Command(BaseCommand):
 
 
 def place(passage) -> str:
+    if passage.is_external:
+        return f"{passage.document_title} {passage.url}".strip()
     return f"{passage.document_title}, page {passage.page_label or passage.page_number}"
