@@ -18,6 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 
+from tests.fake_openai import _properties as properties
+
+CHAT = json.loads((Path(__file__).parent / "specs" / "chat-completions.json").read_text())
 SPECS = json.loads((Path(__file__).parent / "specs" / "data-sources.json").read_text())
 CONTEXT = ("citations", "intent", "all_retrieved_documents")
 NOT_FOUND = "The requested information is not found in the retrieved data. Please try another query or topic."
@@ -51,12 +54,23 @@ class Reply:
 # What is refused -----------------------------------------------------------------------------------------------------
 def refusal(body: dict[str, Any], api_version: str) -> tuple[int, dict[str, Any]] | None:
     """What the service would refuse of a request with `data_sources`: status and body; None when it would answer."""
-    faults = list(_faults(body.get("data_sources"), api_version))
+    faults = [*_faults(body.get("data_sources"), api_version), *_request_faults(body)]
     if not faults and (extra := sorted(body.keys() & {"tools", "functions", "logprobs", "top_logprobs"})):
         faults = [f"Validation error at #/{extra[0]}: Extra inputs are not permitted"]
     if not faults:
         return None
     return 400, {"error": {"requestid": "a5b2", "code": 400, "message": faults[0]}}
+
+
+def _request_faults(body: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the rest of it, by the schema of the last stable dated version."""
+    spec = CHAT["azure-2024-10-21"]
+    schema = {"$ref": f"#/components/schemas/{spec['request']}", "components": spec["components"]}
+    rest = {name: value for name, value in body.items() if name != "data_sources"}
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(rest):
+        yield f"Validation error at #/{'/'.join(map(str, error.absolute_path))}: {error.message}"
+    for name in rest.keys() - properties(spec["components"]["schemas"], spec["request"]) - {"model"}:
+        yield f"Validation error at #/{name}: Extra inputs are not permitted"
 
 
 def _faults(sources: Any, api_version: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from chat.data_sources import DataSourceError, data_source
 from tests.fake_on_your_data import SPECS, closed, refusal
 
 LATE = "2025-03-01-preview"
+MESSAGES = {"messages": [{"role": "user", "content": "When?"}]}
 API_KEY = {"type": "api_key", "key": "geheim"}
 BY_NAME = {"type": "deployment_name", "deployment_name": "embed", "dimensions": 256}
 BY_ADDRESS = {"type": "endpoint", "endpoint": "https://x.openai.azure.com/embeddings", "authentication": API_KEY}
@@ -112,21 +113,21 @@ def fault_of(sources: Any) -> str:
 def test_each_type_is_sent_as_it_was_written(kind):
     asked = written(kind, **OF_ALL)
     assert data_source(asked).wire() == asked[0]
-    assert refusal({"data_sources": asked}, LATE) is None
+    assert refusal(MESSAGES | {"data_sources": asked}, LATE) is None
 
 
 @pytest.mark.parametrize(("kind", "sign_in"), SIGN_INS)
 def test_each_way_to_sign_in(kind, sign_in):
     asked = written(kind, authentication=sign_in)
     assert data_source(asked).wire() == asked[0]
-    assert refusal({"data_sources": asked}, LATE) is None
+    assert refusal(MESSAGES | {"data_sources": asked}, LATE) is None
 
 
 @pytest.mark.parametrize(("kind", "embedding"), EMBEDDINGS)
 def test_each_way_to_embed_the_question(kind, embedding):
     asked = written(kind, query_type="vector", embedding_dependency=embedding)
     assert data_source(asked).wire() == asked[0]
-    assert refusal({"data_sources": asked}, LATE) is None
+    assert refusal(MESSAGES | {"data_sources": asked}, LATE) is None
 
 
 def test_every_parameter_of_azure_search_is_known():
@@ -141,7 +142,7 @@ def test_every_parameter_of_azure_search_is_known():
         | {"image_vector_fields": ["pictures"]},
     )
     assert data_source(asked).wire() == asked[0]
-    assert refusal({"data_sources": asked}, LATE) is None
+    assert refusal(MESSAGES | {"data_sources": asked}, LATE) is None
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -188,7 +189,7 @@ def test_the_old_stable_version_takes_what_is_sent_to_it():
     asked = written(role_information="You are the desk.", query_type="vector", embedding_dependency={**BY_NAME})
     del asked[0]["parameters"]["embedding_dependency"]["dimensions"]
     sent = data_source(asked).wire()
-    assert refusal({"data_sources": [sent]}, "2024-10-21") is None
+    assert refusal(MESSAGES | {"data_sources": [sent]}, "2024-10-21") is None
     spec = SPECS["2024-10-21"]
     jsonschema.validate(sent, closed(spec["azureSearchChatExtensionConfiguration"], spec))
 

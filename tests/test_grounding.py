@@ -2,6 +2,7 @@
 
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from chat.models import Citation, Message, State, web_address
 from chat.turns import turn_of
 from project.deployments import DeploymentsError, chosen
 from project.models import Budget, Usage
+from project.provider.calls import stream
 from tests.fake_on_your_data import NOT_FOUND, FakeOnYourData, Finding, Reply
 from tests.library import add, shared_collection
 
@@ -196,6 +198,23 @@ def test_a_question_narrowed_to_the_library_is_searched_in_the_library(told, ser
     done = told(documents=[document.pk])[-1]
     assert isinstance(done, Done) and {source.passage.document_id for source in done.sources} == {document.pk}
     assert not any("data_sources" in each["body"] for each in service.requests)
+
+
+def test_an_answer_in_one_piece_is_read_the_same(write, service, alice):
+    from asgiref.sync import async_to_sync
+
+    deployment = chosen("desk")
+    deployment = replace(deployment, base=replace(deployment.base, streaming=False))
+    call = grounding.call_of(Question(QUESTION, alice), deployment, grounding.source_of(deployment))
+
+    async def collect() -> list:
+        async with aclosing(stream(call)) as pieces:
+            return [piece async for piece in pieces]
+
+    notice, found, text, tokens = async_to_sync(collect)()
+    assert "streaming" in notice.sentence
+    assert [each.title for each in found.citations] == ["House rules", "Fees"] and found.queries == ("is it so",)
+    assert text == "The rent is due on the third working day of the month [doc1]." and tokens.output == 20
 
 
 # Refusals and faults -------------------------------------------------------------------------------------------------

@@ -72,3 +72,8 @@ def test_headings_stand_under_those_of_the_page():
 
 def test_deep_nesting_is_no_burden():
     assert render("[" * 5_000 + "> " * 2_000 + "*" * 5_000, CHIPS)
+
+
+def test_a_source_that_cannot_be_opened_yet_is_a_number_and_no_link():
+    html = render("Rent is due.[1]", {1: Chip("", "", "", "Lease")})
+    assert '<span class="cite">1</span>' in html and "<a" not in html
