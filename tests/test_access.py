@@ -48,10 +48,11 @@ def address(route: str, ids: dict[str, object]) -> str:
 
 @pytest.fixture
 def things(alice):
-    """What is Alice's: a document with a page, a conversation with an answer, a collection."""
+    """What is Alice's: a document with a page, a conversation with an answer that rests on no page, a collection."""
     document = add(alice)
     conversation = begin(alice, "When is the rent due?", [])
     answer = ask(conversation, "When is the rent due?", "k")
+    answer.citations.create(number=1, is_external=True, title="Rules", page_number=0, start=0, end=4, text="Rent")
     shared = shared_collection(alice)
     return {"library": document.pk, "conversations": conversation.pk, "answers": answer.pk, "collections": shared.pk}
 
