@@ -84,8 +84,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    by_service = elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)
-    if is_chosen and by_service:
+    if is_chosen and (by_service := elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)):
         async with aclosing(by_service) as events:
             async for event in events:
                 yield event
