@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -84,10 +84,10 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    if is_chosen and (by_service := elsewhere(question) or await sync_to_async(hosted)(question)):
-        async with aclosing(by_service):
-            async for event in by_service:
-                yield _warned(event, warnings)
+    if is_chosen and (by_service := elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)):
+        async with aclosing(by_service) as events:
+            async for event in events:
+                yield event
         return
     yield Status("searching", "Searching")
     try:
@@ -137,11 +137,6 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
         tokens=draft.tokens,
         is_cut=draft.is_cut,
     )
-
-
-def _warned(event: Event, warnings: Sequence[str]) -> Event:
-    """The end of an answer tells of budgets that are nearly spent."""
-    return replace(event, notice=together(event.notice, *warnings)) if isinstance(event, Done) else event
 
 
 def window(model: ChatModel) -> int:

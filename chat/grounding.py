@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -52,10 +52,11 @@ CUT = "The answer was cut off at its limit of tokens. Ask for a part of it."
 NO_SOURCE = "No sentence of this answer names its source. Check it before you rely on it."
 
 
-def elsewhere(question: Question) -> AsyncGenerator[Event] | None:
+def elsewhere(question: Question, warnings: Sequence[str] = ()) -> AsyncGenerator[Event] | None:
     """The events of an answer whose passages the service finds; None where our own search is to find them.
 
     That it is too for a question narrowed to collections or documents of ours, which the service does not have.
+    `warnings` are sentences that its end must tell.
     """
     try:
         deployment = chosen(question.deployment)
@@ -64,10 +65,10 @@ def elsewhere(question: Question) -> AsyncGenerator[Event] | None:
     is_ours = question.grounding == "hybrid" or question.collections is not None or question.documents is not None
     if deployment is None or deployment.grounding != "data_sources" or is_ours:
         return None
-    return _by_service(question, deployment)
+    return _by_service(question, deployment, warnings)
 
 
-async def _by_service(question: Question, deployment: Deployment) -> AsyncGenerator[Event]:
+async def _by_service(question: Question, deployment: Deployment, warnings: Sequence[str]) -> AsyncGenerator[Event]:
     began = time.monotonic()
     try:
         source = source_of(deployment)
@@ -75,7 +76,7 @@ async def _by_service(question: Question, deployment: Deployment) -> AsyncGenera
         yield Failed("misconfigured", f"{exc} An administrator must look at the settings.")
         return
     yield Status("searching", f"The model's service is searching {source.place}")
-    draft = _Draft(question, deployment, source)
+    draft = _Draft(question, deployment, source, notices=[*warnings])
     try:
         async with (
             asyncio.timeout(ANSWER_SECONDS),

@@ -50,18 +50,21 @@ NOT_RUN = "No code was run for this answer: check its numbers before you rely on
 OFF = "Nothing: this model runs no code. Numbers are read from the passages; check sums yourself."
 
 
-def hosted(question: Question) -> AsyncGenerator[Event] | None:
-    """The events of an answer that is found at the service; None when our own search is to find it."""
+def hosted(question: Question, notices: Sequence[str] = ()) -> AsyncGenerator[Event] | None:
+    """The events of an answer that is found at the service; None when our own search is to find it.
+
+    `notices` are told with the answer.
+    """
     deployment = _deployment(question)
     if deployment is None or deployment.api != "responses":
         return None
     try:
         if deployment.code_interpreter and (tables := tables_of(question)):
-            return compute(_Answer(question, deployment), tables)
+            return compute(_Answer(question, deployment, notices=[*notices]), tables)
     finally:
         close_old_connections()
     if deployment.grounding == "file_search" and question.documents is None:  # A store cannot be asked for a part.
-        return file_search(_Answer(question, deployment))
+        return file_search(_Answer(question, deployment, notices=[*notices]))
     return None
 
 
