@@ -30,7 +30,7 @@ NOT_THERE = "This is not in your documents."
 STATUS = {  # Of what is not here the service behind us is to blame: 502.
     **dict.fromkeys(("rate_limited", "busy", "service_fault", "unreachable", "circuit_open", "own_quota"), 503),
     **dict.fromkeys(("SearchBusy", "SearchUnavailable"), 503),
-    **dict.fromkeys(("content_filter", "context_length_exceeded"), 400),
+    **dict.fromkeys(("content_filter", "context_length_exceeded", "QuestionBlocked", "AnswerBlocked"), 400),
     "budget_spent": 429,
     "timeout": 504,
 }
