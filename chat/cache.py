@@ -131,6 +131,7 @@ def _done(body: dict[str, Any], passages: Sequence[Any], question: Question) -> 
         how=[("Cached", f"{age}; no model was asked now"), *((term, text) for term, text in body["how"])],
         model=body["model"],
         tokens=Tokens(0, 0),
+        is_cached=True,
         wording=question.wording or BUILT_IN,
     )
 

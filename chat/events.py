@@ -91,6 +91,7 @@ class Done:
     model: str
     tokens: Tokens
     is_cut: bool = False
+    is_cached: bool = False  # Nothing was asked: it was kept from before.
     is_degraded: bool = False  # Something was out of order: the same question may be answered better in a minute.
     wording: Wording = BUILT_IN
 

@@ -61,7 +61,7 @@ def test_a_stopped_question_names_category_and_severity_and_reaches_no_model(ali
 def test_a_harmless_question_is_answered(alice, service, judge):
     add(alice)
     assert text_of(events_of(alice)) == "It is so. [1]"
-    assert judge.asked == ["When is the rent due?", "It is so. [1]"]
+    assert judge.asked == ["When is the rent due?", "It is so. "]
 
 
 def test_a_limit_of_ones_own_stops_what_the_service_would_let_through(alice, service, judge, settings):

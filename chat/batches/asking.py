@@ -53,7 +53,8 @@ async def ask_one(line: Line, asker: Asker) -> dict[str, Any]:
         async for event in events:
             draft.take(event)
             if isinstance(event, Failed):
-                return _result(line, "failed", error={"code": event.code, "reason": event.sentence})
+                error = {"code": event.code, "reason": event.sentence}
+                return _result(line, "failed", error=error, cost=None if draft.content else 0.0)
             if isinstance(event, Done):
                 return _told(line, draft, event, asker)
     raise AssertionError("an answer ends with Done or Failed")
@@ -88,7 +89,7 @@ def _told(line: Line, draft: Draft, done: Done, asker: Asker) -> dict[str, Any]:
         for offered, source in enumerate(done.sources, 1)
         if source.is_cited and offered in draft.numbers
     ]
-    dollars = cost_of(asker.deployment, done.tokens)
+    dollars = None if _is_untold(draft, done, asker) else cost_of(asker.deployment, done.tokens)
     return _result(
         line,
         "refused" if done.is_refused else "answered",
@@ -99,6 +100,12 @@ def _told(line: Line, draft: Draft, done: Done, asker: Asker) -> dict[str, Any]:
         tokens={"input": done.tokens.input, "output": done.tokens.output},
         cost=None if dollars is None else float(dollars),
     )
+
+
+def _is_untold(draft: Draft, done: Done, asker: Asker) -> bool:
+    """Whether a model was asked, and its service did not say how much it counted."""
+    is_asked = asker.deployment is not None and not done.is_cached and (draft.passages or asker.deployment.tools)
+    return bool(is_asked) and not done.tokens.output
 
 
 def _result(line: Line, state: str, **facts: Any) -> dict[str, Any]:
@@ -120,7 +127,10 @@ def cost_most(deployment: Deployment | None) -> Decimal | None:
 
 @dataclass
 class Purse:
-    """Money for many questions at a time: one is begun only while the dearest it can be is still there."""
+    """Money for many questions at a time: one is begun only while the dearest it can be is still there.
+
+    A question whose cost nobody tells counts as the dearest.
+    """
 
     limit: Decimal | None
     each: Decimal  # the most that one can cost
@@ -135,4 +145,4 @@ class Purse:
 
     def pay(self, dollars: float | None) -> None:
         self.in_hand -= 1
-        self.spent += Decimal(str(dollars or 0))
+        self.spent += self.each if dollars is None else Decimal(str(dollars))

@@ -96,7 +96,8 @@ def _claimed(batch: Batch, each: Decimal) -> list[BatchItem]:
         in_hand = _in_hand(held)
         room = AT_ONCE - in_hand
         if held.limit_cost is not None and each:
-            affordable = int((held.limit_cost - held.cost - in_hand * each) / each)
+            untold = held.items.exclude(ended_at=None).filter(cost=None).count()  # They count as the dearest.
+            affordable = int((held.limit_cost - held.cost - (in_hand + untold) * each) / each)
             if affordable <= 0 and not in_hand:
                 held.end(Batch.State.CAPPED)
             room = min(room, affordable)
