@@ -20,9 +20,9 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.events import Cite, Done, Event, Found, Question, Source, Text
+from chat.events import Cite, Done, Event, Found, Question, Ran, Source, Text
 from chat.prompts import BUILT_IN, RULES, TONE
-from documents.retrieval import Scope, keeping
+from documents.retrieval import Passage, Scope, keeping
 from project.cache import keep, kept
 from project.deployments import UNUSABLE, chosen
 from project.provider import Tokens
@@ -45,7 +45,7 @@ async def cached(question: Question, *, write: Write) -> AsyncGenerator[Event]:
     async with aclosing(write(question)) as events:
         async for event in events:
             taken.append(event)
-            if key and isinstance(event, Done) and is_worth_keeping(event):
+            if key and isinstance(event, Done) and is_worth_keeping(taken):
                 await _aside(_keep, key, question, taken)
             yield event
 
@@ -62,9 +62,23 @@ async def _aside(work: Callable[..., Any], *args: Any) -> Any:
     return await sync_to_async(done)()
 
 
-def is_worth_keeping(done: Done) -> bool:
-    """A refusal may be over with the next upload, and what was cut or out of order may go well the next time."""
-    return not (done.is_refused or done.is_cut or done.is_degraded)
+def is_worth_keeping(taken: Sequence[Event]) -> bool:
+    """A refusal may be over with the next upload, and what was cut or out of order may go well the next time.
+
+    Code that was run is shown with its answer and not kept; nor is an answer whose sources are not those it cites by
+    number.
+    """
+    done = taken[-1]
+    assert isinstance(done, Done)
+    told = [source.passage for source in done.sources[: len(_offered(taken))]]
+    has_run = any(isinstance(event, Ran) for event in taken)
+    return not (done.is_refused or done.is_cut or done.is_degraded or has_run) and told == _offered(taken)
+
+
+def _offered(taken: Sequence[Event]) -> list[Passage]:
+    """What the answer could cite in the end: tools may have added to it."""
+    found = [event for event in taken if isinstance(event, Found)]
+    return list(found[-1].passages) if found else []
 
 
 def key_of(question: Question) -> str:
@@ -96,7 +110,7 @@ def _keep(key: str, question: Question, taken: Sequence[Event]) -> None:
         "pieces": [
             event.text if isinstance(event, Text) else event.number for event in taken if isinstance(event, Text | Cite)
         ],
-        "offered": next((len(event.passages) for event in taken if isinstance(event, Found)), 0),
+        "offered": len(_offered(taken)),
         "places": keeping.places_of([source.passage for source in done.sources]),
         "marks": [[source.is_cited, [list(mark) for mark in source.marks]] for source in done.sources],
         "notice": done.notice,
