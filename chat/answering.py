@@ -1,7 +1,8 @@
 """A question becomes a cited answer: `answer()`, one stream of events that browser, API and command line all read.
 
-search -> passages into a prompt that fits -> the model's text, source numbers split off -> each cited sentence traced
-to its words on the page. A question the passages do not answer ends as refused, with the nearest of them.
+wording, moderation, answers kept from before -> search -> passages into a prompt that fits -> the model's text, source
+numbers split off -> each cited sentence traced to its words on the page. A question the passages do not answer ends as
+refused, with the nearest of them.
 """
 
 from __future__ import annotations
@@ -12,20 +13,24 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
+from chat.cache import cached
 from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
 from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
-from chat.prompts import NOT_FOUND, Prompt, build
+from chat.moderation import moderated, watched
+from chat.prompts import BUILT_IN, NOT_FOUND, Prompt, build
 from chat.researching import researcher
 from chat.sources import nearest, sources_of
 from chat.verification import WORD, content_stems
+from chat.wording import worded
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
 from documents.models import Document
@@ -74,9 +79,18 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 
     `model` answers in place of the question's deployment.
     """
+    question = await sync_to_async(worded)(question)
+    write = partial(_answer, model=model)
+    async with aclosing(moderated(question, write if model else partial(cached, write=write))) as events:
+        async for event in events:
+            yield event
+
+
+async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGenerator[Event]:
     clock = time.monotonic()
     try:
-        is_chosen, model = model is None, model or await sync_to_async(chat_model)(question)
+        is_chosen = model is None
+        model = watched(model or await sync_to_async(chat_model)(question), question)
         warnings = await afford(question, model)
     except (DeploymentsError, UnknownDeployment) as exc:
         yield Failed(type(exc).__name__, str(exc))
@@ -96,15 +110,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
         yield Failed(type(exc).__name__, str(exc))
         return
     passages, searched_s = searched.passages, time.monotonic() - clock
-    prompt = build(
-        question.text,
-        passages,
-        history=question.history,
-        instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
-        budget=window(model),
-        answer_tokens=settings.CHAT_ANSWER_TOKENS,
-        count=model.count,
-    )
+    prompt = prompt_of(question, passages, model)
     if passages and not prompt.passages:
         yield Failed("context_length_exceeded", NO_ROOM)
         return
@@ -136,6 +142,23 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
         model=model.name,
         tokens=draft.tokens,
         is_cut=draft.is_cut,
+        is_degraded=bool(searched.notices or draft.notices or warnings),
+        wording=question.wording or BUILT_IN,
+    )
+
+
+def prompt_of(question: Question, passages: Sequence[Passage], model: ChatModel) -> Prompt:
+    """What is sent: the very messages, of which the console shows a preview."""
+    return build(
+        question.text,
+        passages,
+        history=question.history,
+        summary=question.summary,
+        tone=question.wording.text if question.wording else "",
+        instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
+        budget=window(model),
+        answer_tokens=settings.CHAT_ANSWER_TOKENS,
+        count=model.count,
     )
 
 
@@ -292,4 +315,7 @@ def _how(
     rows += [("Looked further", said) for said in draft.looked]
     counted = f", {draft.tokens.input:,} + {draft.tokens.output:,} tokens" if draft.tokens.output else ""
     rows.append(("Answered by", f"{model.name}, {took_s:.1f} s{counted}"))
+    rows.append(("Worded by", str(question.wording or BUILT_IN)))
+    if question.summary:
+        rows.append(("Before that", f"summed up for the model: {question.summary}"))
     return [*rows, *(("But", notice) for notice in draft.notices)]

@@ -16,7 +16,7 @@ from ninja import Field, Router, Schema
 from chat.answering import afford, answer, chat_model
 from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.llm import Extractive
-from chat.models import web_address
+from chat.models.conversations import web_address
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage
@@ -31,7 +31,7 @@ NOT_THERE = "This is not in your documents."
 STATUS = {  # Of what is not here the service behind us is to blame: 502.
     **dict.fromkeys(("rate_limited", "busy", "service_fault", "unreachable", "circuit_open", "own_quota"), 503),
     **dict.fromkeys(("SearchBusy", "SearchUnavailable"), 503),
-    **dict.fromkeys(("content_filter", "context_length_exceeded"), 400),
+    **dict.fromkeys(("content_filter", "context_length_exceeded", "QuestionBlocked", "AnswerBlocked"), 400),
     "budget_spent": 429,
     "timeout": 504,
 }

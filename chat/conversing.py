@@ -21,7 +21,8 @@ from django.utils import timezone
 from chat.answering import answer
 from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Source, Text
 from chat.models import Citation, Conversation, Message, State
-from chat.prompts import Turn
+from chat.prompts import REFUSED, Turn
+from chat.summaries import with_summary
 from documents.models import Collection, Document
 from documents.retrieval import Passage
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5  # How often a stop is looked for.
 KEEP_S = 1.0  # How often what is written is kept.
 TURNS_REMEMBERED = 6
-REFUSED = "This is not in the documents."  # What a model reads of a refusal, later.
 
 
 class Draft:
@@ -53,6 +53,10 @@ class Draft:
         elif isinstance(event, Ran):
             self.runs.append({"code": event.code, "output": event.output})
 
+    def clear(self) -> None:
+        """Take back what was written: it may not be shown."""
+        self.content, self.passages, self.numbers = "", [], {}
+
     def cited(self) -> dict[int, Passage]:
         """Passages cited so far by the numbers shown."""
         return {shown: self.passages[offered - 1] for offered, shown in self.numbers.items()}
@@ -62,13 +66,15 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
     """Write a claimed answer, filling `draft`. Yields None when nothing has come for a while."""
     last_kept = time.monotonic()
     try:
-        events = answer(await sync_to_async(_question)(message))
+        events = answer(await with_summary(await sync_to_async(_question)(message), message))
         async with aclosing(events), aclosing(_until_stopped(events, message)) as coming:
             async for event in coming:
                 draft.take(event)
                 if isinstance(event, Done):
                     await sync_to_async(_finish)(message, draft, event)
                 elif isinstance(event, Failed):
+                    if event.withdraws:
+                        draft.clear()
                     await _end(message, draft, State.FAILED, event.sentence, event.code)
                 elif time.monotonic() - last_kept > KEEP_S:
                     last_kept = time.monotonic()
@@ -157,6 +163,7 @@ def _question(message: Message) -> Question:
         older_turns=older,
         deployment=conversation.deployment,
         grounding=message.grounding,
+        is_fresh=asked.replies.exclude(pk=message.pk).exists(),
     )
 
 
@@ -171,6 +178,7 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
             notice=done.notice,
             how=done.how,
             runs=draft.runs,
+            template=done.wording.template_id,
         )
 
 

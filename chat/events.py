@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
-from chat.prompts import Turn
+from chat.prompts import BUILT_IN, Turn, Wording
 from documents.retrieval import Passage
 from project.provider import Tokens
 from project.spending import Payer
@@ -29,6 +29,9 @@ class Question:
     grounding: str = ""  # "hybrid": our own search, whatever the deployment says
     purpose: str = "answer"
     api_key_id: int | None = None
+    wording: Wording | None = None  # None: the one that is active
+    summary: str = ""  # of what was said before `history`
+    is_fresh: bool = False  # Asked again: an answer that is kept will not do.
 
     @property
     def payer(self) -> Payer:
@@ -90,6 +93,9 @@ class Done:
     model: str
     tokens: Tokens
     is_cut: bool = False
+    is_cached: bool = False  # Nothing was asked: it was kept from before.
+    is_degraded: bool = False  # Something was out of order: the same question may be answered better in a minute.
+    wording: Wording = BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Failed:
     code: str
     sentence: str
     retry_after: int | None = None  # seconds, where it is known when it may work again
+    withdraws: bool = False  # What was written may not be shown any more.
 
 
 Event = Status | Found | Text | Cite | Ran | Done | Failed

@@ -24,11 +24,12 @@ from django.views.decorators.http import require_GET, require_POST
 from chat import conversing
 from chat.conversing import Draft, begin, converse
 from chat.estimating import estimated
-from chat.events import Cite, Status, Text
+from chat.events import Cite, Question, Status, Text
 from chat.forms import QuestionForm, TitleForm
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown
 from chat.models import Citation, Conversation, Message, State
+from chat.moderation import QuestionBlocked, check_question
 from chat.turns import conversation_list, peek_id, turn_of, turns_of
 from documents.models import FINDABLE, Collection, Document, page_url
 from documents.samples import sample_questions
@@ -110,9 +111,12 @@ async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     """Put a question to a new conversation, or to the one named."""
     user = await request.auser()
     try:
+        await check_question(
+            Question(request.POST.get("text", ""), user, deployment=request.POST.get("deployment", ""))
+        )
         message = await sync_to_async(_put)(request, user, pk)
-    except ValidationError as exc:
-        sentence = exc.messages[0]
+    except (ValidationError, QuestionBlocked) as exc:
+        sentence = exc.messages[0] if isinstance(exc, ValidationError) else str(exc)
         if _is_script(request):
             return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
         await sync_to_async(messages.error)(request, sentence)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from project.catalogue import CatalogueError, retirement_warning
-from project.deployments import DeploymentsError, deployments
+from project.deployments import Deployment, DeploymentsError, deployments
+from project.provider.moderation import CATEGORIES
 
 LECTERN = "lectern"  # The tag of the checks that a start runs; they touch neither database nor network.
 
@@ -23,7 +26,11 @@ def models(**_: Any) -> list[CheckMessage]:
     except (DeploymentsError, CatalogueError) as exc:
         return [Error(str(exc), id="project.E001")]
     warnings = filter(None, (retirement_warning(each.base, date.today()) for each in known.values()))
-    return [*_missing(), *(Warning(sentence, id="project.W001") for sentence in dict.fromkeys(warnings))]
+    return [
+        *_missing(),
+        *_moderation(known.values()),
+        *(Warning(sentence, id="project.W001") for sentence in dict.fromkeys(warnings)),
+    ]
 
 
 def _missing() -> Iterator[CheckMessage]:
@@ -37,3 +44,20 @@ def _missing() -> Iterator[CheckMessage]:
     asks_openai = settings.OPENAI_CHAT_MODEL or settings.OPENAI_EMBEDDING_MODEL
     if asks_openai and "api.openai.com" in settings.OPENAI_BASE_URL and not settings.OPENAI_API_KEY:
         yield Error("A model of OpenAI is named, but OPENAI_API_KEY is missing.", id="project.E004")
+
+
+def _moderation(known: Iterable[Deployment]) -> Iterator[CheckMessage]:
+    ways = {each.name: each.moderation for each in known}
+    for each in known:
+        if each.moderation == "openai" and each.connection.kind == "azure":
+            sentence = f"The deployment {each.name} is moderated by “openai”, but Azure has no moderations to ask."
+            yield Error(sentence, hint="Use “filter”, which reads what Azure's own filter reports.", id="project.E005")
+    if "openai" in ways.values() and (unknown := settings.MODERATION_LIMITS.keys() - set(CATEGORIES)):
+        sentence = f"LECTERN_MODERATION_LIMITS: OpenAI has no category “{min(unknown)}”."
+        yield Error(sentence, hint=f"There are {', '.join(CATEGORIES)}.", id="project.E006")
+    if "words" in {*ways.values(), settings.MODERATION}:
+        path = Path(settings.MODERATION_WORDS)
+        if not settings.MODERATION_WORDS:
+            yield Error("Moderation is by “words”, but LECTERN_MODERATION_WORDS names no list.", id="project.E007")
+        elif not (path.is_file() and os.access(path, os.R_OK)):
+            yield Error(f"LECTERN_MODERATION_WORDS: {path} cannot be read.", id="project.E008")

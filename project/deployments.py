@@ -17,12 +17,13 @@ from typing import Annotated, Any, Literal, cast
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from project.catalogue import Model, model_of
+from project.catalogue import CatalogueError, Model, model_of
 from project.parameters import Dialect
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Api = Literal["chat", "responses"]
 Grounding = Literal["hybrid", "data_sources", "file_search"]  # Who searches: Lectern, Azure, or a vector store there.
+Moderation = Literal["off", "openai", "filter", "words"]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]\S*$")]
 OPENAI = "https://api.openai.com/v1"
 SECRETS = ("key", "access_token", "connection_string", "encoded_api_key", "password")  # of a data source
@@ -37,6 +38,9 @@ class UnknownDeployment(LookupError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no model {name[:80]!r}.")
+
+
+UNUSABLE = (DeploymentsError, UnknownDeployment, CatalogueError)  # what `chosen` raises
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Deployment:
     code_interpreter: bool = False  # Whether questions on tables are computed by code that runs at the service.
     tools: bool = False  # Whether it may search further, open pages and compute while it answers.
     data_source: str = ""  # The name of what Azure searches, with grounding = "data_sources".
+    moderation: Moderation = "off"  # Who looks at what it is asked and what it answers.
 
 
 # The operator's file -------------------------------------------------------------------------------------------------
@@ -119,6 +124,7 @@ class _Deployment(_Written):
     code_interpreter: bool = False
     tools: bool = False
     data_source: str = ""
+    moderation: Moderation = "off"
 
 
 class _File(_Written):
@@ -220,6 +226,7 @@ def _of_environment() -> Deployment | None:
         requests_a_minute=settings.CHAT_REQUESTS_A_MINUTE,
         tokens_a_minute=settings.CHAT_TOKENS_A_MINUTE,
         generation={"reasoning_effort": settings.CHAT_EFFORT} if settings.CHAT_EFFORT else {},
+        moderation=cast("Moderation", settings.MODERATION),
     )
 
 
@@ -244,6 +251,7 @@ def _deployment(name: str, written: _Deployment, file: _File) -> Deployment:
         code_interpreter=written.code_interpreter,
         tools=written.tools,
         data_source=written.data_source,
+        moderation=written.moderation,
     )
 
 

@@ -1,6 +1,7 @@
 """Read the environment and keep the secrets that nobody gave; everything refuses nonsense by the variable's name."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def switch(name: str, default: bool) -> bool:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def limits(name: str) -> dict[str, float | str]:
+    """`hate=medium,violence=0.5`: a severity for each category, or a score from 0 to 1."""
+    found: dict[str, float | str] = {}
+    for part in words(name):
+        category, _, limit = (piece.strip() for piece in part.partition("="))
+        is_score = re.fullmatch(r"0(\.\d+)?|1(\.0+)?", limit)
+        if not category or not (is_score or limit in {"low", "medium", "high"}):
+            raise ImproperlyConfigured(f"{name}: {part!r} must be category=low, medium, high or a number from 0 to 1.")
+        found[category] = float(limit) if is_score else limit
+    return found
 
 
 def choice(name: str, options: tuple[str, ...]) -> str:

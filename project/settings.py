@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from project import local
-from project.environment import choice, fraction, kept_secret, switch, text, whole_number, words
+from project.environment import choice, fraction, kept_secret, limits, switch, text, whole_number, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(BASE_DIR / ".env")
@@ -195,7 +195,14 @@ SEARCH_BACKENDS = {
 }
 RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
-CONSOLE_PAGES = (("Health", "console-health"), ("Models", "console-models"), ("Spending", "console-spending"))
+CONSOLE_PAGES = (
+    ("Health", "console-health"),
+    ("Models", "console-models"),
+    ("Spending", "console-spending"),
+    ("Wording", "console-wording"),
+    ("Moderation", "console-moderation"),
+    ("Batches", "batches"),
+)
 COLLECTION_NAMES = "documents.models.collections.collection_names"
 INGEST_ATTEMPTS = 3
 LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
@@ -236,6 +243,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "check-consistency": {"task": "documents.tasks.check_consistency", "schedule": crontab(hour=3, minute=30)},
     "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -264,6 +272,13 @@ if not re.fullmatch(r"\d+(\.\d+)?", _price := text("LECTERN_EMBEDDING_PRICE", "0
 EMBEDDING_PRICE = float(_price)  # for a million tokens; 0: unknown
 CHAT_CONTEXT_TOKENS = whole_number("LECTERN_CONTEXT_TOKENS", 8_000, least=1_000)
 CHAT_ANSWER_TOKENS = whole_number("LECTERN_ANSWER_TOKENS", 1_000, least=50)
+CACHE_ANSWERS_S = whole_number("LECTERN_CACHE_ANSWERS", 0, most=43_200) * 60
+SUMMARISE_HISTORY = switch("LECTERN_SUMMARISE_HISTORY", False)
+MODERATION = choice("LECTERN_MODERATION", ("off", "openai", "filter", "words"))
+MODERATION_LIMITS = limits("LECTERN_MODERATION_LIMITS")
+MODERATION_WORDS = text("LECTERN_MODERATION_WORDS")
+MODERATION_FAILURE = choice("LECTERN_MODERATION_FAILURE", ("closed", "open"))
+MODERATION_KEEP_TEXT = switch("LECTERN_MODERATION_KEEP_TEXT", False)
 QUESTION_MAX_LETTERS = 20_000
 REQUESTS_A_MINUTE = whole_number("LECTERN_REQUESTS_A_MINUTE", 6_000, least=1)
 STREAMS_AT_ONCE = 2

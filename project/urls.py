@@ -34,6 +34,7 @@ urlpatterns = [
     path("console/spending.csv", pages.spending_csv, name="console-spending-csv"),
     path("usage/", pages.my_usage, name="usage"),
     path("usage.csv", pages.my_usage_csv, name="usage-csv"),
+    path("console/", include("chat.console_urls")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

@@ -24,6 +24,22 @@ HOSTILE = [
     "a\n\n<iframe src=x></iframe>",
     '[a](https://e.example "onmouseover=x")',
     "<div class=cite data-panel=/x>",
+    "[x](java&#115;cript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](vbscript:x)",
+    "[x](file:///etc/passwd)",
+    "[x](\\\\evil.example\\x)",
+    "[x][r]\n\n[r]: javascript:alert(1)",
+    "<javascript:alert(1)>",
+    "![x](/library/1/original)",
+    "![x](data:image/svg+xml,<svg onload=x>)",
+    "&lt;img src=x&gt; <img/src=x>",
+    "<link rel=prefetch href=https://evil.example>",
+    "<base href=https://evil.example>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'>",
+    "<form action=https://evil.example><button>",
+    "<a href='https://evil.example' ping='https://evil.example'>x</a>",
+    "<object data=x></object><embed src=x><video src=x></video>",
 ]
 
 
@@ -31,7 +47,9 @@ HOSTILE = [
 def test_nothing_hostile_survives(text):
     html = str(render(text, CHIPS)).lower()
     for forbidden in ("<script", "<img", "<iframe", "<svg", "<style", "<div class=\"cite", "href=\"javascript",
-                      "href=\"data", "href=\"//", "href=\"/admin", "href=\"/"):  # fmt: skip
+                      "href=\"data", "href=\"//", "href=\"/admin", "href=\"/",
+                      "href=\"file", "href=\"vbscript", "href=\"\\", "<link", "<base", "<meta", "<form", "<object",
+                      "<embed", "<video", "ping=\"", "<button"):  # fmt: skip
         assert forbidden not in html
 
 

@@ -16,7 +16,10 @@ from documents.embeddings.local import LOCAL_DIMENSIONS, LOCAL_MODEL, LocalEmbed
 from documents.embeddings.remote import RemoteEmbedder, remote_model_name
 from documents.embeddings.vectors import Embedded, Embedder, EmbeddingBusy, EmbeddingError, EmbeddingUnavailable
 from documents.models import EmbeddingCache, IndexVersion
+from project.cache import keep, kept
 from project.spending import Payer
+
+QUERY_KEPT_S = 86_400
 
 __all__ = [
     "LOCAL_DIMENSIONS",
@@ -66,8 +69,18 @@ def embed_cached(model_name: str, texts: Sequence[str], payer: Payer = NOBODY) -
 
 
 def embed_query(model_name: str, text: str, payer: Payer = NOBODY) -> np.ndarray:
-    """The vector of what somebody asks and waits for: ten seconds at most, with one more try if that may be soon."""
-    return embedder(model_name, payer).query(text)
+    """The vector of what somebody asks and waits for: ten seconds at most, with one more try if that may be soon.
+
+    The same question again within a day costs nothing; of its words only a hash is kept.
+    """
+    asked = embedder(model_name, payer)
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    key = f"vector:{model_name}:{settings.EMBEDDING_DIMENSIONS}:{asked.dimensions}:{digest}"
+    if held := kept(key):
+        return np.frombuffer(held, "<f4")
+    vector = asked.query(text)
+    keep(key, vector.astype("<f4").tobytes(), QUERY_KEPT_S)
+    return vector
 
 
 def embedder(model_name: str, payer: Payer = NOBODY) -> Embedder:

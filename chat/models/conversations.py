@@ -28,6 +28,8 @@ class Conversation(models.Model):
     title = models.CharField(max_length=120)
     collections = models.ManyToManyField(Collection, blank=True, help_text="Empty: all that the owner may read.")
     deployment = models.CharField(max_length=80, blank=True, help_text="Who answers. Empty: the default.")
+    summary = models.TextField(blank=True, help_text="What was said up to `summed_up_to`, in short, for the model.")
+    summed_up_to = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -107,6 +109,14 @@ class Message(models.Model):
     )
     runs = models.JSONField(
         default=list, blank=True, help_text='Code that was run for the answer: [{"code": "...", "output": "..."}, ...]'
+    )
+    template = models.ForeignKey(
+        "chat.PromptTemplate",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The wording it was asked for in; none: the built-in one.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
