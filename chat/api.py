@@ -16,7 +16,7 @@ from ninja import Field, Router, Schema
 from chat.answering import afford, answer, chat_model
 from chat.events import Cite, Done, Event, Failed, Found, Question, Text
 from chat.llm import Extractive
-from chat.models.conversations import web_address
+from chat.models import web_address
 from chat.prompts import Turn
 from documents.models import page_url
 from documents.retrieval import Passage

@@ -9,6 +9,7 @@ from chat.models.conversations import (
     Message,
     MessageQuerySet,
     State,
+    web_address,
 )
 from chat.models.moderation import ModerationEvent
 from chat.models.templates import CollectionTemplate, PromptTemplate
@@ -26,4 +27,5 @@ __all__ = [
     "ModerationEvent",
     "PromptTemplate",
     "State",
+    "web_address",
 ]
