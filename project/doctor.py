@@ -148,6 +148,8 @@ def _asking(deployment: Deployment) -> Callable[[float], Finding]:
             asyncio.run(_first_words(deployment, seconds))
         except ProviderError as exc:
             return Finding("bad", str(exc))
+        except TimeoutError:
+            return Finding("bad", f"No answer within {seconds:.0f} s.")
         warning = retirement_warning(deployment.base, date.today())
         return Finding("caution", warning) if warning else Finding("good")
 
@@ -158,7 +160,7 @@ async def _first_words(deployment: Deployment, seconds: float) -> None:
     """Have it say something, as cheaply as may be. Another deployment's answer would tell nothing of this one."""
     wanted = Wanted([{"role": "user", "content": "Answer with one word: ready"}], max_output_tokens=16, stream=True)
     call = Call(replace(deployment, fallback=""), wanted, Payer("probe"), patience_s=seconds)
-    async with aclosing(stream(call)) as pieces:
+    async with asyncio.timeout(seconds), aclosing(stream(call)) as pieces:
         async for _ in pieces:
             pass
 
