@@ -112,10 +112,12 @@ def test_from_a_dropped_pdf_to_the_lit_words(signed_in, asgi_server, alice, work
 
 @pytest.mark.slow
 @pytest.mark.skipif(not FILES.is_dir(), reason="The public reports are not beside this checkout.")
-def test_seventeen_real_reports_go_through_the_page_without_losing_one_of_theirs(signed_in, asgi_server, alice, worker):
+@pytest.mark.parametrize("count", [6, pytest.param(17, marks=pytest.mark.faults)])
+def test_real_reports_go_through_the_page_without_losing_one_of_theirs(signed_in, asgi_server, alice, worker, count):
     page = signed_in(alice)
     page.goto(f"{asgi_server}/library/")
-    reports = sorted([*(FILES / "agency").glob("*.pdf"), *(FILES / "ntsb").glob("*.pdf")])
+    reports = sorted([*FILES.glob("agency/*.pdf"), *FILES.glob("ntsb/*.pdf")], key=lambda path: path.stat().st_size)
+    reports = reports[:count]
     page.set_input_files('input[type="file"] >> nth=0', reports)
     ready = page.locator("#documents .state--good")
     deadline = time.monotonic() + 400
