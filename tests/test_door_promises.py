@@ -8,11 +8,14 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection as database
 
 from project.deployments import Connection, Deployment
 from project.models import Usage
+from project.parameters import Wanted
 from project.provider import (
+    Call,
     Filtered,
     Notice,
     ProviderBusy,
@@ -22,7 +25,9 @@ from project.provider import (
     Tokens,
     ToolCall,
     connections,
+    stream,
 )
+from project.spending import Payer
 from tests.fake_openai import Reply
 from tests.test_door import FILTERED, HATE, WAYS, ask, at, said, service, two, written
 
@@ -103,6 +108,21 @@ def test_a_model_that_thinks_is_given_longer_than_one_that_does_not(service):
 
     quick, patient = asyncio.run(limits())
     assert patient > 3 * quick
+
+
+@pytest.mark.parametrize("more", [{"hosted_tools": [{"type": "file_search"}]}, {"data_sources": [{"type": "x"}]}])
+def test_a_deployment_that_has_not_the_sources_does_not_stand_in(service, two, more):
+    service.replies = [said(404, "DeploymentNotFound")]
+    service.check = lambda *request: None  # Neither tool nor source is one.
+
+    async def asked() -> None:
+        wanted = Wanted([{"role": "user", "content": "When?"}], stream=True)
+        async for _ in stream(Call(two, wanted, Payer(), **more)):
+            pass
+
+    with pytest.raises(ProviderMisconfigured, match="knows no deployment"):
+        async_to_sync(asked)()
+    assert len(service.requests) == 1
 
 
 # What breaks in the middle -------------------------------------------------------------------------------------------
