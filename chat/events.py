@@ -105,8 +105,8 @@ class Failed:
     code: str
     sentence: str
     retry_after: int | None = None  # seconds, where it is known when it may work again
-    findings: Sequence[Finding] = ()  # of the content filter that stopped it
     withdraws: bool = False  # What was written may not be shown any more.
+    findings: Sequence[Finding] = ()  # of the content filter that stopped it
 
 
 Event = Status | Found | Text | Cite | Ran | Done | Failed

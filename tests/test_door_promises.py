@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx2
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection as database
@@ -27,7 +28,9 @@ from project.provider import (
     connections,
     stream,
 )
+from project.provider.errors import TABLE
 from project.spending import Payer
+from tests.conftest import ROOT
 from tests.fake_openai import Reply
 from tests.test_door import FILTERED, HATE, WAYS, ask, at, said, service, two, written
 
@@ -189,6 +192,11 @@ def test_lines_that_only_python_would_break_stay_whole(service):
     assert written(ask(at(service))) == "a\u2028b\x85c"
 
 
+def test_every_code_of_the_log_is_told_in_the_docs():
+    told = (ROOT / "docs" / "models.md").read_text()
+    assert [rule.code for _, rule in TABLE if f"`{rule.code}`" not in told] == []
+
+
 # Who we are ----------------------------------------------------------------------------------------------------------
 def test_no_stray_variable_adds_to_a_call(service, monkeypatch):
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN", "OPENAI_ADMIN_KEY"):
@@ -217,7 +225,16 @@ def test_clients_end_with_their_event_loop(service):
 
     clients = [asyncio.run(opened()) for _ in range(3)]
     assert all(client.is_closed() for client in clients)
-    assert not any(loop.is_closed() for loop in connections._kept)
+
+
+def test_a_client_that_cannot_be_made_keeps_no_event_loop():
+    async def opened() -> None:
+        await connections.async_client(Connection("odd", "compatible", "http://[::1/v1"))
+
+    before = len(connections._kept)
+    with pytest.raises(httpx2.InvalidURL):
+        asyncio.run(opened())
+    assert len(connections._kept) == before
 
 
 @pytest.fixture
