@@ -38,7 +38,7 @@ from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
-from project.provider import Cut, Notice, ProviderError, Tokens
+from project.provider import Cut, Notice, ProviderError, ProviderInterrupted, Tokens
 from project.spending import BudgetSpent
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,10 @@ GOES_ON = frozenset("and or but also then otherwise".split())
 POINTS_BACK = frozenset("it its they them their this that these those he she him her his there one ones same".split())
 NO_TOKENS = Tokens(0, 0)
 ANSWER_SECONDS = 120
+WORDLESS = (
+    "The model used all its tokens before it wrote a word. Ask for less, or ask an administrator about "
+    "LECTERN_ANSWER_TOKENS."
+)
 NO_ROOM = "No passage fits beside the question: shorten it, or ask an administrator about LECTERN_CONTEXT_TOKENS."
 
 
@@ -123,7 +127,7 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
                 async for event in events:
                     yield event
         except ProviderError as exc:
-            yield Failed(exc.code, str(exc))
+            yield Failed(exc.code, str(exc), findings=getattr(exc, "findings", ()))
             return
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
@@ -261,7 +265,10 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenera
     if held and not draft.is_refused:
         draft.pieces.append(held)
         yield Text(held)
-    draft.is_refused = draft.is_refused or not "".join(part for part in draft.pieces if isinstance(part, str)).strip()
+    said = "".join(part for part in draft.pieces if isinstance(part, str)).strip()
+    if draft.is_cut and not said and not draft.is_refused:
+        raise ProviderInterrupted(WORDLESS, "all_thought")
+    draft.is_refused = draft.is_refused or not said
 
 
 async def _still_coming(question: Question) -> str:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from chat.prompts import BUILT_IN, Turn, Wording
 from documents.retrieval import Passage
-from project.provider import Tokens
+from project.provider import Finding, Tokens
 from project.spending import Payer
 
 
@@ -106,6 +106,7 @@ class Failed:
     sentence: str
     retry_after: int | None = None  # seconds, where it is known when it may work again
     withdraws: bool = False  # What was written may not be shown any more.
+    findings: Sequence[Finding] = ()  # of the content filter that stopped it
 
 
 Event = Status | Found | Text | Cite | Ran | Done | Failed

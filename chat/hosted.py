@@ -288,7 +288,7 @@ class _Answer:
                     for event in await self._take(piece):
                         yield event
         except ProviderError as exc:
-            yield Failed(exc.code, str(exc))
+            yield Failed(exc.code, str(exc), findings=getattr(exc, "findings", ()))
             return
         except TimeoutError:
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")

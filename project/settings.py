@@ -269,6 +269,8 @@ OPENAI_EMBEDDING_MODEL = text("OPENAI_EMBEDDING_MODEL")
 EMBEDDING_DIMENSIONS = whole_number("LECTERN_EMBEDDING_DIMENSIONS", 0, most=4_000)
 if not re.fullmatch(r"\d+(\.\d+)?", _price := text("LECTERN_EMBEDDING_PRICE", "0")):
     raise ImproperlyConfigured(f"LECTERN_EMBEDDING_PRICE is {_price!r}: it must be a number, such as 0.02.")
+EMBEDDING_REQUESTS_A_MINUTE = whole_number("LECTERN_EMBEDDING_REQUESTS_A_MINUTE", 0)
+EMBEDDING_TOKENS_A_MINUTE = whole_number("LECTERN_EMBEDDING_TOKENS_A_MINUTE", 0)
 EMBEDDING_PRICE = float(_price)  # for a million tokens; 0: unknown
 CHAT_CONTEXT_TOKENS = whole_number("LECTERN_CONTEXT_TOKENS", 8_000, least=1_000)
 CHAT_ANSWER_TOKENS = whole_number("LECTERN_ANSWER_TOKENS", 1_000, least=50)

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 
-from tests.fake_openai import _properties as properties
+from tests.fake_openai import properties
 
 CHAT = json.loads((Path(__file__).parent / "specs" / "chat-completions.json").read_text())
 SPECS = json.loads((Path(__file__).parent / "specs" / "data-sources.json").read_text())

@@ -180,6 +180,26 @@ def test_a_failed_model_leaves_a_sentence_and_a_way_on(browse, alice, service):
     assert Message.objects.get(role="assistant").state == State.FAILED
 
 
+def test_a_question_that_a_filter_stops_is_told_its_category_and_kept(browse, alice, service):
+    add(alice)
+    found = {"violence": {"filtered": True, "severity": "medium"}}
+    error = {"code": "content_filter", "message": "x", "innererror": {"content_filter_result": found}}
+    service.replies = [Reply(status=400, error=error)]
+    http = browse(alice)
+    turn = put(http)
+    name, body = events(http, stream_url(turn))[-1]
+    assert name == "error" and "stopped this question (violence, medium)" in body["html"]
+    assert QUESTION in http.get(turn["conversation_url"]).text
+
+
+def test_an_answer_without_a_word_for_want_of_tokens_is_no_refusal(browse, alice, service):
+    add(alice)
+    service.replies = [Reply(pieces=[], finish="length")]
+    http = browse(alice)
+    name, body = events(http, stream_url(put(http)))[-1]
+    assert name == "error" and "before it wrote a word" in body["html"]
+
+
 def test_a_broken_connection_keeps_what_was_written(browse, alice, service):
     add(alice)
     service.replies = [Reply(pieces=["The rent is due"], cut=True)]

@@ -49,7 +49,8 @@ def service():
 def at(service: FakeOpenAI, way: str = "v1", base: str = "gpt-4o", **more) -> Deployment:
     """A deployment of this model, reached in this way."""
     if way in {"openai", "compatible"}:
-        connection = Connection("here", way, f"{service.url}/v1", key="secret")
+        path = "/v1" if way == "openai" else "/own/v1"
+        connection = Connection("here", way, f"{service.url}{path}", key="secret")
     else:
         connection = Connection("here", "azure", service.url, way, "secret")
     return Deployment("desk", connection, "desk-1", model_of(base), **more)
@@ -73,10 +74,11 @@ def written(pieces: list) -> str:
 # Ways in -------------------------------------------------------------------------------------------------------------
 WAYS = {
     "openai": ("/v1/chat/completions", "authorization"),
-    "compatible": ("/v1/chat/completions", "authorization"),
+    "compatible": ("/own/v1/chat/completions", "authorization"),
     "v1": ("/openai/v1/chat/completions", "authorization"),
     "preview": ("/openai/v1/chat/completions?api-version=preview", "authorization"),
     "2024-10-21": ("/openai/deployments/desk-1/chat/completions?api-version=2024-10-21", "api-key"),
+    "2025-04-01-preview": ("/openai/deployments/desk-1/chat/completions?api-version=2025-04-01-preview", "api-key"),
 }
 
 

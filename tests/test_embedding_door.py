@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from project import provider
-from project.provider import ProviderBusy, ProviderMisconfigured, Tokens
+from project.provider import ProviderBusy, ProviderError, ProviderMisconfigured, Tokens
 from project.waiting import retry_after
 from tests.conftest import ROOT
 from tests.fake_openai import FakeOpenAI, Vectors, vector
+
+pytestmark = pytest.mark.usefixtures("services")  # Circuits begin closed.
 
 
 @pytest.fixture
@@ -278,3 +280,33 @@ def test_a_date_to_wait_for_is_understood(settings, service):
     with pytest.raises(ProviderBusy) as caught:
         embed()
     assert 80 < (caught.value.retry_after or 0) <= 90
+
+
+# Its circuit and its quota -------------------------------------------------------------------------------------------
+def test_after_failures_in_a_row_the_service_is_left_alone(settings, service):
+    way_in(settings, service, "v1")
+    service.vectors = [Vectors(status=503)] * 5
+    for _ in range(5):
+        with pytest.raises(ProviderBusy, match="is busy"):
+            embed()
+    with pytest.raises(ProviderBusy, match="out of order") as caught:
+        embed()
+    assert len(service.requests) == 5 and (caught.value.retry_after or 0) > 0
+
+
+def test_a_service_that_refuses_is_there(settings, service):
+    way_in(settings, service, "v1")
+    service.vectors = [Vectors(status=status) for status in (401, 429, 400, 404, 403, 429)]
+    for _ in range(6):
+        with pytest.raises(ProviderError):
+            embed()
+    assert len(embed()[0]) == len(TEXTS)
+
+
+def test_texts_stand_in_line_for_half_of_their_time_where_the_quota_is_full(settings, service):
+    way_in(settings, service, "v1")
+    settings.EMBEDDING_REQUESTS_A_MINUTE = 1
+    embed()
+    with pytest.raises(ProviderBusy, match="at its limit") as caught:
+        embed(timeout=0.2)
+    assert len(service.requests) == 1 and (caught.value.retry_after or 0) > 0

@@ -54,11 +54,14 @@ class RemoteEmbedder:
         self._asked = asked or None
         self._model = provider.embedding_model()[1]
 
-    def embed(self, texts: Sequence[str], seconds: float = REQUEST_SECONDS) -> np.ndarray:
-        found = {place: vector for part in self.parts(texts, seconds) for place, vector in part.vectors.items()}
+    def embed(self, texts: Sequence[str], seconds: float = REQUEST_SECONDS, *, is_urgent: bool = False) -> np.ndarray:
+        parts = self.parts(texts, seconds, is_urgent=is_urgent)
+        found = {place: vector for part in parts for place, vector in part.vectors.items()}
         return np.vstack([found[place] for place in range(len(texts))])
 
-    def parts(self, texts: Sequence[str], seconds: float = REQUEST_SECONDS) -> Iterator[Part]:
+    def parts(
+        self, texts: Sequence[str], seconds: float = REQUEST_SECONDS, *, is_urgent: bool = False
+    ) -> Iterator[Part]:
         """Windows of one text may lie in two requests: its vector comes with the last, their mean by length."""
         windows = [_Window(owner, *window) for owner, text in enumerate(readable(texts)) for window in windows_of(text)]
         left = Counter(window.owner for window in windows)
@@ -67,7 +70,7 @@ class RemoteEmbedder:
         while todo:
             request = todo.popleft()
             try:
-                vectors, tokens = self._ask([window.text for window in request], seconds)
+                vectors, tokens = self._ask([window.text for window in request], seconds, is_urgent)
             except provider.ProviderTooLong as exc:  # Models behind servers of one's own may take but 512 tokens.
                 if not (shorter := _halved(request)):
                     raise EmbeddingUnavailable(str(exc), "embedding_refused") from exc
@@ -84,18 +87,20 @@ class RemoteEmbedder:
     def query(self, text: str) -> np.ndarray:
         ends = time.monotonic() + QUERY_SECONDS
         try:
-            return self.embed([text], QUERY_SECONDS)[0]
+            return self.embed([text], QUERY_SECONDS, is_urgent=True)[0]
         except EmbeddingBusy as exc:
             pause = 0.2 if exc.told is None else exc.told
             if pause > SOON_SECONDS or time.monotonic() + pause > ends - 1:
                 raise
         time.sleep(pause)
-        return self.embed([text], ends - time.monotonic())[0]
+        return self.embed([text], ends - time.monotonic(), is_urgent=True)[0]
 
-    def _ask(self, texts: list[str], seconds: float) -> tuple[np.ndarray, int]:
+    def _ask(self, texts: list[str], seconds: float, is_urgent: bool) -> tuple[np.ndarray, int]:
         try:
             spending.check(self.payer)
-            vectors, spent = provider.embed(texts, model=self._model, dimensions=self._asked, timeout=seconds)
+            vectors, spent = provider.embed(
+                texts, model=self._model, dimensions=self._asked, timeout=seconds, is_urgent=is_urgent
+            )
         except BudgetSpent as exc:
             raise EmbeddingBusy(str(exc), min(exc.retry_after, BUDGET_LOOK_SECONDS)) from exc
         except provider.ProviderBusy as exc:

@@ -69,7 +69,7 @@ async def stream(call: Call) -> AsyncGenerator[Piece]:
     ProviderError.
     """
     ends = time.monotonic() + call.patience_s
-    line = list(_line(call.deployment))
+    line = list(_line(call))
     for at, deployment in enumerate(line):
         has_begun = False
         # Nobody who waits stands in line here while another deployment may have room.
@@ -86,14 +86,23 @@ async def stream(call: Call) -> AsyncGenerator[Piece]:
             yield Notice(f"“{deployment.name}” could not be asked, so “{line[at + 1].name}” answers. {exc}")
 
 
-def _line(deployment: Deployment) -> Iterator[Deployment]:
-    """The deployment, its fallback, that one's fallback; each once."""
+def _line(call: Call) -> Iterator[Deployment]:
+    """The deployment, its fallback, that one's fallback; each once, and none that cannot stand in."""
+    deployment = call.deployment
     known, seen = deployments(), {deployment.name}
     yield deployment
     while deployment.fallback and deployment.fallback not in seen:
         deployment = known[deployment.fallback]
         seen.add(deployment.name)
-        yield deployment
+        if _can_stand_in(call, deployment):
+            yield deployment
+
+
+def _can_stand_in(call: Call, deployment: Deployment) -> bool:
+    """What lies at one service is found there alone, and over one way; an answer without it would be made up."""
+    if call.hosted_tools:
+        return (deployment.api, deployment.connection) == ("responses", call.deployment.connection)
+    return not call.data_sources or (deployment.api, deployment.connection.kind) == ("chat", "azure")
 
 
 async def _answered(call: Call, ends: float, is_passing: bool) -> AsyncGenerator[Piece]:

@@ -27,16 +27,16 @@ _kept: dict[asyncio.AbstractEventLoop, Kept] = {}
 async def async_client(connection: Connection, *, is_patient: bool = False) -> openai.AsyncOpenAI:
     """The client of this event loop: connections are kept open from one answer to the next, until the loop ends."""
     loop, key = asyncio.get_running_loop(), (connection, is_patient)
-    kept = _kept.setdefault(loop, {})
-    if key not in kept:
+    if key not in _kept.get(loop, {}):
         account = _account(connection, _awaited_entra_token)
         kind = openai.AsyncAzureOpenAI if "azure_endpoint" in account else openai.AsyncOpenAI
         timeout = PATIENT if is_patient else TIMEOUT
         http_client = openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=timeout)
         made = _by_name_alone(kind(**account, timeout=timeout, max_retries=0, http_client=http_client), connection)
-        kept[key] = made, _held(loop, made)
-        await anext(kept[key][1])
-    return kept[key][0]
+        held = _held(loop, made)
+        _kept.setdefault(loop, {})[key] = made, held
+        await anext(held)
+    return _kept[loop][key][0]
 
 
 async def _held(loop: asyncio.AbstractEventLoop, made: openai.AsyncOpenAI) -> AsyncGenerator[None]:

@@ -14,13 +14,18 @@ import numpy as np
 import openai
 from django.conf import settings
 
+from project.circuit import Circuit, CircuitOpen
 from project.deployments import Connection, azure_connection, openai_connection
 from project.provider.connections import client
 from project.provider.errors import TOO_LONG, ProviderBusy, ProviderError, ProviderMisconfigured, ProviderTooLong
 from project.provider.pieces import Tokens
+from project.quota import Quota, QuotaFull
+from project.tokens import count_tokens
 from project.waiting import retry_after
 
 log = logging.getLogger(__name__)
+
+OUTAGES = ("timeout", "unreachable", "service_fault")
 
 
 def embedding_model() -> tuple[str, str]:
@@ -34,11 +39,35 @@ def _connection() -> Connection:
     return azure_connection() if embedding_model()[0] == "azure" else openai_connection()
 
 
-def embed(texts: Sequence[str], *, model: str, dimensions: int | None, timeout: float) -> tuple[np.ndarray, Tokens]:
+def embed(
+    texts: Sequence[str], *, model: str, dimensions: int | None, timeout: float, is_urgent: bool = False
+) -> tuple[np.ndarray, Tokens]:
     """One row for each text, in their order, and what they cost; one request, never repeated here.
 
-    `timeout` in seconds holds for the whole of it. Raises ProviderBusy, ProviderTooLong or ProviderMisconfigured.
+    `timeout` in seconds holds for the whole of it, of which half may go by in the line for the quota. Urgent callers
+    stand before the others there. Raises ProviderBusy, ProviderTooLong or ProviderMisconfigured.
     """
+    ends = time.monotonic() + timeout
+    name = f"{embedding_model()[0]}:{model}"
+    circuit = Circuit(name)
+    quota = Quota(name, settings.EMBEDDING_REQUESTS_A_MINUTE, settings.EMBEDDING_TOKENS_A_MINUTE)
+    try:
+        turn = circuit.before()
+        reservation = quota.reserve(sum(map(count_tokens, texts)), patience_s=timeout / 2, urgent=is_urgent)
+    except (CircuitOpen, QuotaFull) as exc:
+        raise ProviderBusy(str(exc), exc.retry_after) from exc
+    try:
+        vectors, tokens = _asked(texts, model, dimensions, ends - time.monotonic())
+    except ProviderError as exc:
+        (circuit.failed if exc.code in OUTAGES else circuit.succeeded)(turn)
+        reservation.release()
+        raise
+    circuit.succeeded(turn)
+    reservation.settle(tokens.input)
+    return vectors, tokens
+
+
+def _asked(texts: Sequence[str], model: str, dimensions: int | None, timeout: float) -> tuple[np.ndarray, Tokens]:
     # Servers of one's own do not all know base64, which is a quarter of the size.
     is_packed = _connection().kind != "compatible"
     ends, connect = time.monotonic() + timeout, min(5.0, timeout / 4)
@@ -110,15 +139,16 @@ def _embedding_fault(exc: Exception, model: str, dimensions: int | None) -> Prov
     if isinstance(exc, httpx2.InvalidURL) or isinstance(exc.__cause__, httpx2.UnsupportedProtocol):
         return ProviderMisconfigured("The address of the embedding service is no address that can be called.")
     if isinstance(exc, openai.APITimeoutError | httpx2.TimeoutException):
-        return ProviderBusy("The embedding service does not answer.")
-    return ProviderBusy("The embedding service cannot be reached.")
+        return ProviderBusy("The embedding service does not answer.", code="timeout")
+    return ProviderBusy("The embedding service cannot be reached.", code="unreachable")
 
 
 def _refusal(exc: openai.APIStatusError, model: str, dimensions: int | None) -> ProviderError:
     if exc.status_code in {408, 409, 425, 429} or exc.status_code >= 500:
         is_spent = exc.code == "insufficient_quota"
         sentence = "The quota of the embedding service is used up." if is_spent else "The embedding service is busy."
-        return ProviderBusy(sentence, retry_after(exc.response.headers))
+        code = "service_fault" if exc.status_code >= 500 else "quota_spent" if is_spent else "rate_limited"
+        return ProviderBusy(sentence, retry_after(exc.response.headers), code)
     if exc.status_code in {401, 403}:
         return ProviderMisconfigured("The embedding service refuses the key.")
     if exc.status_code == 404:
