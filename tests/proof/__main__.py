@@ -1,0 +1,49 @@
+"""The figures of the verifier: `python -m tests.proof [--half tuning|held-out] [--json] [--show KIND]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+from tests.proof.cases import HALVES
+from tests.proof.passages import NoMaterialError
+from tests.proof.report import as_json, causes, outcome, printed, told
+from tests.proof.suite import KINDS, suite
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
+    parser.add_argument("--half", choices=HALVES, help="only these documents; both when left out")
+    parser.add_argument("--json", action="store_true", help="figures for programs")
+    parser.add_argument("--show", choices=KINDS, metavar="KIND", help=f"the single cases: {', '.join(KINDS)}")
+    parser.add_argument("--all", action="store_true", help="with --show: those judged rightly too")
+    given = parser.parse_args()
+    for half in [given.half] if given.half else HALVES:
+        try:
+            cases = suite(half)
+        except NoMaterialError as exc:
+            print(exc, file=sys.stderr)
+            return 1
+        chosen = [case for case in cases if given.show in (None, case.kind)]
+        outcomes = [outcome(case) for case in chosen]
+        if given.json:
+            print(as_json(outcomes))
+            continue
+        print(f"\n== {half}: {len(outcomes)} sentences\n{printed(outcomes)}")
+        if given.show:
+            is_true = given.show in ("true", "free true")
+            shown = [one for one in outcomes if given.all or one.is_flagged == is_true]
+            print("\n".join(map(told, shown)))
+        elif half == "tuning":
+            flagged = [one for one in outcomes if one.case.is_true and one.is_flagged]
+            print("\nFalse flags:", causes(outcomes), *map(told, flagged), sep="\n")
+        else:
+            print("\nFalse flags are listed of the tuning half only; --show lists these too, and spends them.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""The whole suite of a half: planted faults, near-verbatim true sentences, and those written by hand."""
+
+from __future__ import annotations
+
+from tests.proof import faults
+from tests.proof.cases import Case, Plant, drawn
+from tests.proof.truths import true_case
+
+PLANTS: dict[str, tuple[Plant, int]] = {
+    "true": (true_case, 300),
+    "number": (faults.number, 100),
+    "unit": (faults.unit, 80),
+    "date": (faults.date, 100),
+    "name": (faults.name, 80),
+    "negation": (faults.negation, 100),
+    "scope": (faults.scope, 100),
+    "quotation": (faults.quotation, 100),
+    "swapped citation": (faults.swapped, 100),
+    "merged facts": (faults.merged, 80),
+    "added detail": (faults.added, 100),
+}
+KINDS = tuple(PLANTS)
+
+
+def suite(half: str) -> list[Case]:
+    """Every case of a half, the same on every run. Raises NoMaterialError."""
+    return [case for kind, (plant, wanted) in PLANTS.items() for case in drawn(kind, half, plant, wanted)]
