@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 
@@ -10,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from tests.proof.cases import HALVES
 from tests.proof.passages import NoMaterialError
-from tests.proof.report import as_json, causes, outcome, printed, told
+from tests.proof.report import causes, outcome, printed, report, told
 from tests.proof.suite import KINDS, suite
 
 
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("--show", choices=KINDS, metavar="KIND", help=f"the single cases: {', '.join(KINDS)}")
     parser.add_argument("--all", action="store_true", help="with --show: those judged rightly too")
     given = parser.parse_args()
+    reports = {}
     for half in [given.half] if given.half else HALVES:
         try:
             cases = suite(half)
@@ -30,7 +32,7 @@ def main() -> int:
         chosen = [case for case in cases if given.show in (None, case.kind)]
         outcomes = [outcome(case) for case in chosen]
         if given.json:
-            print(as_json(outcomes))
+            reports[half] = report(outcomes)
             continue
         print(f"\n== {half}: {len(outcomes)} sentences\n{printed(outcomes)}")
         if given.show:
@@ -42,6 +44,8 @@ def main() -> int:
             print("\nFalse flags:", causes(outcomes), *map(told, flagged), sep="\n")
         else:
             print("\nFalse flags are listed of the tuning half only; --show lists these too, and spends them.")
+    if given.json:
+        print(json.dumps(reports, indent=1))
     return 0
 
 

@@ -16,8 +16,8 @@ from tests.proof.passages import Passage, passages
 SEED = 20260211
 HALVES = ("tuning", "held-out")
 WORDS_LEAST, WORDS_MOST = 8, 42
-PER_PASSAGE = 2
-SHARE = 0.2  # No document gives more than this share of a kind.
+PER_PASSAGE = 3
+SHARE = 0.25  # No document gives more than this share of a kind.
 
 PROSE = re.compile(r"[A-Z][^|_]*[.]")
 DEBRIS = re.compile(
@@ -94,8 +94,9 @@ def _is_prose(text: str) -> bool:
 def drawn(kind: str, half: str, plant: Plant, wanted: int) -> list[Case]:
     """As many cases of a kind, the same on every run, from as many passages and documents as possible."""
     dice = random.Random(f"{SEED} {kind} {half}")
-    pool = list(sources(half))
-    dice.shuffle(pool)
+    pool = shuffled(sources(half), dice)
+    pool += shuffled(pool, dice)  # A second time for what is scarce: another value of the sentence may be changed.
+    said: set[str] = set()
     per_passage: Counter[tuple[str, int, int]] = Counter()
     per_document: Counter[str] = Counter()
     cases: list[Case] = []
@@ -107,7 +108,8 @@ def drawn(kind: str, half: str, plant: Plant, wanted: int) -> list[Case]:
         if per_passage[place] == PER_PASSAGE or per_document[passage.document] >= SHARE * wanted:
             continue
         case = plant(source, dice)
-        if case is not None:
+        if case is not None and case.sentence not in said:
+            said.add(case.sentence)
             cases.append(case)
             per_passage[place] += 1
             per_document[passage.document] += 1

@@ -10,11 +10,13 @@ from tests.proof.passages import Passage, passages
 from tests.proof.truths import MONTHS, NOTE
 from tests.proof.words import (
     AUXILIARIES,
+    BODIES,
     COUNTRIES,
     CURRENCIES,
     DETAILS,
     FIRST_NAMES,
     INTENSIFIERS,
+    KNOWN_SURNAMES,
     NEW_ACRONYMS,
     NEW_BODIES,
     NEW_COUNTRIES,
@@ -36,21 +38,43 @@ FIGURE = re.compile(
 )
 # What makes figures behind it a name or a date, no amount.
 NO_AMOUNT = re.compile(
-    rf"(?:{MONTHS}|FY|fiscal year|Section|Goal|Objective|Strategy|Title|Part|Chapter|No\.|Order|Table|Figure|Action|Class"
-    r"|Form|Runway|runway|Interstate|Highway|Route|Article|Appendix|Phase|Level|Act of|Flight|World War|Euro|[A-Z]{2,}|"
-    r"heading of|heading|Goals|Strategies|Level)[ -]$"
+    rf"(?:{MONTHS}|FY|fiscal year|Section|Goal|Objective|Strategy|Title|Part|Chapter|No\.|Order|Table|Figure|Action"
+    r"|Class|Form|Runway|runway|Interstate|Highway|Route|Article|Appendix|Phase|Level|Flight|World War|Euro|[A-Z]{2,}"
+    r"|Act of|heading of|heading|Goals|Strategies|Office|Microsoft|Windows|chapter)[ -]$"
 )
 AT_LEAST = re.compile(r"(?:more than|over|at least|exceed\w*|above|minimum of|greater than|well over) [$£€]?$", re.I)
-AT_MOST = re.compile(r"(?:less than|under|up to|at most|fewer than|within|below|maximum of|as few as|no more than) [$£€]?$", re.I)
-YEAR = re.compile(r"(?<![\w.,/$£€:-])(1[0-9]\d\d|20[0-4]\d)(?=s?(?:[\s,.;)]|$))")
+AT_MOST = re.compile(
+    r"(?:less than|under|up to|at most|fewer than|within|below|maximum of|as few as|no more than) [$£€]?$", re.I
+)
+YEAR = re.compile(
+    rf"(?:\b(?:in|by|since|until|from|before|after|of|and|to|through|early|late|FY|year|the|{MONTHS})|\d,) "
+    r"(1[0-9]\d\d|20[0-4]\d)(?=s?(?:[,.;)](?:\s|$)| (?!times|kelvin|mln|people|men)|$))",
+    re.I,
+)
 MONTH = re.compile(rf"\b({MONTHS})\b(?= \d)")
 DAY = re.compile(rf"\b(?:{MONTHS}) (\d{{1,2}})\b(?!\d)")
 CENTURY = re.compile(r"\b(\d\d?)th(?=(?:-| )centur)")
-QUARTERS = 97  # a prime, so that changed figures look like nobody's round ones
+AFTERWARDS = re.compile(rf" (?:U\.S\.C|of the Act|{MONTHS})")
 NAME = re.compile(r"(?<![.!?\w] )(?<!^)\b(?:[A-Z][\w’'łóńąęśżź]+)(?: [A-Z][\w’'łóńąęśżź]+)*")
+MEASURES = [
+    re.compile(rf"(?<![\w.$-])(\d+(?:\.\d+)?)(?={unit}\b)")
+    for unit in (
+        "%| percent",
+        " feet",
+        " miles",
+        " million",
+        " billion",
+        " km",
+        " hours",
+        " years",
+        " people",
+        " pages",
+    )
+]
 SMALL = frozenset("a an the of to in on at by for and or with from as is are was were be its their this that".split())
 SUBJECT = re.compile(
-    r"^(?P<subject>(?:The |A |An )?[A-Z]?[\w’' -]{2,45}?) (?P<verb>is|are|was|were|has|have|had|will|can|must)\b (?P<rest>.+)$"
+    r"^(?P<subject>(?:The |A |An )?[A-Z]?[\w’' -]{2,45}?) (?P<verb>is|are|was|were|has|have|had|will|can|must)\b "
+    r"(?P<rest>.+)$"
 )
 WORD = re.compile(r"[A-Za-z]{4,}")
 
@@ -69,7 +93,8 @@ def number(source: Source, dice: random.Random) -> Case | None:
 def _is_amount(found: re.Match[str], text: str) -> bool:
     digits = found["digits"]
     is_year = not found["sign"] and re.fullmatch(r"1[0-9]\d\d|20\d\d", digits) is not None
-    return not is_year and not NO_AMOUNT.search(text[: found.start()]) and not text[found.end() :].startswith(" of the Act")
+    is_named = NO_AMOUNT.search(text[: found.start()]) or AFTERWARDS.match(text[found.end() :])
+    return not is_year and not is_named
 
 
 def _other_figure(found: re.Match[str], text: str, passage: Passage, dice: random.Random) -> str | None:
@@ -82,6 +107,8 @@ def _other_figure(found: re.Match[str], text: str, passage: Passage, dice: rando
     for way in shuffled(ways, dice):
         new = _scaled(found, way)
         bare = new.lstrip("$£€")
+        if re.match("%| percent", text[found.end() :]) and bare[0].isdigit() and float(bare.replace(",", "")) > 100:
+            continue
         if new != found[0] and not stands_in(bare, passage) and not stands_in(bare.replace(",", ""), passage):
             return new
     return None
@@ -145,8 +172,9 @@ def _other_date(old: str, before: str, dice: random.Random) -> str | None:
 
 def name(source: Source, dice: random.Random) -> Case | None:
     text = NOTE.sub("", source.text)
-    found_all = list(NAME.finditer(text)) + list(re.finditer(r"(?<!^)(?<!\()\b[A-Z]{3,5}\b(?!\))", text))
-    for found in shuffled(found_all, dice):
+    found_all = list(NAME.finditer(text))
+    acronyms = re.finditer(r"(?<!\()\b[A-Z]{3,5}\b(?!\))", text) if dice.random() < 0.3 else ()
+    for found in [*shuffled(found_all, dice), *shuffled(acronyms, dice)]:
         new = _other_name(found[0], text[: found.start()], dice)
         if new and not any(stands_in(part, source.passage) for part in re.findall(r"\w{4,}|[A-Z]{3,}", new)):
             if found[0].rstrip("’'s") in text[: found.start()] + text[found.end() :]:
@@ -157,8 +185,10 @@ def name(source: Source, dice: random.Random) -> Case | None:
 
 def _other_name(old: str, before: str, dice: random.Random) -> str | None:
     words = old.split()
-    if old.isupper() and old.isalpha() and len(old) >= 3:
+    if old in BODIES:
         return dice.choice(NEW_ACRONYMS)
+    if old in KNOWN_SURNAMES:
+        return dice.choice(SURNAMES)
     if any(word in NO_NAMES for word in words) and words[0] not in TITLES:
         return None
     if len(words) == 1 and old in COUNTRIES:
@@ -169,7 +199,11 @@ def _other_name(old: str, before: str, dice: random.Random) -> str | None:
         return " ".join([words[0], *dice.choice(NEW_NAMES).split()])
     if words[0] in FIRST_NAMES and len(words) == 2:
         return dice.choice(NEW_NAMES) if dice.random() < 0.5 else f"{words[0]} {dice.choice(SURNAMES)}"
-    if len(words) > 2 and re.search(r"\bthe $", before) and re.search(r"Office|Bureau|Admin|Agency|Institute|Board", old):
+    if (
+        len(words) > 2
+        and re.search(r"\bthe $", before)
+        and re.search(r"Office|Bureau|Admin|Agency|Institute|Board", old)
+    ):
         return dice.choice(NEW_BODIES)
     return None
 
@@ -184,7 +218,9 @@ def negation(source: Source, dice: random.Random) -> Case | None:
 
 
 def _denied(text: str, dice: random.Random) -> tuple[str, str] | None:
-    found = re.search(rf"\b({'|'.join(AUXILIARIES)}) (?=[a-z])", text)
+    found = re.search(
+        rf"(?<!There )\b({'|'.join(AUXILIARIES)}) (?!also|however|therefore|so|that|then|all)(?=[a-z])", text
+    )
     if not found or re.search(r"\b(not|never|no|nor|neither|only|whether|without|if|unless|except)\b", text):
         return None
     if re.search(r"\b(that|which|who|what|how|as)\b[^,]*$", text[: found.start()]) or found[1] in ("may", "must"):
@@ -222,6 +258,8 @@ def _opposite(text: str, dice: random.Random) -> tuple[str, str] | None:
         return None
     for found in shuffled(re.finditer(r"(?<!-)\b[a-z]+\b(?!-)", text), dice):
         new = OPPOSITES.get(found[0])
+        if found[0] == "with" and dice.random() < 0.7:
+            continue
         if new and new.split()[0] not in text and text[: found.start()].split()[-1:] != ["to be"]:
             return _put(text, found, new), f"{found[0]} -> {new}"
     return None
@@ -252,12 +290,12 @@ def quotation(source: Source, dice: random.Random) -> Case | None:
     if len(words) < 9 or re.search(r"[“”\"()]", text):
         return None
     first = dice.randrange(0, len(words) - 7)
-    piece = words[first : first + dice.randrange(7, 12)]
+    last = first + dice.randrange(5, 10)
+    piece = words[first:last]
     for way in shuffled([_reworded, _reworded, _inserted, _turned], dice):
         new = way(piece, dice)
         if new and " ".join(new).lower() not in " ".join(source.passage.text.split()).lower():
-            frame = dice.choice(['The document states: "{}".', 'In its own words, "{}".', 'It says that "{}".'])
-            said = frame.format(" ".join(new).strip(",;"))
+            said = " ".join([*words[:first], f'"{" ".join(new)}"', *words[last:]]) + "."
             return fault("quotation", source, said, f"{' '.join(piece)} -> {' '.join(new)}", "quotation")
     return None
 
@@ -288,6 +326,15 @@ def _turned(piece: list[str], dice: random.Random) -> list[str] | None:
 
 def swapped(source: Source, dice: random.Random) -> Case | None:
     """A true sentence that cites its neighbour: a passage of the same document, or of a report just like it."""
+    return _swapped("swapped citation", source, dice)
+
+
+def put_right(source: Source, dice: random.Random) -> Case | None:
+    """The same with the right passage among those that were offered: it is flagged, or led to that one."""
+    return _swapped("citation put right", source, dice)
+
+
+def _swapped(kind: str, source: Source, dice: random.Random) -> Case | None:
     if PRONOUN.match(source.text):
         return None
     said = NOTE.sub("", source.text)
@@ -295,9 +342,11 @@ def swapped(source: Source, dice: random.Random) -> Case | None:
     near = [other for other in passages() if other != own and other.half == own.half and _is_near(other, own)]
     for other in shuffled(near, dice)[:12]:
         if len(other.text) > 500 and _covered(said, other) < 0.5:
-            proof = ((1, source.start, source.end),)
-            any_of = frozenset(("no match", "number", "date", "name", "unit", "negation"))
-            return Case("swapped citation", said, (other,), (own,), "", f"cites p{other.page}", proof, any_of)
+            is_there = kind == "citation put right"
+            beside = (own,) if is_there else tuple(one for one in company(other) if _covered(said, one) < 0.5)
+            proof = ((1, source.start, source.end),) if is_there else ()
+            any_of = frozenset(("no match", "number", "date", "name", "unit", "negation", "scope"))
+            return Case(kind, said, (other,), beside, "", f"cites {other.document} p{other.page}", proof, any_of)
     return None
 
 
@@ -329,7 +378,7 @@ def added(source: Source, dice: random.Random) -> Case | None:
 def merged(source: Source, dice: random.Random) -> Case | None:
     """Two facts of one passage tied together wrongly: the subject of one with what is said of the other, or values."""
     neighbours = _neighbours(source)
-    for way in shuffled([_of_two_subjects, _values_across, _values_across], dice):
+    for way in shuffled([_of_two_subjects, _values_across, _values_within], dice):
         for other in shuffled(neighbours, dice):
             made = way(source, other)
             if made:
@@ -345,6 +394,21 @@ def _neighbours(source: Source) -> list[Source]:
     return [other for other in sources(source.passage.half) if other.passage == source.passage and other != source]
 
 
+def _values_within(source: Source, _: Source) -> tuple[str, str] | None:
+    """Two values of one sentence, each in the place of the other."""
+    text = NOTE.sub("", source.text)
+    for pattern in (YEAR, *MEASURES):
+        found = list(pattern.finditer(text))
+        if len(found) != 2 or found[0][1] == found[1][1]:
+            continue
+        (left, right), (one, two) = (first.span(1) for first in found), (first[1] for first in found)
+        between = text[left[1] : right[0]]
+        if len(between.split()) < 4 or "compared" in text or "while" in between:
+            continue
+        return text[: left[0]] + two + between + one + text[right[1] :], f"{one} and {two} change places"
+    return None
+
+
 def _of_two_subjects(source: Source, other: Source) -> tuple[str, str] | None:
     own, its = SUBJECT.match(NOTE.sub("", source.text)), SUBJECT.match(NOTE.sub("", other.text))
     if not own or not its or own["verb"] != its["verb"]:
@@ -352,7 +416,12 @@ def _of_two_subjects(source: Source, other: Source) -> tuple[str, str] | None:
     left, right = ({word[:5].lower() for word in WORD.findall(found["subject"])} for found in (own, its))
     if not left or not right or left & right or PRONOUN.match(source.text) or PRONOUN.match(other.text):
         return None
-    if _may_be_one(own["subject"]) or _may_be_one(its["subject"]) or _covered(own["subject"], _only(its["rest"])) > 0:
+    if (
+        own["verb"] == "will"
+        or _may_be_one(own["subject"])
+        or _may_be_one(its["subject"])
+        or _covered(own["subject"], _only(its["rest"])) > 0
+    ):
         return None
     return f"{own['subject']} {its['verb']} {its['rest']}", f"{its['subject']} -> {own['subject']}"
 
@@ -360,8 +429,19 @@ def _of_two_subjects(source: Source, other: Source) -> tuple[str, str] | None:
 def _may_be_one(subject: str) -> bool:
     """A subject that may mean the same as another one of its passage, so that nothing would be wrong."""
     return bool(
-        re.search(r"(?i)\b(the agency|department|epa|dhs|dol|dot|gsa|nara|doc|commerce|we|he|it|they|us|two|one|there)\b", subject)
-        or re.search(r"(?i)\b(effort|goal|strateg|initiative|program|work|approach|result|year|area|case|which|that)", subject)
+        re.search(
+            r"(?i)\b(the agency|department|epa|dhs|dol|dot|gsa|nara|doc|commerce|we|he|it|they|us|two|one|there)\b",
+            subject,
+        )
+        or re.search(
+            r"(?i)\b(effort|goal|strateg|initiative|program|work|approach|result|year|area|case|which|that)", subject
+        )
+        or re.match(
+            r"(?:While|Although|How|Because|In|If|When|There|What|Where|As|Only|Since|During|After|On|At|By)\b", subject
+        )
+        or re.search(
+            r"\b(?:and|this|these|service|solution|website|step|configuration|innovation|user|system)s?$", subject
+        )
         or "," in subject
     )
 
@@ -373,12 +453,13 @@ def _only(text: str) -> Passage:
 def _values_across(source: Source, other: Source) -> tuple[str, str] | None:
     """The other sentence's value of the same kind in the place of ours."""
     text, its = NOTE.sub("", source.text), NOTE.sub("", other.text)
-    for pattern in (YEAR, re.compile(r"(?<![\w.$])(\d+(?:\.\d+)?)(?=%| percent| feet| miles| million| km| hours)")):
+    for pattern in (YEAR, *MEASURES):
         ours, theirs = list(pattern.finditer(text)), list(pattern.finditer(its))
         if len(ours) == 1 and theirs and not PRONOUN.match(text):
             new = next((found[1] for found in theirs if found[1] not in text), None)
-            if new and not _bounded(text[: ours[0].start()]) and text.count(new) == 0:
-                return _put(text, ours[0], new), f"{ours[0][1]} -> {new}, of another sentence"
+            if new and not _bounded(text[: ours[0].start(1)]):
+                said = text[: ours[0].start(1)] + new + text[ours[0].end(1) :]
+                return said, f"{ours[0][1]} -> {new}, of another sentence"
     return None
 
 

@@ -125,5 +125,7 @@ def _way() -> str:
     import documents.extraction as reading
 
     sources = [path for module in (cutting, reading) for path in Path(module.__file__ or "").parent.rglob("*.py")]
-    stamps = (f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted([*sources, Path(__file__)]))
+    stamps = (
+        f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted([*sources, Path(__file__)])
+    )
     return hashlib.sha256("\n".join(stamps).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ Z = 1.959964
 ALL = "number, unit, date, name, negation, scope, quotation, swapped citation, merged facts, added detail".split(", ")
 TRUE = ("true", "free true")
 # Whatever is wrong there must stand beside what is right: the span is checked where one sentence proves or disproves.
-SPANNED = frozenset(("number", "unit", "date", "name", "negation", "scope", "quotation", *TRUE))
+SPANNED = frozenset(("number", "unit", "date", "name", "negation", "scope", "quotation", "citation put right", *TRUE))
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,14 @@ class Outcome:
 
     @property
     def is_flagged(self) -> bool:
-        return self.verdict in ("partly", "unsupported")
+        """Whether the reader is told: with a mark, or by a marker that leads to another passage than the cited one."""
+        spans = self.proof.spans if self.proof else ()
+        is_led_away = self.verdict == "supported" and spans and all(one > len(self.case.cited) for one, _, _ in spans)
+        return self.verdict in ("partly", "unsupported") or bool(is_led_away)
 
     @property
     def has_right_reason(self) -> bool:
-        return not self.case.reasons or self.reason in self.case.reasons
+        return self.verdict == "supported" or not self.case.reasons or self.reason in self.case.reasons
 
     @property
     def has_right_span(self) -> bool:
@@ -115,7 +117,9 @@ def printed(outcomes: list[Outcome]) -> str:
     found = figures(outcomes)
     lines = [f"{'kind':17}{'n':>5}  {'flagged (95 %)':22}{'unsupported (95 %)':22}{'reason':>8}{'span':>8}{'ms':>7}"]
     for kind, row in found.items():
-        reason, span = (f"{row[what]['share']:.1%}" if row[what]["of"] else "" for what in ("right reason", "right span"))
+        reason, span = (
+            f"{row[what]['share']:.1%}" if row[what]["of"] else "" for what in ("right reason", "right span")
+        )
         lines.append(
             f"{kind:17}{row['flagged']['of']:5}  {_cell(row['flagged']):22}{_cell(row['unsupported']):22}"
             f"{reason:>8}{span:>8}{row['ms']['median']:7.1f}"
@@ -139,15 +143,22 @@ def told(one: Outcome) -> str:
         " ".join((case.cited + case.others)[index].text[start:end].split()) for index, start, end in case.proof
     )
     lead = f" [{case.lead}]" if case.lead else ""
-    return f"- {one.verdict} {why}\n  {place}{lead} ({case.changed})\n  said:  {case.sentence}\n  stands: {stands[:600]}"
+    return (
+        f"- {one.verdict} {why}\n  {place}{lead} ({case.changed})\n  said:  {case.sentence}\n  stands: {stands[:600]}"
+    )
 
 
 def causes(outcomes: list[Outcome]) -> str:
     """How often which reason flagged a true sentence."""
-    counted = Counter((one.case.kind, one.reason, one.verdict) for one in outcomes if one.case.is_true and one.is_flagged)
-    return "\n".join(f"{count:4} {kind}: {reason} ({verdict})" for (kind, reason, verdict), count in counted.most_common())
+    counted = Counter(
+        (one.case.kind, one.reason, one.verdict) for one in outcomes if one.case.is_true and one.is_flagged
+    )
+    return "\n".join(
+        f"{count:4} {kind}: {reason} ({verdict})" for (kind, reason, verdict), count in counted.most_common()
+    )
 
 
-def as_json(outcomes: list[Outcome]) -> str:
+def report(outcomes: list[Outcome]) -> dict[str, dict]:
+    """The figures of all kinds and over them, for programs."""
     found = figures(outcomes)
-    return json.dumps({"kinds": found, **summed(found)}, indent=1)
+    return {"kinds": found, **summed(found)}

@@ -16,6 +16,7 @@ PLANTS: dict[str, tuple[Plant, int]] = {
     "scope": (faults.scope, 100),
     "quotation": (faults.quotation, 100),
     "swapped citation": (faults.swapped, 100),
+    "citation put right": (faults.put_right, 60),
     "merged facts": (faults.merged, 80),
     "added detail": (faults.added, 100),
 }

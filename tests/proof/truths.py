@@ -78,10 +78,8 @@ def _reworded(text: str) -> str:
         found = re.search(pattern, text)
         if not found or (pattern.startswith(r"\butiliz") and found[1] != "e"):
             continue
-        if into == "UP":
-            text = found[1].upper() + text[found.end() :]
-        else:
-            text = re.sub(pattern, into, text)
+        is_opening = into == "UP"
+        text = found[1].upper() + text[found.end() :] if is_opening else re.sub(pattern, into, text)
         done += 1
         if done == 3:
             break
@@ -116,7 +114,8 @@ def _quoted(dice: random.Random) -> Callable[[str], str]:
         if re.search(r"[“”\"()]", text) or len(words) < 10:
             return text
         first = dice.randrange(0, len(words) - 8)
-        piece = " ".join(words[first : first + dice.randrange(5, 9)]).strip(",;")
-        return f'The source puts it this way: "{piece}".'
+        last = first + dice.randrange(5, 9)
+        piece = " ".join(words[first:last])
+        return " ".join([*words[:first], f'"{piece}"', *words[last:]]) + "."
 
     return quoted

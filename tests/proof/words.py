@@ -59,7 +59,6 @@ UNITS = {
     "kbit/s": ["Mbit/s"],
     "caps": ["goals"],
     "goals": ["caps"],
-    "times": ["percent"],
 }
 CURRENCIES = {"$": ["€", "£"], "£": ["$", "€"], "€": ["$", "£"]}
 
@@ -92,6 +91,19 @@ TOWNS = frozenset(
     Wolverhampton Wimbledon Watford Ipswich Southampton Leeds""".split()
 )
 NEW_TOWNS = "Aberdeen Lisbon Toulouse Bremen Cleveland Tucson Spokane Ravenna Debrecen Plymouth Omaha Bologna".split()
+# One word, and everybody knows whom it means.
+KNOWN_SURNAMES = frozenset(
+    """Watt Newcomen Savery Trevithick Stephenson Papin Murray Woolf Corliss Baran Davies Roberts Newton Einstein
+    Galileo Aristotle Archimedes Coulomb Maxwell Koch Kleinrock Scantlebury Chopin Curie Guiscard Bohemond Rollo
+    Komnenos Nadella Hood Bellamy Hughes Rush Saunders Larry Metchnikoff Faraday Heisenberg Philoponus Rankine Carnot
+    Boulton Blücher Salamanca Watford Wulfstan Tancred Bolesław Sigismund Kordecki Walsh Regan Buttigieg Raimondo
+    Tymnet Telenet Cyclades Merit""".split()
+)
+BODIES = frozenset(
+    """EPA DHS DOL DOT GSA NARA DOC NOAA NIST NTIA ITA BIS EDA MBDA FHWA FTA FRA FAA FMCSA NHTSA OSHA MSHA EBSA WHD
+    OFCCP VETS ETA BLS OLMS FEMA CBP ICE TSA USCG CISA FBI NATO USPTO PHMSA MARAD ILAB ODEP OWCP PBGC OMB DOD HUD
+    FAS PBS NTSB OASP OCFO USCIS""".split()
+)
 NEW_ACRONYMS = "USDA NOAA FEMA NIST NASA OPM BLM USGS FCC FDA OECD UNICEF IAEA".split()
 NEW_BODIES = [
     *("Office of Tariff Review", "Bureau of Rural Affairs", "Institute of Public Statistics", "National Harbour Board"),
@@ -110,7 +122,7 @@ NO_NAMES = frozenset(
 # Verbs and adjectives turned round; each stands for itself and no other form.
 OPPOSITES = {
     "increase": "decrease",
-    "increased": "fell",
+    "increased": "decreased",
     "increases": "decreases",
     "increasing": "decreasing",
     "reduce": "raise",
@@ -123,7 +135,7 @@ OPPOSITES = {
     "strengthening": "weakening",
     "expand": "shrink",
     "expanding": "shrinking",
-    "expanded": "shrank",
+    "expanded": "narrowed",
     "support": "oppose",
     "supports": "opposes",
     "allow": "forbid",
@@ -202,8 +214,8 @@ WIDER = [
     (r"\blargely\b", "completely"),
     (r"\bpartly\b", "wholly"),
     (r"\bpartially\b", "completely"),
-    (r"\bnearly\b", "exactly"),
-    (r"\balmost\b", "exactly"),
+    (r"\bnearly (?=[$\d])", "exactly "),
+    (r"\balmost (?=[$\d])", "exactly "),
     (r"\bapproximately (?=[$\d])", "exactly "),
     (r"\babout (?=[$\d])", "precisely "),
     (r"\baround (?=[$\d])", "exactly "),
@@ -223,7 +235,6 @@ WIDER = [
     (r"\bwhere appropriate\b", "everywhere"),
     (r"\bas appropriate\b", "in every instance"),
     (r"\bwhen possible\b", "without exception"),
-    (r"\bone of the\b", "the only one of the"),
     (r"\bin part\b", "entirely"),
     (r"\btend to\b", "always"),
     (r"\ba variety of\b", "every kind of"),
