@@ -73,7 +73,8 @@ MEASURES = [
 ]
 SMALL = frozenset("a an the of to in on at by for and or with from as is are was were be its their this that".split())
 SUBJECT = re.compile(
-    r"^(?P<subject>(?:The |A |An )?[A-Z]?[\w’' -]{2,45}?) (?P<verb>is|are|was|were|has|have|had|will|can|must)\b "
+    r"^(?P<subject>(?:The |A |An )?[A-Z]?[\w’' -]{2,45}?) "
+    r"(?P<verb>is|are|was|were|has|have|had|can|must|became|began|made|gave|took|won|led|[a-z]+ed)\b "
     r"(?P<rest>.+)$"
 )
 WORD = re.compile(r"[A-Za-z]{4,}")
@@ -278,7 +279,12 @@ def scope(source: Source, dice: random.Random) -> Case | None:
     text = NOTE.sub("", source.text)
     for pattern, into in shuffled(WIDER, dice):
         found = re.search(pattern, text)
-        if not found or into.strip() in text or re.search(r"\b(not|never|no|unless|if)\b", text):
+        if (
+            not found
+            or len(re.findall(pattern, text)) > 1
+            or into.strip() in text
+            or re.search(r"\b(not|never|no|unless|if)\b", text)
+        ):
             continue
         return fault("scope", source, _put(text, found, into), f"{found[0]} -> {into}", "scope")
     return None
@@ -411,19 +417,21 @@ def _values_within(source: Source, _: Source) -> tuple[str, str] | None:
 
 def _of_two_subjects(source: Source, other: Source) -> tuple[str, str] | None:
     own, its = SUBJECT.match(NOTE.sub("", source.text)), SUBJECT.match(NOTE.sub("", other.text))
-    if not own or not its or own["verb"] != its["verb"]:
+    if not own or not its or _form(own["verb"]) != _form(its["verb"]):
+        return None
+    if re.match("The (?:first|second|third)", own["subject"]):
         return None
     left, right = ({word[:5].lower() for word in WORD.findall(found["subject"])} for found in (own, its))
     if not left or not right or left & right or PRONOUN.match(source.text) or PRONOUN.match(other.text):
         return None
-    if (
-        own["verb"] == "will"
-        or _may_be_one(own["subject"])
-        or _may_be_one(its["subject"])
-        or _covered(own["subject"], _only(its["rest"])) > 0
-    ):
+    if _may_be_one(own["subject"]) or _may_be_one(its["subject"]) or _covered(own["subject"], _only(its["rest"])) > 0:
         return None
     return f"{own['subject']} {its['verb']} {its['rest']}", f"{its['subject']} -> {own['subject']}"
+
+
+def _form(verb: str) -> str:
+    """What a verb agrees with: of the past, but for was and were, any subject will do."""
+    return verb if verb in ("is", "are", "was", "were", "has", "have", "can", "must") else "past"
 
 
 def _may_be_one(subject: str) -> bool:
