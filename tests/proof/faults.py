@@ -29,6 +29,7 @@ from tests.proof.words import (
     SURNAMES,
     TITLES,
     TOWNS,
+    UMBRELLAS,
     UNITS,
     WIDER,
 )
@@ -74,7 +75,7 @@ MEASURES = [
 SMALL = frozenset("a an the of to in on at by for and or with from as is are was were be its their this that".split())
 SUBJECT = re.compile(
     r"^(?P<subject>(?:The |A |An )?[A-Z]?[\w’' -]{2,45}?) "
-    r"(?P<verb>is|are|was|were|has|have|had|can|must|became|began|made|gave|took|won|led|[a-z]+ed)\b "
+    r"(?P<verb>is|are|was|were|has|have|had|can|must|became|began|made|gave|took|won|led|arrived|stated|reported)\b "
     r"(?P<rest>.+)$"
 )
 WORD = re.compile(r"[A-Za-z]{4,}")
@@ -384,7 +385,7 @@ def added(source: Source, dice: random.Random) -> Case | None:
 def merged(source: Source, dice: random.Random) -> Case | None:
     """Two facts of one passage tied together wrongly: the subject of one with what is said of the other, or values."""
     neighbours = _neighbours(source)
-    for way in shuffled([_of_two_subjects, _values_across, _values_within], dice):
+    for way in shuffled([_of_two_subjects, _values_across, _values_within, _names_across], dice):
         for other in shuffled(neighbours, dice):
             made = way(source, other)
             if made:
@@ -398,6 +399,17 @@ def _neighbours(source: Source) -> list[Source]:
     from tests.proof.cases import sources
 
     return [other for other in sources(source.passage.half) if other.passage == source.passage and other != source]
+
+
+def _names_across(source: Source, other: Source) -> tuple[str, str] | None:
+    """The other sentence's name in the place of ours."""
+    text, its = NOTE.sub("", source.text), NOTE.sub("", other.text)
+    for kind in (KNOWN_SURNAMES, COUNTRIES, BODIES - UMBRELLAS):
+        ours = [found for found in re.finditer(r"\w+", text) if found[0] in kind]
+        theirs = [found[0] for found in re.finditer(r"\w+", its) if found[0] in kind and found[0] not in text]
+        if len(ours) == 1 and theirs and "(" not in text:
+            return _put(text, ours[0], theirs[0]), f"{ours[0][0]} -> {theirs[0]}, of another sentence"
+    return None
 
 
 def _values_within(source: Source, _: Source) -> tuple[str, str] | None:
@@ -451,6 +463,7 @@ def _may_be_one(subject: str) -> bool:
             r"\b(?:and|this|these|service|solution|website|step|configuration|innovation|user|system)s?$", subject
         )
         or "," in subject
+        or len(subject.split()) > 5
     )
 
 

@@ -104,6 +104,7 @@ BODIES = frozenset(
     OFCCP VETS ETA BLS OLMS FEMA CBP ICE TSA USCG CISA FBI NATO USPTO PHMSA MARAD ILAB ODEP OWCP PBGC OMB DOD HUD
     FAS PBS NTSB OASP OCFO USCIS""".split()
 )
+UMBRELLAS = frozenset("EPA DHS DOL DOT GSA NARA DOC OMB TTS".split())  # What their offices do, they do.
 NEW_ACRONYMS = "USDA NOAA FEMA NIST NASA OPM BLM USGS FCC FDA OECD UNICEF IAEA".split()
 NEW_BODIES = [
     *("Office of Tariff Review", "Bureau of Rural Affairs", "Institute of Public Statistics", "National Harbour Board"),
