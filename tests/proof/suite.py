@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.proof import faults
 from tests.proof.cases import Case, Plant, drawn
+from tests.proof.free import free_cases
 from tests.proof.truths import true_case
 
 PLANTS: dict[str, tuple[Plant, int]] = {
@@ -20,9 +21,10 @@ PLANTS: dict[str, tuple[Plant, int]] = {
     "merged facts": (faults.merged, 80),
     "added detail": (faults.added, 100),
 }
-KINDS = tuple(PLANTS)
+KINDS = (*PLANTS, "free true", "free false")
 
 
 def suite(half: str) -> list[Case]:
     """Every case of a half, the same on every run. Raises NoMaterialError."""
-    return [case for kind, (plant, wanted) in PLANTS.items() for case in drawn(kind, half, plant, wanted)]
+    planted = [case for kind, (plant, wanted) in PLANTS.items() for case in drawn(kind, half, plant, wanted)]
+    return planted + sorted(free_cases(half), key=lambda case: case.kind, reverse=True)
