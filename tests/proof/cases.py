@@ -95,7 +95,7 @@ def drawn(kind: str, half: str, plant: Plant, wanted: int) -> list[Case]:
     """As many cases of a kind, the same on every run, from as many passages and documents as possible."""
     dice = random.Random(f"{SEED} {kind} {half}")
     pool = shuffled(sources(half), dice)
-    pool += shuffled(pool, dice)  # A second time for what is scarce: another value of the sentence may be changed.
+    pool += shuffled(pool * 2, dice)  # Again for what is scarce: another value of the sentence may be changed.
     said: set[str] = set()
     per_passage: Counter[tuple[str, int, int]] = Counter()
     per_document: Counter[str] = Counter()
@@ -139,3 +139,7 @@ def shuffled(items: Iterable[Item], dice: random.Random) -> list[Item]:
 def stands_in(word: str, passage: Passage) -> bool:
     """Whether a word or figure stands anywhere in what the verifier is shown of the passage."""
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", f"{passage.around}\n{passage.text}", re.I) is not None
+
+
+def put(text: str, found: re.Match[str], new: str) -> str:
+    return text[: found.start()] + new + text[found.end() :]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import tempfile
 from dataclasses import asdict, astuple, dataclass
@@ -15,7 +14,7 @@ from chat.verification import Evidence
 from documents.chunking import split, table_spans
 from documents.extraction import ExtractedPage, Order, extract, kind_of
 
-EVAL = Path(os.environ.get("PROOF_FOLDER", "/work/shared/eval"))
+EVAL = Path(__file__).resolve().parents[3] / "shared" / "eval"  # It lies beside the project.
 CACHE = Path(tempfile.gettempdir()) / "lectern-proof"
 TOKENS = 400
 PIECE = re.compile(r"\w{1,8}|[^\w\s]")

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from tests.proof import faults
+from tests.proof import ties, values, wording
 from tests.proof.cases import Case, Plant, drawn
 from tests.proof.free import free_cases
 from tests.proof.truths import true_case
 
 PLANTS: dict[str, tuple[Plant, int]] = {
     "true": (true_case, 300),
-    "number": (faults.number, 100),
-    "unit": (faults.unit, 80),
-    "date": (faults.date, 100),
-    "name": (faults.name, 80),
-    "negation": (faults.negation, 100),
-    "scope": (faults.scope, 100),
-    "quotation": (faults.quotation, 100),
-    "swapped citation": (faults.swapped, 100),
-    "citation put right": (faults.put_right, 60),
-    "merged facts": (faults.merged, 80),
-    "added detail": (faults.added, 100),
+    "number": (values.number, 100),
+    "unit": (values.unit, 80),
+    "date": (values.date, 100),
+    "name": (values.name, 80),
+    "negation": (wording.negation, 100),
+    "scope": (wording.scope, 100),
+    "quotation": (wording.quotation, 100),
+    "swapped citation": (ties.swapped, 100),
+    "citation put right": (ties.put_right, 60),
+    "merged facts": (ties.merged, 80),
+    "added detail": (ties.added, 100),
 }
 KINDS = (*PLANTS, "free true", "free false")
 

@@ -41,7 +41,7 @@ REWORDINGS = [
     (r"\bdue to\b", "because of"),
     (r"\bnumerous\b", "many"),
 ]
-OPENINGS = ["According to the document, ", "The report says that ", "As described in the source, ", "In short, "]
+OPENINGS = ["According to the document, ", "The report says that ", "As the source describes it, ", "In short, "]
 LOWERED = re.compile(r"^(The|A|An|In|By|For|To|As|On|At|During|After|Since|When|While|Although|Most|Many) ")
 COMMA_NUMBER = re.compile(r"(?<![\d,.])(\d{1,3}),(\d{3})(?![\d,])")
 LONG_NUMBER = re.compile(r"(?<![\d,.])([1-9]\d)(\d{3})(?![\d,.]\d|\d)")
@@ -88,7 +88,9 @@ def _reworded(text: str) -> str:
 
 def _opened(text: str) -> str:
     opening = OPENINGS[len(text) % len(OPENINGS)]
-    return opening + text[0].lower() + text[1:] if LOWERED.match(text) else opening + text
+    if LOWERED.match(text):
+        return opening + text[0].lower() + text[1:]
+    return opening + text if text[:2].isupper() else text
 
 
 def _moved(text: str) -> str:

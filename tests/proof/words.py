@@ -106,10 +106,44 @@ BODIES = frozenset(
 )
 UMBRELLAS = frozenset("EPA DHS DOL DOT GSA NARA DOC OMB TTS".split())  # What their offices do, they do.
 NEW_ACRONYMS = "USDA NOAA FEMA NIST NASA OPM BLM USGS FCC FDA OECD UNICEF IAEA".split()
-NEW_BODIES = [
-    *("Office of Tariff Review", "Bureau of Rural Affairs", "Institute of Public Statistics", "National Harbour Board"),
-    *("Council on Fair Pricing", "Centre for Applied Forestry", "Agency for Inland Shipping", "Halden Foundation"),
-]
+# The last word of a name tells its kind.
+NEW_BY_HEAD = {
+    "Act": ["Harbour Renewal Act", "Fair Lending Act", "Clean Orchards Act"],
+    "University": ["Lund University", "Tampere University", "Rutherford University"],
+    "Program": ["Bright Harbors Program", "Orchard Renewal Program", "Second Start Program"],
+    "Initiative": ["Quiet Skies Initiative", "Green Wharf Initiative"],
+    "Park": ["Marienlyst Park", "Kelvin Park"],
+    "Palace": ["Rosendal Palace", "Belmont Palace"],
+    "Castle": ["Hochburg Castle", "Lindholm Castle"],
+    "Museum": ["Glass Museum", "Hartwell Museum"],
+    "Theatre": ["Meridian Theatre", "Lantern Theatre"],
+    "Church": ["Trinity Church", "St. Olave's Church"],
+    "Railway": ["Severn Valley Railway", "Great Fen Railway"],
+    "River": ["Danube River", "Oder River"],
+    "War": ["Crimean War", "Boer War"],
+    "Sea": ["Adriatic Sea", "Caspian Sea"],
+    "Mountains": ["Pyrenees Mountains", "Ural Mountains"],
+    "Town": ["Stoke Town", "Luton Town"],
+    "City": ["Hull City", "Exeter City"],
+    "United": ["Rotherham United", "Torquay United"],
+    "Road": ["Elm Road", "Gresty Road"],
+    "Plan": ["Meadowlands Plan", "Halden Plan"],
+    "Framework": ["Riverton Framework", "Halden Framework"],
+    "Service": ["Bureau of Rural Affairs", "National Harbour Board"],
+    "Administration": ["Bureau of Rural Affairs", "Office of Tariff Review"],
+    "Office": ["Office of Tariff Review"],
+    "Bureau": ["Bureau of Rural Affairs"],
+    "Agency": ["Agency for Inland Shipping"],
+    "Institute": ["Institute of Public Statistics", "Centre for Applied Forestry"],
+    "Board": ["National Harbour Board"],
+    "Council": ["Council on Fair Pricing"],
+    "Corporation": ["Halden Corporation", "Northgate Corporation"],
+    "Foundation": ["Halden Foundation"],
+    "Laboratory": ["Centre for Applied Forestry", "Institute of Public Statistics"],
+    "Center": ["Centre for Applied Forestry"],
+    "Company": ["Halden Corporation"],
+    "Airport": ["Stansfield Airport", "Rosendal Airport"],
+}
 # Capitalised, and yet nobody's name.
 NO_NAMES = frozenset(
     """The A An In On At By For To And Or Of As It This These Federal State States Nation Nations National Agency
