@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from tests.proof.cases import HALVES
 from tests.proof.passages import NoMaterialError
-from tests.proof.report import causes, outcome, printed, report, told
+from tests.proof.report import Outcome, causes, outcome, printed, report, told
 from tests.proof.suite import KINDS, suite
 
 
@@ -35,18 +35,20 @@ def main() -> int:
             reports[half] = report(outcomes)
             continue
         print(f"\n== {half}: {len(outcomes)} sentences\n{printed(outcomes)}")
-        if given.show:
-            is_true = given.show in ("true", "free true")
-            shown = [one for one in outcomes if given.all or one.is_flagged == is_true]
-            print("\n".join(map(told, shown)))
-        elif half == "tuning":
-            flagged = [one for one in outcomes if one.case.is_true and one.is_flagged]
-            print("\nFalse flags:", causes(outcomes), *map(told, flagged), sep="\n")
-        else:
-            print("\nFalse flags are listed of the tuning half only; --show lists these too, and spends them.")
+        print(*_listed(outcomes, half, bool(given.show), given.all), sep="\n")
     if given.json:
         print(json.dumps(reports, indent=1))
     return 0
+
+
+def _listed(outcomes: list[Outcome], half: str, is_asked: bool, is_all: bool) -> list[str]:
+    """What was judged wrongly; of the half that is kept out only when somebody asks for it."""
+    wrong = [one for one in outcomes if is_all or one.is_flagged == one.case.is_true]
+    if is_asked:
+        return [told(one) for one in wrong]
+    if half != "tuning":
+        return ["\nFalse flags are listed of the tuning half only; --show lists these too, and spends them."]
+    return ["\nFalse flags:", causes(outcomes), *(told(one) for one in wrong if one.case.is_true)]
 
 
 if __name__ == "__main__":

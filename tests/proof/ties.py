@@ -13,18 +13,7 @@ from tests.proof.words import BODIES, COUNTRIES, DETAILS, KNOWN_SURNAMES, UMBREL
 
 MEASURES = [
     re.compile(rf"(?<![\w.$-])(\d+(?:\.\d+)?)(?={unit}\b)")
-    for unit in (
-        "%| percent",
-        " feet",
-        " miles",
-        " million",
-        " billion",
-        " km",
-        " hours",
-        " years",
-        " people",
-        " pages",
-    )
+    for unit in "%| percent, feet, miles, million, billion, km, hours, years, people, pages".split(",")
 ]
 SUBJECT = re.compile(
     r"^(?P<subject>(?:The |A |An )?[A-Z]?[\w’' -]{2,45}?) "

@@ -145,8 +145,8 @@ def _other_date(old: str, before: str, dice: random.Random) -> str | None:
 
 def name(source: Source, dice: random.Random) -> Case | None:
     text = NOTE.sub("", source.text)
-    found_all = list(NAME.finditer(text))
-    acronyms = re.finditer(r"(?<!\()\b[A-Z]{3,5}\b(?!\))", text) if dice.random() < 0.01 else ()
+    found_all = [found for found in NAME.finditer(text) if found[0] not in BODIES]
+    acronyms = re.finditer(r"(?<!\()\b[A-Z]{3,5}\b(?!\))", text) if dice.random() < 0.1 else ()
     for found in [*shuffled(found_all, dice), *shuffled(acronyms, dice)]:
         new = _other_name(found[0], dice)
         if new and not any(stands_in(part, source.passage) for part in re.findall(r"\w{4,}|[A-Z]{3,}", new)):
