@@ -122,14 +122,15 @@ def date(source: Source, dice: random.Random) -> Case | None:
     text = NOTE.sub("", source.text)
     found_all = [found for pattern in (YEAR, YEAR, MONTH, DAY, CENTURY) for found in pattern.finditer(text)]
     for found in shuffled(found_all, dice):
-        new = _other_date(found[1], text[: found.start(1)], dice)
+        is_decade = found[1].isdigit() and text[found.end(1) :].startswith("s")
+        new = _other_date(found[1], text[: found.start(1)], dice, 10 if is_decade else 1)
         if new and new != found[1] and not stands_in(new, source.passage):
             said = text[: found.start(1)] + new + text[found.end(1) :]
             return fault("date", source, said, f"{found[1]} -> {new}", "date")
     return None
 
 
-def _other_date(old: str, before: str, dice: random.Random) -> str | None:
+def _other_date(old: str, before: str, dice: random.Random, width: int) -> str | None:
     if not old.isdigit():
         return dice.choice([month for month in MONTHS.split("|") if month != old])
     if len(old) <= 2:
@@ -140,7 +141,7 @@ def _other_date(old: str, before: str, dice: random.Random) -> str | None:
     if re.search(r"\b(since|after|from)( FY| fiscal year)? $", before, re.I):
         steps = [step for step in steps if step > 0] if re.search(r"after( \w+)? $", before) else [-10, -7, -4, -2]
         steps = [-step for step in steps] if re.search(r"after $", before) else steps
-    return str(int(old) + dice.choice(steps))
+    return str(int(old) + width * dice.choice(steps))
 
 
 def name(source: Source, dice: random.Random) -> Case | None:

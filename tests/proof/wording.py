@@ -25,9 +25,9 @@ def _denied(text: str, dice: random.Random) -> tuple[str, str] | None:
     found = re.search(
         rf"(?<!There )\b({'|'.join(AUXILIARIES)}) (?!also|however|therefore|so|that|then|all)(?=[a-z])", text
     )
-    if not found or re.search(r"\b(not|never|no|nor|neither|only|whether|without|if|unless|except)\b", text):
+    if not found or re.search(r"\b(not|never|no|nor|neither|only|whether|without|if|unless|except|few)\b", text, re.I):
         return None
-    if re.search(r"\b(that|which|who|what|how|as)\b[^,]*$", text[: found.start()]) or found[1] in ("may", "must"):
+    if re.search(r"\b(that|which|who|what|how|as|way)\b[^,]*$", text[: found.start()]) or found[1] in ("may", "must"):
         return None
     if found[1] in ("has", "have", "had") and not re.match(r"(been|\w+ed)\b", text[found.end() :]):
         return None
@@ -58,13 +58,18 @@ def _affirmed(text: str, dice: random.Random) -> tuple[str, str] | None:
 
 
 def _opposite(text: str, dice: random.Random) -> tuple[str, str] | None:
-    if re.search(r"\b(not|never|no|without)\b", text):
+    if re.search(r"\b(not|never|no|without)\b", text, re.I):
         return None
     for found in shuffled(re.finditer(r"(?<!-)\b[a-z]+\b(?!-)", text), dice):
         new = OPPOSITES.get(found[0])
+        before = text[: found.start()]
         if found[0] == "with" and dice.random() < 0.7:
             continue
-        if new and new.split()[0] not in text and text[: found.start()].split()[-1:] != ["to be"]:
+        if found[0] == "support" and not re.search(r"\b(to|will|can|would|must|should|that) $", before):
+            continue
+        if re.search(r"\b(part\w*|to be|more|less) $", before):
+            continue
+        if new and new.split()[0] not in text:
             return put(text, found, new), f"{found[0]} -> {new}"
     return None
 
