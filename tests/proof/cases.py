@@ -116,6 +116,13 @@ def drawn(kind: str, half: str, plant: Plant, wanted: int) -> list[Case]:
     return cases
 
 
+@cache
+def beside(passage: Passage) -> tuple[Source, ...]:
+    """The prose sentences of one passage."""
+    return tuple(source for source in sources(passage.half) if source.passage is passage)
+
+
+@cache
 def company(passage: Passage, count: int = 2) -> tuple[Passage, ...]:
     """Other passages of the same document, as a search would have brought along."""
     same = [other for other in passages() if other.document == passage.document and other != passage]

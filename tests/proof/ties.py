@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from tests.proof.cases import PRONOUN, Case, Source, company, fault, put, shuffled, sources, stands_in
+from tests.proof.cases import PRONOUN, Case, Source, beside, company, fault, put, shuffled, stands_in
 from tests.proof.passages import Passage, passages
 from tests.proof.truths import NOTE
 from tests.proof.values import YEAR
@@ -38,14 +38,14 @@ def _swapped(kind: str, source: Source, dice: random.Random) -> Case | None:
         return None
     said = NOTE.sub("", source.text)
     own = source.passage
-    near = [other for other in passages() if other != own and other.half == own.half and _is_near(other, own)]
+    near = [other for other in passages() if other is not own and other.half == own.half and _is_near(other, own)]
     for other in shuffled(near, dice)[:12]:
         if len(other.text) > 500 and _covered(said, other) < 0.5:
             is_there = kind == "citation put right"
-            beside = (own,) if is_there else tuple(one for one in company(other) if _covered(said, one) < 0.5)
+            offered = (own,) if is_there else tuple(one for one in company(other) if _covered(said, one) < 0.5)
             proof = ((1, source.start, source.end),) if is_there else ()
             any_of = frozenset(("no match", "number", "date", "name", "unit", "negation", "scope"))
-            return Case(kind, said, (other,), beside, "", f"cites {other.document} p{other.page}", proof, any_of)
+            return Case(kind, said, (other,), offered, "", f"cites {other.document} p{other.page}", proof, any_of)
     return None
 
 
@@ -76,9 +76,7 @@ def added(source: Source, dice: random.Random) -> Case | None:
 
 def merged(source: Source, dice: random.Random) -> Case | None:
     """Two facts of one passage tied together wrongly: the subject of one with what is said of the other, or values."""
-    neighbours = [
-        other for other in sources(source.passage.half) if other.passage == source.passage and other != source
-    ]
+    neighbours = [other for other in beside(source.passage) if other != source]
     for way in shuffled([_of_two_subjects, _values_across, _values_within, _names_across], dice):
         for other in shuffled(neighbours, dice):
             made = way(source, other)
