@@ -1,0 +1,34 @@
+"""Sentences written by hand as a good language model would answer, true and false, each with its passage's key.
+
+The passages themselves are read from the documents; a distinctive quotation finds each again however it is cut.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.proof.cases import Case, company
+from tests.proof.passages import Passage, passages
+
+FOLDER = Path(__file__).parent
+
+
+def free_cases(half: str) -> list[Case]:
+    """Every sentence of the half's file, in its order. Raises LookupError for one whose passage is not to be found."""
+    lines = (FOLDER / f"free-{half}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [_case(json.loads(line)) for line in lines]
+
+
+def _case(row: dict) -> Case:
+    passage = _passage(row["document"], row["page"], row["quote"])
+    kind = f"free {row['kind']}"
+    return Case(kind, row["sentence"], (passage,), company(passage), row["lead"], f"near “{row['quote']}”")
+
+
+def _passage(document: str, page: int, quote: str) -> Passage:
+    wanted = " ".join(quote.split())
+    for passage in passages():
+        if (passage.document, passage.page) == (document, page) and wanted in " ".join(passage.text.split()):
+            return passage
+    raise LookupError(f"No passage of {document}, page {page}, holds “{quote}”.")
