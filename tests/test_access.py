@@ -113,13 +113,16 @@ def test_staff_is_no_reader(client, staff, things):
 def test_the_owner_can_open_everything_that_can_be_opened(client, alice, things):
     client.force_login(alice)
     for route, name in routes():
-        if "<uuid:" in route and not route.startswith(PROGRAMS) and name not in {"page-image", "message-stream"}:
+        is_hers = not route.startswith((*PROGRAMS, "console/")) and name not in {"page-image", "message-stream"}
+        if "<uuid:" in route and is_hers:
             assert client.get(concrete(route, things)).status_code in {200, 405}, name
 
 
 def test_the_console_is_for_staff(client, alice, staff):
     client.force_login(alice)
     assert client.get("/admin/").status_code == 302
+    pages = [concrete(route, {}) for route, _ in routes() if route.startswith("console/")]
+    assert {client.get(page).status_code for page in pages} <= {404, 405}
     client.force_login(staff)
     assert client.get("/admin/").status_code == 200
 
