@@ -145,6 +145,7 @@ class Said:
     """A model that says these pieces."""
 
     name, notice, rules, window, looks_further = "said", "", "", None, False
+    count = len
 
     def __init__(self, *pieces: Piece) -> None:
         self.pieces = pieces
