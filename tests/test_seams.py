@@ -161,3 +161,22 @@ def test_a_batch_of_somebody_who_was_shut_out_asks_nothing_more(alice, service):
     alice.save()
     work_batch(str(batch.pk))
     assert (service.requests, Batch.objects.get().state) == ([], Batch.State.CANCELED)
+
+
+# What cannot be used as it is set up ---------------------------------------------------------------------------------
+@pytest.fixture
+def broken(service, settings, tmp_path):
+    """The operator's catalogue of models is no JSON any more, while Lectern runs."""
+    (tmp_path / "catalogue.json").write_text("{")
+    settings.CATALOGUE_FILE = str(tmp_path / "catalogue.json")
+
+
+def test_a_broken_catalogue_is_said_in_the_answer(alice, broken):
+    message = answered(alice)
+    assert (message.state, message.failure) == (State.FAILED, "DeploymentsError")
+
+
+def test_pages_stand_while_the_catalogue_is_broken(client, alice, staff, broken):
+    client.force_login(staff)
+    pages = ["/", "/console/models/", "/console/wording/?text=Why", "/console/batches/", "/console/moderation/", "/usage/"]
+    assert [client.get(page).status_code for page in pages] == [200] * len(pages)
