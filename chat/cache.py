@@ -66,13 +66,15 @@ def is_worth_keeping(taken: Sequence[Event]) -> bool:
     """A refusal may be over with the next upload, and what was cut or out of order may go well the next time.
 
     Code that was run is shown with its answer and not kept; nor is an answer whose sources are not those it cites by
-    number.
+    number, or are no documents of ours: there is no place to fetch their words from again.
     """
     done = taken[-1]
     assert isinstance(done, Done)
     told = [source.passage for source in done.sources[: len(_offered(taken))]]
     has_run = any(isinstance(event, Ran) for event in taken)
-    return not (done.is_refused or done.is_cut or done.is_degraded or has_run) and told == _offered(taken)
+    is_outside = any(source.passage.is_external for source in done.sources)
+    is_whole = not (done.is_refused or done.is_cut or done.is_degraded)
+    return is_whole and not (has_run or is_outside) and told == _offered(taken)
 
 
 def _offered(taken: Sequence[Event]) -> list[Passage]:

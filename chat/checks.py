@@ -7,7 +7,6 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from chat.data_sources import source_of
-from project.catalogue import CatalogueError
 from project.checks import LECTERN
 from project.deployments import DeploymentsError, deployments
 
@@ -20,7 +19,7 @@ def data_sources(**_: Any) -> list[CheckMessage]:
     """What Azure is to search: every deployment's data source, a line for each that cannot be sent."""
     try:
         known = [each for each in deployments().values() if each.grounding == "data_sources"]
-    except (DeploymentsError, CatalogueError):
+    except DeploymentsError:
         return []  # The models' own check says so.
     found: list[CheckMessage] = [Warning(RETIRED.format(each.name), hint=HINT, id="chat.W001") for each in known]
     for each in {each.data_source: each for each in known}.values():

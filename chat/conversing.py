@@ -66,7 +66,7 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
     """Write a claimed answer, filling `draft`. Yields None when nothing has come for a while."""
     last_kept = time.monotonic()
     try:
-        events = answer(await with_summary(await sync_to_async(_question)(message), message))
+        events = _answered(message)
         async with aclosing(events), aclosing(_until_stopped(events, message)) as coming:
             async for event in coming:
                 draft.take(event)
@@ -89,6 +89,14 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
     except Exception:
         log.exception("answer_failed message=%s", message.pk)
         await _end(message, draft, State.FAILED, "Something went wrong here while answering. It has been noted.")
+
+
+async def _answered(message: Message) -> AsyncGenerator[Event]:
+    """The events of the answer; summing up what was said before is part of it, and can be stopped as well."""
+    question = await with_summary(await sync_to_async(_question)(message), message)
+    async with aclosing(answer(question)) as events:
+        async for event in events:
+            yield event
 
 
 class _Stopped(Exception):
@@ -175,7 +183,7 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
         message.end(
             State.REFUSED if done.is_refused else State.DONE,
             content=draft.content,
-            notice=done.notice,
+            notice=done.notice[:300],
             how=done.how,
             runs=draft.runs,
             template=done.wording.template_id,

@@ -20,6 +20,7 @@ from django.conf import settings
 from chat.citations import MARKER, split_markers
 from chat.data_sources import DataSource, source_of
 from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
+from chat.moderation import heeded
 from chat.prompts import NOT_FOUND, Turn, messages_of
 from chat.refusal import Opening
 from chat.sources import nearest, sources_of
@@ -28,7 +29,7 @@ from project.deployments import Deployment, DeploymentsError, UnknownDeployment,
 from project.parameters import Wanted
 from project.provider import ProviderError
 from project.provider.calls import Call, stream
-from project.provider.pieces import Cut, Notice, Retrieved, ServiceCitation, Tokens
+from project.provider.pieces import Cut, Notice, Retrieved, ServiceCitation, Tokens, bearable
 from project.tokens import count_tokens
 
 ANSWER_SECONDS = 120
@@ -80,7 +81,7 @@ async def _by_service(question: Question, deployment: Deployment, warnings: Sequ
     try:
         async with (
             asyncio.timeout(ANSWER_SECONDS),
-            aclosing(split_markers(stream(call_of(question, deployment, source)))) as pieces,
+            aclosing(split_markers(heeded(stream(call_of(question, deployment, source)), question))) as pieces,
         ):
             async for piece in pieces:
                 for event in draft.take(piece):
@@ -189,6 +190,7 @@ class _Draft:
             model=self.deployment.name,
             tokens=self.tokens,
             is_cut=self.is_cut,
+            is_degraded=bool(self.notices),
         )
 
     def _others(self) -> list[Passage]:
@@ -209,7 +211,7 @@ class _Draft:
         rows = [("Searched by", f"the model's service, in {self.source.place}")]
         queries = dict.fromkeys(self.found.queries) if self.found else ()
         if queries:
-            rows.append(("Searched for", "; ".join(map(_clean, queries))[:500]))
+            rows.append(("Searched for", "; ".join(queries)[:500]))
         rows.append(("Found", f"{len(self.offered)} passages for the model"))
         if aside := self._set_aside():
             rows.append(("Set aside", aside))
@@ -225,12 +227,12 @@ class _Draft:
 
 def passage_of(found: ServiceCitation) -> Passage:
     """A passage that is no document's of ours; its page is 0."""
-    text = _clean(found.text)[:TEXT_MOST]
-    name = _clean(found.file)[:500]
+    text = bearable(found.text)[:TEXT_MOST]
+    name = bearable(found.file)[:500]
     return Passage(
         chunk_id=0,
         document_id=None,
-        document_title=(_clean(found.title).strip() or name.rpartition("/")[2] or "A passage without a title")[:300],
+        document_title=(bearable(found.title).strip() or name.rpartition("/")[2] or "A passage without a title")[:300],
         document_name=name,
         version=0,
         page_number=0,
@@ -242,11 +244,6 @@ def passage_of(found: ServiceCitation) -> Passage:
         score=min(max(found.score or 0.0, 0.0), 1.0),
         keyword=None,
         vector=None,
-        url=_clean(found.url)[:2000],
-        outer_chunk=_clean(found.chunk_id)[:200],
+        url=bearable(found.url)[:2000],
+        outer_chunk=bearable(found.chunk_id)[:200],
     )
-
-
-def _clean(text: str) -> str:
-    """Without what no database takes: NUL and halves of letters."""
-    return text.replace("\x00", " ").encode("utf-8", "replace").decode()

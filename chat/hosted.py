@@ -19,6 +19,7 @@ from django.db import close_old_connections
 from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text
 from chat.grounding_files import spans_of
+from chat.moderation import heeded
 from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, messages_of
 from chat.sources import nearest, sources_of
 from chat.verification import content_stems
@@ -283,7 +284,8 @@ class _Answer:
         )
         yield Status("answering", "Asking the service")
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), aclosing(split_markers(stream(call))) as pieces:
+            told = heeded(stream(call), self.question)
+            async with asyncio.timeout(ANSWER_SECONDS), aclosing(split_markers(told)) as pieces:
                 async for piece in pieces:
                     for event in await self._take(piece):
                         yield event
@@ -364,6 +366,7 @@ class _Answer:
             model=self.deployment.name,
             tokens=self.tokens,
             is_cut=self.is_cut,
+            is_degraded=bool(self.notices),
         )
 
     def _notice(self) -> str:

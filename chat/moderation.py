@@ -16,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -30,19 +30,28 @@ from project.cache import keep, kept
 from project.deployments import UNUSABLE, Deployment, chosen
 from project.provider import Piece, ProviderError, ProviderRefused
 from project.provider.moderation import scores
-from project.provider.pieces import Filtered, Finding
+from project.provider.pieces import Filtered, Finding, bearable
 
 SEVERITIES = ("safe", "low", "medium", "high")
 VERDICT_KEPT_S = 600
 Where = Literal["question", "answer"]
 Write = Callable[[Question], AsyncGenerator[Event]]
+Said = TypeVar("Said")  # A piece, or what a model tells beside them.
 
 
-class QuestionBlocked(ProviderRefused):
+class Blocked(Exception):
+    """Moderation stopped something; str(exc) is for the asker. It passes whoever answers: `moderated` tells of it."""
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+
+class QuestionBlocked(Blocked):
     """Moderation stopped the question."""
 
 
-class AnswerBlocked(ProviderRefused):
+class AnswerBlocked(Blocked):
     """Moderation stopped the answer."""
 
 
@@ -83,8 +92,19 @@ async def check_question(question: Question) -> None:
 
 def watched(model: ChatModel, question: Question) -> ChatModel:
     """The model, with an eye on what the service's own filter reports of it."""
+    check = _check_of(question)
+    return _Watched(model, check) if check.way == "filter" else model
+
+
+def heeded(pieces: AsyncGenerator[Said], question: Question) -> AsyncGenerator[Said]:
+    """The same for the pieces of a call that no model of ours makes."""
+    check = _check_of(question)
+    return _heeded(pieces, check) if check.way == "filter" else pieces
+
+
+def _check_of(question: Question) -> _Check:
     way, deployment = _way(question.deployment)
-    return _Watched(model, _Check(question, way, deployment, "answer")) if way == "filter" else model
+    return _Check(question, way, deployment, "answer")
 
 
 def _way(name: str) -> tuple[str, Deployment | None]:
@@ -150,7 +170,7 @@ class _Check:
                 checked_by=self.way,
                 deployment=self.deployment.name if self.deployment else "",
                 user_id=self.question.user.pk,
-                text=text if settings.MODERATION_KEEP_TEXT else "",
+                text=bearable(text) if settings.MODERATION_KEEP_TEXT else "",
                 **asdict(breach or Breach("")),
             )
         finally:
@@ -202,21 +222,23 @@ class _Watched:
         self.name, self.notice, self.rules = model.name, model.notice, model.rules
         self.window, self.looks_further, self.count = model.window, model.looks_further, model.count
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
-        text = ""
-        try:
-            async with aclosing(self.model.stream(prompt)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Filtered):
-                        check = replace(self.check, where=piece.where)
-                        await check.findings(piece.findings, text or self.check.question.text)
-                    text += piece if isinstance(piece, str) else ""
-                    yield piece
-        except ProviderRefused as exc:
-            if not isinstance(exc, QuestionBlocked | AnswerBlocked):
-                check = replace(self.check, where="answer" if text else "question")
-                await check.findings([replace(each, is_filtered=True) for each in exc.findings[:1]], text)
-            raise
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
+        return _heeded(self.model.stream(prompt), self.check)
+
+
+async def _heeded(said: AsyncGenerator[Said], check: _Check) -> AsyncGenerator[Said]:
+    text = ""
+    try:
+        async with aclosing(said) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Filtered):
+                    await replace(check, where=piece.where).findings(piece.findings, text or check.question.text)
+                text += piece if isinstance(piece, str) else ""
+                yield piece
+    except ProviderRefused as exc:
+        stopped = replace(check, where="answer" if text else "question")
+        await stopped.findings([replace(each, is_filtered=True) for each in exc.findings[:1]], text)
+        raise
 
 
 # By a service --------------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ def asking(deployment: Deployment, payer: Payer, answer_tokens: int) -> Ask:
     ) -> AsyncGenerator[Piece]:
         wishes = {**deployment.generation, "max_output_tokens": answer_tokens, "stream": True}
         wishes |= {"tools": tools, "tool_choice": tool_choice, "response_format": response_format}
-        return stream(Call(deployment, Wanted(messages=messages, **wishes), payer))
+        is_urgent = payer.purpose == "answer"
+        return stream(Call(deployment, Wanted(messages=messages, **wishes), payer, is_urgent=is_urgent))
 
     return ask

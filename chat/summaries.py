@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -11,18 +12,21 @@ from datetime import datetime
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
+from chat.answering import afford
 from chat.events import Question
 from chat.llm import Asked
 from chat.models import Conversation, Message, State
 from chat.prompts import REFUSED, Prompt, Turn, newest
 from project.deployments import UNUSABLE, chosen
 from project.provider import ProviderError
+from project.spending import BudgetSpent
 from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 
 TURNS_MOST, TURNS_KEPT = 6, 3  # More than the first and all but the second are summed up.
 SUMMARY_TOKENS = 300
+SUMMARY_SECONDS = 30
 LETTERS_A_TURN = 4_000
 READ_MOST = 40
 RULES = (
@@ -78,11 +82,15 @@ async def _summed_up(before: str, turns: Sequence[Turn], question: Question) -> 
     messages = [{"role": "system", "content": RULES}, {"role": "user", "content": "\n\n".join(told)}]
     written = ""
     try:
-        async with aclosing(model.stream(Prompt(question.text, [], messages, SUMMARY_TOKENS, 0))) as pieces:
+        await afford(question, model)
+        stream = model.stream(Prompt(question.text, [], messages, SUMMARY_TOKENS, 0))
+        async with asyncio.timeout(SUMMARY_SECONDS), aclosing(stream) as pieces:
             async for piece in pieces:
                 written += piece if isinstance(piece, str) else ""
-    except ProviderError as exc:
-        log.warning("the conversation was not summed up: %s", exc)
+    except BudgetSpent:
+        return ""  # Whoever answers says so.
+    except (ProviderError, TimeoutError) as exc:
+        log.warning("the conversation was not summed up: %r", exc)
         return ""
     return written.strip()
 

@@ -29,7 +29,7 @@ from chat.prompts import TOOL_LETTERS_LEAST, tool_result
 from chat.schemas import strict_schema, what_is_wrong
 from documents.retrieval import Passage
 from project.parameters import Message
-from project.provider.pieces import Cut, Piece, Tokens, ToolCall
+from project.provider.pieces import Cut, Piece, Tokens, ToolCall, bearable
 from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
@@ -229,7 +229,9 @@ class _Work(Generic[Desk]):
                 return self.known[key], None
             outcome = await sync_to_async(_run)(tool, self.desk, wanted)
         except ToolError as exc:
-            return self._told(call.name, str(exc)), Used(_plain(call.name), f"Tried in vain: {exc}"[:SAID_MOST], True)
+            return self._told(call.name, str(exc)), Used(
+                _plain(call.name), bearable(f"Tried in vain: {exc}"[:SAID_MOST]), True
+            )
         except Exception:
             log.exception("tool_failed tool=%s", tool.name)
             return self._told(tool.name, "The tool failed. Do without it."), Used(tool.name, "A tool failed.", True)

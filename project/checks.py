@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from project.catalogue import CatalogueError, retirement_warning
+from project.catalogue import retirement_warning
 from project.deployments import Deployment, DeploymentsError, deployments
 from project.provider.moderation import CATEGORIES
 
@@ -23,7 +23,7 @@ def models(**_: Any) -> list[CheckMessage]:
     """The language models: every variable that is missing, and every model that is about to go."""
     try:
         known = deployments()
-    except (DeploymentsError, CatalogueError) as exc:
+    except DeploymentsError as exc:
         return [Error(str(exc), id="project.E001")]
     warnings = filter(None, (retirement_warning(each.base, date.today()) for each in known.values()))
     return [

@@ -40,7 +40,7 @@ class UnknownDeployment(LookupError):
         super().__init__(f"There is no model {name[:80]!r}.")
 
 
-UNUSABLE = (DeploymentsError, UnknownDeployment, CatalogueError)  # what `chosen` raises
+UNUSABLE = (DeploymentsError, UnknownDeployment)  # what `chosen` raises
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,10 @@ def _connection(name: str, written: _Connection) -> Connection:
 
 def _base(base_model: str, connection: Connection) -> Model:
     own = Path(settings.CATALOGUE_FILE) if settings.CATALOGUE_FILE else None
-    return model_of(base_model, service=connection.service, own=own)
+    try:
+        return model_of(base_model, service=connection.service, own=own)
+    except CatalogueError as exc:
+        raise DeploymentsError(str(exc)) from exc
 
 
 def _check_names(found: dict[str, Deployment], default: str) -> None:

@@ -49,6 +49,7 @@ class Reply:
     status: int = 200
     error: dict[str, Any] | None = None
     cut: bool = False  # The connection ends in the middle.
+    filtered: dict[str, Any] | None = None  # what the content filter says of the answer, beside its end
 
 
 # What is refused -----------------------------------------------------------------------------------------------------
@@ -178,7 +179,9 @@ def chunks(body: dict[str, Any], reply: Reply) -> Iterator[dict[str, Any]]:
         yield chunk({"content": piece})
     if reply.cut:
         return
-    yield chunk({}, "stop")
+    end = chunk({}, "stop")
+    end["choices"][0] |= {"content_filter_results": reply.filtered} if reply.filtered else {}
+    yield end
     if (body.get("stream_options") or {}).get("include_usage"):
         yield head | {
             "choices": [],

@@ -114,6 +114,15 @@ def test_what_was_deleted_here_is_out_of_the_store_before_anything_is_asked(serv
     assert [service.stores.files[one].name for one in held] == ["pets.md.txt"]
 
 
+def test_a_warning_of_one_persons_budget_is_not_kept_for_another(service, shared, alice, bob, settings):
+    settings.CACHE_ANSWERS_S = 600
+    Budget.objects.create(user=alice, limit=1_000, period="day")
+    note("desk", Payer(user_id=alice.pk), Tokens(900, 0))
+    service.answers = [searching(service), searching(service)]
+    assert "alice" in events_of(Question(ASKED, alice, deployment="desk"))[-1].notice
+    assert "alice" not in events_of(Question(ASKED, bob, deployment="desk"))[-1].notice
+
+
 def test_a_result_of_a_document_that_may_not_be_read_any_more_is_dropped(service, shared, bob, charlie):
     file = RemoteFile.objects.get()
     told = Retrieved([ServiceCitation("The rent is due on the third working day", file_id=file.file_id)])

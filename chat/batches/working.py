@@ -70,6 +70,9 @@ def sweep() -> None:
 
 def work(batch: Batch) -> bool:
     """Answer a few questions; True when there are more that this worker may go on with."""
+    if not batch.owner.is_active:
+        batch.end(Batch.State.CANCELED)
+        return False
     try:
         deployment = chosen(batch.deployment)
     except UNUSABLE as exc:

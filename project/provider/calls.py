@@ -32,7 +32,7 @@ from project.provider.errors import (
     seconds_told,
 )
 from project.provider.estimates import room_tokens, sent_tokens
-from project.provider.pieces import Begun, Cut, Notice, Piece, Tokens, ToolCall
+from project.provider.pieces import Begun, Cut, Notice, Piece, Tokens, ToolCall, with_bearable_words
 from project.provider.responses import pieces as responses_pieces
 from project.quota import Quota, QuotaFull, Reservation
 from project.spending import Payer
@@ -229,7 +229,7 @@ class _Attempt:
                     if not self.has_come:
                         await asyncio.to_thread(circuit.succeeded, turn)
                     self._note(piece)
-                    yield piece
+                    yield with_bearable_words(piece)
         except FOREIGN as exc:
             await asyncio.to_thread(circuit.failed if rule_for(exc).is_outage else circuit.succeeded, turn)
             raise

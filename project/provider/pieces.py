@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 
@@ -104,3 +104,24 @@ class Finding:
 
 
 Piece = str | Tokens | Cut | Notice | ToolCall | Retrieved | Quoted | CodeRun | Filtered
+
+
+def bearable(text: str) -> str:
+    """Without what no database takes: NUL and halves of letters.
+
+    >>> bearable("In\\x00May \\ud800")
+    'In May ?'
+    """
+    return text.replace("\x00", " ").encode("utf-8", "replace").decode()
+
+
+def with_bearable_words(piece: Piece) -> Piece:
+    """The piece, with words that can be kept."""
+    match piece:
+        case str():
+            return bearable(piece)
+        case CodeRun(code, output):
+            return CodeRun(bearable(code), bearable(output))
+        case Retrieved():
+            return replace(piece, queries=tuple(map(bearable, piece.queries)))
+    return piece
