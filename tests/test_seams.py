@@ -178,5 +178,12 @@ def test_a_broken_catalogue_is_said_in_the_answer(alice, broken):
 
 def test_pages_stand_while_the_catalogue_is_broken(client, alice, staff, broken):
     client.force_login(staff)
-    pages = ["/", "/console/models/", "/console/wording/?text=Why", "/console/batches/", "/console/moderation/", "/usage/"]
+    pages = [
+        "/",
+        "/console/models/",
+        "/console/wording/?text=Why",
+        "/console/batches/",
+        "/console/moderation/",
+        "/usage/",
+    ]
     assert [client.get(page).status_code for page in pages] == [200] * len(pages)
