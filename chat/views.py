@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -111,10 +112,9 @@ async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     """Put a question to a new conversation, or to the one named."""
     user = await request.auser()
     try:
-        await check_question(
-            Question(request.POST.get("text", ""), user, deployment=request.POST.get("deployment", ""))
-        )
-        message = await sync_to_async(_put)(request, user, pk)
+        given = await sync_to_async(_given)(request, user)
+        await check_question(Question(given["text"], user, deployment=given["deployment"]))
+        message = await sync_to_async(_put)(user, pk, given)
     except (ValidationError, QuestionBlocked) as exc:
         sentence = exc.messages[0] if isinstance(exc, ValidationError) else str(exc)
         if _is_script(request):
@@ -164,14 +164,18 @@ def _is_script(request: SignedInRequest) -> bool:
     return request.headers.get("X-Requested-With") == "fetch"
 
 
-def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
-    """The answer that is to be written; raises ValidationError with a sentence for a person."""
-    row = get_object_or_404(Conversation.objects.for_user(user), pk=pk) if pk else None
+def _given(request: SignedInRequest, user: User) -> dict[str, Any]:
+    """What the form holds; raises ValidationError with a sentence for a person."""
     form = QuestionForm(request.POST, user=user)
     if not form.is_valid():
         raise ValidationError(next(str(error) for errors in form.errors.values() for error in errors))
-    text, key = form.cleaned_data["text"], form.cleaned_data["client_key"]
-    chosen = list(form.cleaned_data["collections"])
+    return form.cleaned_data
+
+
+def _put(user: User, pk: UUID | None, given: dict[str, Any]) -> Message:
+    """The answer that is to be written."""
+    row = get_object_or_404(Conversation.objects.for_user(user), pk=pk) if pk else None
+    text, key, chosen = given["text"], given["client_key"], list(given["collections"])
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # A second click waits, and then finds the first.
         asked = Message.objects.for_user(user).filter(client_key=key).select_related("conversation").first()
@@ -182,7 +186,7 @@ def _put(request: SignedInRequest, user: User, pk: UUID | None) -> Message:
         else:
             row.collections.set(chosen)
         if asked is None:
-            Conversation.objects.filter(pk=row.pk).update(deployment=form.cleaned_data["deployment"])
+            Conversation.objects.filter(pk=row.pk).update(deployment=given["deployment"])
         return conversing.ask(row, text, key)
 
 

@@ -100,6 +100,13 @@ def test_unchecked_goes_on_when_the_setting_says_open(alice, service, judge, set
     }
 
 
+@pytest.mark.parametrize("text", ["", "knife " * 9_000])
+def test_a_form_that_is_refused_anyway_is_not_judged(client, alice, service, judge, text):
+    client.force_login(alice)
+    asked = client.post("/ask/", {"text": text, "client_key": "k"}, headers={"X-Requested-With": "fetch"})
+    assert (asked.status_code, judge.asked, ModerationEvent.objects.count()) == (400, [], 0)
+
+
 def test_the_same_text_is_judged_once(alice, service, judge):
     end_of(alice, "How do I use a knife?")
     end_of(alice, "How do I use a knife?")
