@@ -26,7 +26,7 @@ from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.moderation import moderated, watched
-from chat.prompts import BUILT_IN, NOT_FOUND, Prompt, build
+from chat.prompts import BUILT_IN, NOT_FOUND, Prompt, build, is_too_long
 from chat.researching import researcher
 from chat.sources import nearest, sources_of
 from chat.verification import WORD, content_stems
@@ -115,7 +115,10 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
         return
     passages, searched_s = searched.passages, time.monotonic() - clock
     prompt = prompt_of(question, passages, model)
-    if passages and not prompt.passages:
+    room, most = window(model), settings.CHAT_ANSWER_TOKENS
+    if not prompt.passages and (
+        passages or (model.looks_further and is_too_long(prompt.messages, room, most, model.count))
+    ):
         yield Failed("context_length_exceeded", NO_ROOM)
         return
     yield Found(prompt.passages)

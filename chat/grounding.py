@@ -21,7 +21,7 @@ from chat.citations import MARKER, split_markers
 from chat.data_sources import DataSource, source_of
 from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
 from chat.moderation import heeded
-from chat.prompts import NOT_FOUND, Turn, messages_of
+from chat.prompts import NOT_FOUND, TOO_LONG, Turn, is_too_long, messages_of
 from chat.refusal import Opening
 from chat.sources import nearest, sources_of
 from documents.retrieval import Passage
@@ -76,12 +76,16 @@ async def _by_service(question: Question, deployment: Deployment, warnings: Sequ
     except DeploymentsError as exc:
         yield Failed("misconfigured", f"{exc} An administrator must look at the settings.")
         return
+    call = call_of(question, deployment, source)
+    if is_too_long(call.wanted.messages, settings.CHAT_CONTEXT_TOKENS, settings.CHAT_ANSWER_TOKENS, count_tokens):
+        yield Failed("context_length_exceeded", TOO_LONG)
+        return
     yield Status("searching", f"The model's service is searching {source.place}")
     draft = _Draft(question, deployment, source, notices=[*warnings])
     try:
         async with (
             asyncio.timeout(ANSWER_SECONDS),
-            aclosing(split_markers(heeded(stream(call_of(question, deployment, source)), question))) as pieces,
+            aclosing(split_markers(heeded(stream(call), question))) as pieces,
         ):
             async for piece in pieces:
                 for event in draft.take(piece):

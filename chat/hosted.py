@@ -20,7 +20,7 @@ from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text
 from chat.grounding_files import spans_of
 from chat.moderation import heeded
-from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, messages_of
+from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, TOO_LONG, is_too_long, messages_of
 from chat.sources import nearest, sources_of
 from chat.verification import content_stems
 from documents.models import Document, Page, RemoteFile, VectorStore
@@ -275,6 +275,9 @@ class _Answer:
 
     async def events(self, messages: list[Message], tool: Mapping[str, Any]) -> AsyncGenerator[Event]:
         began = time.monotonic()
+        if is_too_long(messages, settings.CHAT_CONTEXT_TOKENS, settings.CHAT_ANSWER_TOKENS, count_tokens):
+            yield Failed("context_length_exceeded", TOO_LONG)
+            return
         call = Call(
             deployment=self.deployment,
             wanted=Wanted(messages, max_output_tokens=settings.CHAT_ANSWER_TOKENS, stream=True),

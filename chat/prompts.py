@@ -86,6 +86,12 @@ class Wording:
 BUILT_IN = Wording()
 
 
+TOO_LONG = (
+    "What is asked is longer than the model may be sent: shorten it, or ask an administrator about "
+    "LECTERN_CONTEXT_TOKENS."
+)
+
+
 @dataclass(frozen=True)
 class Prompt:
     """What a model is given. `passages` are the numbered ones, from 1, that found room."""
@@ -173,6 +179,11 @@ def messages_of(
         messages.append({"role": "user", "content": turn.question})
         messages.append({"role": "assistant", "content": turn.answer})
     return [*messages, {"role": "user", "content": asked}]
+
+
+def is_too_long(messages: Sequence[dict[str, str]], room: int, answer_tokens: int, count: Callable[[str], int]) -> bool:
+    """Whether messages and an answer take more than `room` tokens: what a program says beside a question is not cut."""
+    return count_messages(messages, count) + answer_tokens > room
 
 
 def tool_result(name: str, text: str, numbered: Sequence[tuple[int, Passage]], *, fence: str, letters: int) -> str:

@@ -114,6 +114,11 @@ def test_what_was_deleted_here_is_out_of_the_store_before_anything_is_asked(serv
     assert [service.stores.files[one].name for one in held] == ["pets.md.txt"]
 
 
+def test_the_service_is_sent_no_more_than_the_operator_allows(service, shared, alice):
+    question = Question(ASKED, alice, deployment="desk", instructions="Answer like a sailor. " * 20_000)
+    assert events_of(question)[-1].code == "context_length_exceeded" and service.asked == []
+
+
 def test_a_warning_of_one_persons_budget_is_not_kept_for_another(service, shared, alice, bob, settings):
     settings.CACHE_ANSWERS_S = 600
     Budget.objects.create(user=alice, limit=1_000, period="day")

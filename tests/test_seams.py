@@ -90,6 +90,26 @@ def test_a_warning_of_one_persons_budget_is_not_kept_for_another(alice, bob, out
     assert "alice" not in end_of(bob).notice
 
 
+# What is sent ---------------------------------------------------------------------------------------------------------
+LONG = "Answer like a sailor. " * 20_000
+
+
+def test_a_service_that_searches_is_sent_no_more_than_the_operator_allows(alice, outside):
+    assert end_of(alice, instructions=LONG).code == "context_length_exceeded"
+    assert outside.requests == []
+
+
+def test_a_model_with_tools_is_sent_no_more_than_the_operator_allows(alice, service, settings, tmp_path):
+    path = tmp_path / "deployments.toml"
+    path.write_text(
+        f'[connections.here]\nkind = "compatible"\nendpoint = "{service.url}/v1"\n'
+        '[deployments.desk]\nconnection = "here"\nmodel = "gpt-test"\ntools = true\n'
+    )
+    settings.DEPLOYMENTS_FILE = str(path)
+    assert end_of(alice, deployment="desk", instructions=LONG).code == "context_length_exceeded"
+    assert service.requests == []
+
+
 # What is written of an answer ----------------------------------------------------------------------------------------
 def test_several_budgets_that_are_nearly_spent_do_not_cost_the_answer(alice, service):
     add(alice)
@@ -174,6 +194,13 @@ def broken(service, settings, tmp_path):
 def test_a_broken_catalogue_is_said_in_the_answer(alice, broken):
     message = answered(alice)
     assert (message.state, message.failure) == (State.FAILED, "DeploymentsError")
+
+
+def test_a_question_is_taken_while_the_catalogue_is_broken(client, alice, broken):
+    client.force_login(alice)
+    given = {"text": QUESTION, "client_key": "k"}
+    assert client.post("/ask/", given, headers={"X-Requested-With": "fetch"}).status_code == 200
+    assert client.post("/ask/estimate/", given).status_code == 204
 
 
 def test_pages_stand_while_the_catalogue_is_broken(client, alice, staff, broken):
