@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.bench_door import bench_door
 from tests.bench_search import bench_large_library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,19 @@ QUESTIONS = [
 
 
 def main() -> None:
+    with own_services():
+        user = somebody()
+        bench_reading()
+        bench_ingestion(user)
+        bench_search(user)
+        bench_answer(user)
+        bench_door()
+    bench_large_library()
+
+
+@contextmanager
+def own_services() -> Iterator[None]:
+    """A Django that is set up, over services that begin empty and are gone afterwards."""
     os.environ |= {"LECTERN_DATA": str(DATA_DIR), "DJANGO_SETTINGS_MODULE": "project.settings"}
     from project.local import Postgres, Redis
 
@@ -47,16 +62,11 @@ def main() -> None:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        user = somebody()
-        bench_reading()
-        bench_ingestion(user)
-        bench_search(user)
-        bench_answer(user)
+        yield
     finally:
         for service in reversed(services):
             service.stop()
         shutil.rmtree(DATA_DIR, ignore_errors=True)
-    bench_large_library()
 
 
 def somebody():

@@ -1,0 +1,388 @@
+"""The model door: what Lectern adds to a stream of a model, and how many streams one process of the web holds.
+
+Runs by itself too: `python -m tests.bench_door`. The model is a server in a process of its own, as fast as can be, that
+sends 100 tokens a second and starts when as many streams are open as it was told to expect. What is compared, a bare
+client and a bare relay, speaks to the same server in the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import socket
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import httpx2
+import uvloop
+
+ROOT = Path(__file__).resolve().parent.parent
+PAUSE_S = 0.01  # between two tokens
+RUN_S, GATHER_S = 3.0, 30.0
+WORDS = round(RUN_S / PAUSE_S)
+DELAY_MS, BEHIND_S = 50.0, 0.1 * RUN_S  # what is still held: the pause somebody sees, and the pace over the whole
+AT_ONCE, TURNS = 40, 6
+FIRST_STREAMS, MOST_STREAMS, EXACT = 10, 640, 1 / 12
+KEY = "bench"
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)  # as the package of OpenAI has them
+WEB = "uvicorn --host=127.0.0.1 --no-access-log --no-server-header --no-proxy-headers --ws=none --lifespan=off --port={}"
+
+
+def bench_door() -> None:
+    """In a Django that is set up, with services that run."""
+    from project.models import ApiKey
+
+    user, questions = reader()
+    with served("model", "tests.bench_door {}") as model:
+        os.environ["BENCH_MODEL"] = model
+        load = os.getloadavg()[0]
+        print(f"model door {os.cpu_count()} cores, load average {load:.1f} before anything of this began")
+        bench_first_token(model, user)
+        own = {"OPENAI_BASE_URL": model, "OPENAI_API_KEY": KEY, "OPENAI_CHAT_MODEL": "gpt-4o"}
+        more = {"LECTERN_REQUESTS_A_MINUTE": "1000000"}
+        with (
+            served("relay", f"{WEB} tests.bench_door:relay") as relay_at,
+            served("web", f"{WEB} project.asgi:application", **own, **more) as web_at,
+        ):
+            bench_streams(model, relay_at, web_at, ApiKey.create(user)[1], questions[0])
+        bench_tokens_sent(model, user, questions)
+
+
+def reader() -> tuple[object, list[str]]:
+    """Somebody who has the sample documents, and what can be asked of them."""
+    from django.contrib.auth.models import User
+
+    from documents.indexes import private_collection
+    from documents.ingestion import ingest
+    from documents.intake import accept
+    from documents.samples import samples
+
+    user = User.objects.create_user("door")
+    for sample in samples():
+        path = ROOT / "documents" / "samples" / sample["file"]
+        ingest(accept([path.read_bytes()], path.name, user, private_collection(user))[0])
+    return user, [each["question"] for sample in samples() for each in sample["questions"]]
+
+
+def deployment(model: str):
+    from project.catalogue import model_of
+    from project.deployments import Connection, Deployment
+
+    return Deployment("bench", Connection("bench", "compatible", model, key=KEY), "gpt-4o", model_of("gpt-4o"))
+
+
+@contextmanager
+def served(name: str, command: str, **environment: str) -> Iterator[str]:
+    """The address of a server in a process of its own, once it takes connections."""
+    from project.local import Child
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", *command.format(port).split()]
+    log = Path(os.environ["LECTERN_DATA"]) / "log" / f"bench-{name}.log"
+    child = Child(name, words, log, env={**os.environ, **environment}, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert child.is_running and time.monotonic() < deadline, child.last_words(30)
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.await_end(0)
+
+
+def p95(values: list[float]) -> float:
+    return sorted(values)[int(0.95 * len(values))]
+
+
+# What is measured ----------------------------------------------------------------------------------------------------
+def bench_first_token(model: str, user) -> None:
+    """From the call to the first words, with many at once, the door and a bare client in turn."""
+    from project import provider
+    from project.parameters import Wanted
+    from project.provider import Call
+    from project.spending import Payer
+
+    messages = [{"role": "user", "content": "When is the rent due?"}]
+    call = Call(deployment(model), Wanted(messages, stream=True), Payer("evaluation", user.pk))
+
+    async def ours(_: httpx2.AsyncClient) -> AsyncIterator[bool]:
+        async with aclosing(provider.stream(call)) as pieces:
+            async for piece in pieces:
+                yield isinstance(piece, str)
+
+    async def bare(client: httpx2.AsyncClient) -> AsyncIterator[bool]:
+        body = {"model": "gpt-4o", "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
+        async with client.stream("POST", f"{model}/chat/completions", json=body) as response:
+            async for piece in response.aiter_raw():
+                yield b'"content"' in piece
+
+    async def first(way, client: httpx2.AsyncClient) -> float:
+        begun, took = time.perf_counter(), 0.0
+        async for is_words in way(client):
+            if is_words and not took:
+                took = (time.perf_counter() - begun) * 1000
+        return took
+
+    async def all_turns() -> dict[str, list[float]]:
+        times: dict[str, list[float]] = {"bare client": [], "Lectern's door": []}
+        async with httpx2.AsyncClient(limits=LIMITS, timeout=60) as client:
+            for turn in range(TURNS + 1):
+                for name, way in zip(times, (bare, ours), strict=True):
+                    took = await asyncio.gather(*(first(way, client) for _ in range(AT_ONCE)))
+                    times[name] += took if turn else []  # The first turn opens the connections.
+        return times
+
+    expect(model, streams=1, words=100)
+    times = uvloop.run(all_turns())
+    print(f"  first token, {AT_ONCE} streams at once, {TURNS} turns each")
+    middle, late = ((at(times["Lectern's door"]) - at(times["bare client"])) for at in (statistics.median, p95))
+    for name, took in times.items():
+        print(f"    {name:<22}p50 {statistics.median(took):7.1f} ms  p95 {p95(took):7.1f} ms")
+    print(f"    {'added':<22}p50 {middle:7.1f} ms  p95 {late:7.1f} ms  (goal: p95 at most 30 ms)")
+
+
+def bench_streams(model: str, relay_at: str, web_at: str, key: str, question: str) -> None:
+    """The most streams each of them holds, one process each."""
+    body = {"model": "default", "stream": True, "messages": [{"role": "user", "content": question}]}
+    paths = {"bare relay": (relay_at, "/chat/completions"), "Lectern": (web_at, "/v1/chat/completions")}
+
+    def run(name: str, streams: int) -> Run:
+        expect(model, streams, WORDS)
+        address, path = paths[name]
+        return uvloop.run(driven(address, path, key, body, streams))
+
+    print(f"  streams of {1 / PAUSE_S:.0f} tokens/s held by one process, runs of {RUN_S:.0f} s")
+    most = {}
+    for name in paths:
+        run(name, FIRST_STREAMS)  # What is loaded with the first question is loaded.
+        most[name], seen = most_held(lambda streams, name=name: run(name, streams))
+        print(f"    {name:<22}{most[name]:4} streams  p95 {seen.delay_ms:5.1f} ms between tokens")
+    paths["nothing between"] = (model, "/chat/completions")
+    rig = run("nothing between", max(most.values()))
+    print(f"    {'nothing between':<22}{max(most.values()):4} streams  p95 {rig.delay_ms:5.1f} ms between tokens")
+    print(f"    {most['Lectern'] / max(1, most['bare relay']):.2f} of the bare relay  (goal: at least 0.8)")
+
+
+def bench_tokens_sent(model: str, user, questions: list[str]) -> None:
+    """What an answer costs in tokens sent, as the model bills them."""
+    from chat.answering import answer
+    from chat.events import Done, Question
+    from chat.llm import Asked
+    from project.spending import Payer
+
+    async def sent(question: str) -> int:
+        asked = Asked(deployment(model), Payer("evaluation", user.pk))
+        end = [event async for event in answer(Question(question, user), asked)][-1]
+        assert isinstance(end, Done), end
+        return end.tokens.input
+
+    async def all_questions() -> list[int]:
+        return [await sent(question) for question in questions]
+
+    expect(model, streams=1, words=20)
+    tokens = [count for count in uvloop.run(all_questions()) if count]
+    print(
+        f"  tokens sent for an answer, {len(tokens)} questions on the samples:",
+        f"p50 {statistics.median(tokens):.0f}, least {min(tokens)}, most {max(tokens)}",
+    )
+
+
+# Who asks ------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Run:
+    """What was seen of many streams at once."""
+
+    whole: bool  # Each of them came to its end.
+    delay_ms: float  # p95, between two reads that brought words
+    behind_s: float  # p95, of a stream behind the model's pace at its end
+
+    @property
+    def is_held(self) -> bool:
+        return self.whole and self.delay_ms < DELAY_MS and self.behind_s < BEHIND_S
+
+
+def most_held(run) -> tuple[int, Run]:
+    """By doubling, then bisection. What was not held is tried once more: somebody else may have been at work."""
+    held, lost, seen = 0, None, Run(False, 0, 0)
+    while lost is None or lost - held > max(1, EXACT * held):
+        streams = (held + lost) // 2 if lost else max(FIRST_STREAMS, 2 * held)
+        found = next((each for each in (run(streams) for _ in range(2)) if each.is_held), None)
+        if found is None:
+            lost = streams
+        else:
+            held, seen = streams, found
+        if held >= MOST_STREAMS:
+            break
+    return held, seen
+
+
+async def driven(address: str, path: str, key: str, body: dict, streams: int) -> Run:
+    """As many streams at once, read as cheaply as can be, so that what is measured has a core of its own."""
+    host, port = address.removeprefix("http://").split(":")
+    data = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+    loop = asyncio.get_running_loop()
+    readers = [(await loop.create_connection(lambda: Reader(request), host, int(port)))[1] for _ in range(streams)]
+    await asyncio.wait([reader.ended for reader in readers], timeout=GATHER_S + 2 * RUN_S)
+    for each in readers:
+        each.transport.abort()
+    arrived = [each.arrived for each in readers if each.is_whole and len(each.arrived) > 1]
+    if not arrived:
+        return Run(False, 0, 0)
+    delays = [(after - before) * 1000 for times in arrived for before, after in zip(times, times[1:], strict=False)]
+    behind = [times[-1] - times[0] - (WORDS - 1) * PAUSE_S for times in arrived]
+    return Run(len(arrived) == streams, p95(delays), p95(behind))
+
+
+class Reader(asyncio.Protocol):
+    """One question on the wire, and when words of its answer came."""
+
+    def __init__(self, request: bytes) -> None:
+        self.request, self.tail, self.arrived, self.is_whole = request, b"", [], False
+        self.loop = asyncio.get_running_loop()
+        self.ended = self.loop.create_future()
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+        transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        if b'"delta": {"content"' in data:
+            self.arrived.append(self.loop.time())
+        self.tail = (self.tail + data)[-40:]
+        if self.tail.endswith(b"\r\n0\r\n\r\n"):
+            self.is_whole = b"[DONE]" in self.tail
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+# The bare relay ------------------------------------------------------------------------------------------------------
+@cache
+def relaying() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(limits=LIMITS, timeout=60)
+
+
+async def relay(scope, receive, send) -> None:
+    """What comes is passed on unread."""
+    body, is_more = b"", True
+    while is_more:
+        message = await receive()
+        body, is_more = body + message.get("body", b""), message.get("more_body", False)
+    async with relaying().stream("POST", os.environ["BENCH_MODEL"] + scope["path"], content=body) as response:
+        kind = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": kind})
+        async for piece in response.aiter_raw():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+# The model -----------------------------------------------------------------------------------------------------------
+def expect(model: str, streams: int, words: int) -> None:
+    """Tell the model how many streams to wait for before it begins with any, and how long each is to be."""
+    httpx2.post(model, json={"streams": streams, "words": words}).raise_for_status()
+
+
+class Model(asyncio.Protocol):
+    """One connection to it."""
+
+    streams, words = 1, WORDS
+    gathered: list[Model] = []
+    HEAD = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+
+    def connection_made(self, transport) -> None:
+        self.transport, self.held, self.loop = transport, b"", asyncio.get_running_loop()
+
+    def data_received(self, data: bytes) -> None:
+        self.held += data
+        head, _, body = self.held.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.I)
+        if length and len(body) >= int(length[1]):
+            self.held = b""
+            self._asked(json.loads(body))
+
+    def _asked(self, body: dict) -> None:
+        if "messages" not in body:
+            Model.streams, Model.words, Model.gathered = body["streams"], body["words"], []
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            return
+        self.body, self.left = body, Model.words
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        Model.gathered.append(self)
+        if len(Model.gathered) >= Model.streams:
+            for each in Model.gathered:
+                each.due = self.loop.time() + random.uniform(0, PAUSE_S)  # noqa: S311 - it hides nothing
+                self.loop.call_at(each.due, each.tell)
+            Model.gathered = []
+
+    def tell(self) -> None:
+        """The next token, and at its time the one after: a late one delays no other."""
+        if self.transport.is_closing():
+            return
+        self.left -= 1
+        self._write(self.marker() if self.left % 25 == 0 else self.word())
+        if self.left:
+            self.due += PAUSE_S
+            self.loop.call_at(self.due, self.tell)
+        else:
+            self._write(self._last() + b"data: [DONE]\n\n")
+            self.transport.write(b"0\r\n\r\n")
+
+    def _last(self) -> bytes:
+        from tests.fake_openai.chat import Reply, billed, usage
+
+        told = usage(billed(self.body, "word " * 10, Reply()), Reply())
+        return self._event([{"index": 0, "delta": {}, "finish_reason": "stop"}]) + self._event([], told)
+
+    @classmethod
+    @cache
+    def word(cls) -> bytes:
+        return cls._event([{"index": 0, "delta": {"content": " word"}, "logprobs": None, "finish_reason": None}])
+
+    @classmethod
+    @cache
+    def marker(cls) -> bytes:
+        return cls._event([{"index": 0, "delta": {"content": " [1]."}, "logprobs": None, "finish_reason": None}])
+
+    @classmethod
+    def _event(cls, choices: list[dict], told: dict | None = None) -> bytes:
+        return b"data: " + json.dumps(cls.HEAD | {"choices": choices, "usage": told}).encode() + b"\n\n"
+
+    def _write(self, data: bytes) -> None:
+        self.transport.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+async def model_served(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Model, "127.0.0.1", port, backlog=1000)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        uvloop.run(model_served(int(sys.argv[1])))
+    else:
+        from tests.bench import own_services
+
+        with own_services():
+            bench_door()
