@@ -136,7 +136,9 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
             yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
             return
     passages = [*draft.passages, *(passage for passage in passages if passage not in draft.passages)]
-    sources = nearest(question.text, passages) if draft.is_refused else sources_of(draft.pieces, passages)
+    # Beside the loop: the words are looked for in whole passages, and other answers go on streaming.
+    looked_for = partial(nearest, question.text) if draft.is_refused else partial(sources_of, draft.pieces)
+    sources = await asyncio.to_thread(looked_for, passages)
     took_s = time.monotonic() - clock
     yield Done(
         is_refused=draft.is_refused,

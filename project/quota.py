@@ -175,12 +175,18 @@ class Quota:
 
     async def areserve(self, estimate: int, *, patience_s: float, urgent: bool = False) -> Reservation:
         """`reserve` for a coroutine. Canceled while it waits, its place in line is free after some seconds."""
+        if not self.is_limited:  # Of what is not counted nobody is asked, and a thread is not waited for.
+            return Reservation(self, estimate, None)
         place = _Place(self, estimate, urgent, time.monotonic() + patience_s)
         while True:
             answer = await asyncio.to_thread(place.ask)
             if isinstance(answer, Reservation):
                 return answer
             await asyncio.sleep(answer)
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.requests_a_minute or self.tokens_a_minute)
 
     @property
     def key(self) -> str:
@@ -230,7 +236,7 @@ class _Place:
 
     def ask(self) -> Reservation | float:
         """The reservation, or how many seconds to pause before asking again. Raises QuotaFull."""
-        if not (self.quota.requests_a_minute or self.quota.tokens_a_minute):
+        if not self.quota.is_limited:
             return Reservation(self.quota, self.estimate, None)
         left_s = self.ends - time.monotonic()
         try:

@@ -51,7 +51,7 @@ def test_the_map_of_a_normalised_text_leads_back():
     text = "Straße  “X”\u00ad\r\nİ"
     plain, places = normalise(text)
     assert len(plain) == len(places)
-    assert places == sorted(places)
+    assert list(places) == sorted(places)
     assert plain.startswith('strasse "x" ')
 
 

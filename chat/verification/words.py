@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,11 +114,12 @@ def _shares_beginning(one: str, other: str) -> bool:
 _SENSES = {stem(word): stem(first) for word, first in SYNONYMS.items()}
 
 
-def normalise(text: str) -> tuple[str, list[int]]:
+@lru_cache(maxsize=64)  # An answer looks for each of its sentences in the same few passages.
+def normalise(text: str) -> tuple[str, Sequence[int]]:
     """The text with spaces, dashes, quotes and case made alike, and where each letter stood.
 
     >>> normalise("Ab\\r\\n  c")
-    ('ab c', [0, 1, 2, 6])
+    ('ab c', (0, 1, 2, 6))
     """
     letters: list[str] = []
     places: list[int] = []
@@ -131,4 +133,4 @@ def normalise(text: str) -> tuple[str, list[int]]:
         for part in letter.casefold():
             letters.append(part)
             places.append(place)
-    return "".join(letters), places
+    return "".join(letters), tuple(places)

@@ -226,10 +226,11 @@ class _Attempt:
                 async with asyncio.timeout(wait_s):
                     self.has_begun = isinstance(await anext(come, None), Begun)
                 async for piece in come:
-                    if not self.has_come:
-                        await asyncio.to_thread(circuit.succeeded, turn)
+                    is_first = not self.has_come
                     self._note(piece)
                     yield with_bearable_words(piece)
+                    if is_first:  # After it, for somebody waits for the first words.
+                        await asyncio.to_thread(circuit.succeeded, turn)
         except FOREIGN as exc:
             await asyncio.to_thread(circuit.failed if rule_for(exc).is_outage else circuit.succeeded, turn)
             raise
