@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -26,6 +27,7 @@ from chat.conversing import Draft
 from chat.events import Done, Failed, Question
 from chat.markdown import render as render_markdown
 from chat.models import Batch, BatchItem, ModerationEvent, PromptTemplate
+from chat.models.templates import ANSWER
 from chat.prompts import REFUSED
 from chat.wording import worded, wording_of
 from documents import retrieval
@@ -33,8 +35,10 @@ from documents.search import SearchError
 from project.accounts import SignedInRequest
 from project.console import console, staff_only
 from project.deployments import UNUSABLE, chosen, deployments
+from project.spending.reports import money
 
 DAYS = 30
+WAYS = {"off": "nobody", "openai": "OpenAI’s moderation model", "filter": "Azure’s content filter", "words": "a word list"}
 FILE_MOST = 20_000_000
 ITEMS_A_PAGE = 50
 
@@ -50,7 +54,7 @@ class PreviewForm(forms.Form):
 def wording(request: SignedInRequest) -> HttpResponse:
     """The templates, and, with a question, exactly what would be sent."""
     form = PreviewForm(request.GET if "text" in request.GET else None)
-    context: dict[str, object] = {"form": form, "templates": PromptTemplate.objects.select_related("created_by")}
+    context = _versions() | {"form": form}
     if form.is_bound and form.is_valid():
         context |= _preview(_question(request, form))
     return console(request, "console/wording.html", context)
@@ -61,11 +65,18 @@ def wording(request: SignedInRequest) -> HttpResponse:
 def try_wording(request: SignedInRequest) -> HttpResponse:
     """The preview, and the answer as well: this asks the model."""
     form = PreviewForm(request.POST)
-    context: dict[str, object] = {"form": form, "templates": PromptTemplate.objects.select_related("created_by")}
+    context = _versions() | {"form": form}
     if form.is_valid():
         question = _question(request, form)
         context |= _preview(question) | {"answer": async_to_sync(_answered)(question)}
     return console(request, "console/wording.html", context)
+
+
+def _versions() -> dict[str, object]:
+    """Those that are written down, and whether the built-in one answers because none of them is for all questions."""
+    templates = list(PromptTemplate.objects.all())
+    is_built_in = not any(each.is_active and each.name == ANSWER for each in templates)
+    return {"templates": templates, "is_built_in": is_built_in}
 
 
 def _question(request: SignedInRequest, form: PreviewForm) -> Question:
@@ -111,7 +122,7 @@ def moderation(request: SignedInRequest) -> HttpResponse:
     for row in counted.annotate(number=Count("pk")).order_by("-day", "-number", "category"):
         days.setdefault(row["day"], []).append({**row, "words": words[row["outcome"]]})
     try:
-        ways = [(each.name, each.moderation) for each in deployments().values()]
+        ways = [(each.name, WAYS[each.moderation]) for each in deployments().values()]
     except UNUSABLE:
         ways = []
     return console(request, "console/moderation.html", {"days": days.items(), "ways": ways, "number": DAYS})
@@ -229,4 +240,12 @@ def _row(batch: Batch) -> dict[str, object]:
     total = sum(counts.values())
     left = sum(counts.get(state, 0) for state in BatchItem.OPEN)
     words = [(label.lower(), counts[state]) for state, label in BatchItem.State.choices if counts.get(state)]
-    return {"batch": batch, "total": total, "ended": total - left, "left": left, "counts": words, "cost": batch.cost}
+    cost = _cost_words(batch.cost, batch.has_untold_cost)
+    return {"batch": batch, "total": total, "ended": total - left, "left": left, "counts": words, "cost": cost}
+
+
+def _cost_words(known: Decimal, is_partial: bool) -> str:
+    """What it cost as far as it is known: no price is not the price 0."""
+    if not is_partial:
+        return money(known)
+    return f"{money(known)}, some costs not known" if known else "cost not known"

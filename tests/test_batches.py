@@ -363,6 +363,15 @@ def test_an_administrator_begins_a_batch_and_takes_its_answers(client, staff, se
     ]
 
 
+def test_no_known_price_is_not_told_as_a_price_of_nothing(client, staff, service):
+    batch = batch_of(staff, RENT)
+    batch.items.update(state="done", cost=None)
+    client.force_login(staff)
+    for path in ("", f"{batch.pk}/"):
+        page = client.get(f"/console/batches/{path}").content.decode()
+        assert "cost not known" in page and "$0" not in page
+
+
 def test_a_bad_file_is_refused_on_the_page_with_its_line(client, staff):
     client.force_login(staff)
     response = upload(client, {"id": "1"})

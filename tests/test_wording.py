@@ -137,6 +137,14 @@ def test_the_preview_asks_the_model_when_it_is_told_to(client, staff, service):
     assert "kind colleague" in service.requests[0]["body"]["messages"][0]["content"]
 
 
+def test_the_console_names_the_wording_that_answers(client, staff):
+    tried = template(is_active=False)
+    client.force_login(staff)
+    assert "The built-in wording" in client.get("/console/wording/").content.decode()
+    PromptTemplate.objects.filter(pk=tried.pk).update(is_active=True)
+    assert "The built-in wording" not in client.get("/console/wording/").content.decode()
+
+
 def test_what_somebody_else_may_read_stands_in_no_preview(client, staff, alice):
     add(alice)
     client.force_login(staff)

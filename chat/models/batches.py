@@ -53,6 +53,11 @@ class Batch(models.Model):
     def cost(self) -> Decimal:
         return self.items.aggregate(cost=Sum("cost"))["cost"] or Decimal(0)
 
+    @property
+    def has_untold_cost(self) -> bool:
+        """Whether something was asked whose cost nobody knows."""
+        return self.items.exclude(state__in=BatchItem.OPEN).filter(cost=None).exists()
+
     def counts(self) -> dict[str, int]:
         """How many items are in each state."""
         return dict(self.items.order_by().values_list("state").annotate(Count("pk")))
