@@ -38,7 +38,12 @@ from project.deployments import UNUSABLE, chosen, deployments
 from project.spending.reports import money
 
 DAYS = 30
-WAYS = {"off": "nobody", "openai": "OpenAI’s moderation model", "filter": "Azure’s content filter", "words": "a word list"}
+WAYS = {
+    "off": "nobody",
+    "openai": "OpenAI’s moderation model",
+    "filter": "Azure’s content filter",
+    "words": "a word list",
+}
 FILE_MOST = 20_000_000
 ITEMS_A_PAGE = 50
 
