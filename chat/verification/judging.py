@@ -26,9 +26,9 @@ from chat.verification.lexicon import (
 from chat.verification.values import Amount, Day, same_amount, same_day, same_value
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
-NO_MATCH, PART_MATCH = 0.5, 0.5  # Of a sentence's weight, of a clause's.
-GAP_WHOLE, GAP_PART = 5, 4  # Words in a row that stand nowhere.
-QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{8,400})[\"”“»]")
+NO_MATCH, PART_MATCH = 0.3, 0.4  # Of a sentence's weight, of a clause's.
+GAP_WHOLE, GAP_PART = 6, 4  # Words in a row that stand nowhere.
+QUOTED = re.compile(r"\"([^\"]{1,400})\"|[“„«]([^\"“”„«»]{1,400})[”“»]")
 BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
 CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
 REACH = 3  # Content words behind a negation that it turns.
@@ -123,7 +123,7 @@ def _judge(sentence: str, evidence: Sequence[Evidence], lead: str) -> Proof:
 # The checks, in the order of their weight ----------------------------------------------------------------------------
 def _quotation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     texts = [_letters(each.text) for each in evidence]
-    for quoted in QUOTED.findall(sentence):
+    for quoted in (one or other for one, other in QUOTED.findall(sentence)):
         wanted = _letters(quoted)
         pieces = [piece for piece in re.split(r"\s*(?:\.\.\.|…|\[[^\]]*\])\s*", wanted) if len(piece.split()) > 1]
         if len(wanted.split()) > 2 and not all(any(piece in text for text in texts) for piece in pieces):
