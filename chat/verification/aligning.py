@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from chat.sentences import sentences
 from chat.verification.values import Amount, Day, amounts, days, same_amount, same_day
-from chat.verification.words import Held, Word, plain, words_of
+from chat.verification.words import Held, Word, plain, stem, words_of
 
 LONGER = 0.08  # What each further sentence of a window must be worth, as a share of the sentence's weight.
 WINDOW = 3  # sentences
@@ -54,6 +55,7 @@ class Part:
     start: int
     end: int
     text: str
+    figures: tuple[Amount | Day, ...] = ()
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -69,7 +71,11 @@ class Part:
 
 @lru_cache(maxsize=512)
 def parts_of(number: int, text: str) -> tuple[Part, ...]:
-    return tuple(Part(number, start, end, text[start:end]) for start, end in sentences(text))
+    figures = (*amounts_in(text), *days_in(text))
+    return tuple(
+        Part(number, start, end, text[start:end], tuple(each for each in figures if start <= each.start < end))
+        for start, end in sentences(text)
+    )
 
 
 @dataclass(frozen=True)
@@ -154,12 +160,19 @@ class _Search:
             word.start
             for word in self.words
             if any(word in held_in(text) for text in around)
-            or any(_has_figure(each, text) for each in figures if each.start == word.start for text in around)
+            or any(
+                _has_figure(each, (*amounts_in(text), *days_in(text)))
+                for each in figures
+                if each.start == word.start
+                for text in around
+            )
         }
         plain_words = [word for word in self.words if not any(each.start == word.start for each in figures)]
+        joined = _joined(claim, plain_words)
         self.held = {
             (part.number, part.start): {word.start for word in plain_words if part.holds(word)}
-            | {each.start for each in figures if _has_figure(each, part.text)}
+            | {start for start, stems in joined.items() if not stems.isdisjoint(part.held.stems)}
+            | {each.start for each in figures if _has_figure(each, part.figures)}
             for each_passage in self.parts
             for part in each_passage
         }
@@ -216,10 +229,19 @@ def _counted(claim: str, figures: Sequence[Amount | Day]) -> Iterator[Word]:
             yield word
 
 
-def _has_figure(said: Amount | Day, text: str) -> bool:
+def _joined(claim: str, words: Sequence[Word]) -> dict[int, frozenset[str]]:
+    """Of each word beside a hyphen the stem of both together, so that pre-impact is preimpact."""
+    found = {}
+    for one, other in pairwise(words):
+        if claim[one.end : other.start] == "-":
+            found[one.start] = found[other.start] = frozenset((stem(plain(one.text + other.text)),))
+    return found
+
+
+def _has_figure(said: Amount | Day, figures: Iterable[Amount | Day]) -> bool:
     if isinstance(said, Day):
-        return any(same_day(said, shown) for shown in days_in(text))
-    return any(same_amount(said, shown) for shown in amounts_in(text))
+        return any(same_day(said, shown) for shown in figures if isinstance(shown, Day))
+    return any(same_amount(said, shown) for shown in figures if isinstance(shown, Amount))
 
 
 def _longest_gap(words: Sequence[Word], found: Iterable[int]) -> int:
@@ -238,7 +260,9 @@ def _plain_words(text: str) -> frozenset[str]:
 def has_word(name: str, texts: Iterable[str]) -> bool:
     """Whether a name's part stands in one of the texts, accents and one letter's difference aside."""
     wanted = plain(name).removesuffix("'s")
-    return any(wanted in _plain_words(text) or any(_near(wanted, word) for word in _plain_words(text)) for text in texts)
+    return any(
+        wanted in _plain_words(text) or any(_near(wanted, word) for word in _plain_words(text)) for text in texts
+    )
 
 
 def _near(one: str, other: str) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in, has_word
 from chat.verification.lexicon import (
@@ -23,12 +22,15 @@ from chat.verification.lexicon import (
     SOFT_NEGATIONS,
     UNITS,
 )
-from chat.verification.values import Amount, Day, same_amount, same_day, same_value
+from chat.verification.values import Amount, Day, in_heading_scale, same_amount, same_day, same_value
+from chat.verification.replacing import Swap, fault, other_name, swaps
+from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
 NO_MATCH, PART_MATCH = 0.3, 0.4  # Of a sentence's weight, of a clause's.
 GAP_WHOLE, GAP_PART = 6, 4  # Words in a row that stand nowhere.
 QUOTED = re.compile(r"\"([^\"]{1,400})\"|[“„«]([^\"“”„«»]{1,400})[”“»]")
+NEAR = 0.7  # Of a sentence that is taken over word for word, before a name is held against it.
 BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
 CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
 REACH = 3  # Content words behind a negation that it turns.
@@ -43,40 +45,6 @@ UNKNOWING = re.compile(
     |i\ (?:do\ not|don't|cannot|can't)|is\ missing|cannot\ be\ (?:determined|answered)
     |steht\ nicht\ in|keine\ angaben?)\b"""
 )
-
-
-class Verdict(StrEnum):
-    SUPPORTED = "supported"
-    PARTLY = "partly"
-    UNSUPPORTED = "unsupported"
-
-
-class Reason(StrEnum):
-    QUOTATION = "quotation"
-    NUMBER = "number"
-    UNIT = "unit"
-    DATE = "date"
-    NO_MATCH = "no match"
-    NEGATION = "negation"
-    NAME = "name"
-    SCOPE = "scope"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What became of a sentence; `spans` are (passage's number, start, end) of the words it rests on, or is near to."""
-
-    verdict: Verdict
-    reason: Reason | None = None
-    said: str = ""  # The words of the sentence that are wrong, or not there.
-    shown: str = ""  # What stands there instead, where that is known.
-    spans: tuple[tuple[int, int, int], ...] = ()
-    share: float = 1.0
-
-    @property
-    def numbers(self) -> list[int]:
-        """The passages it rests on, each once."""
-        return list(dict.fromkeys(number for number, _, _ in self.spans))
 
 
 def is_factual(sentence: str) -> bool:
@@ -138,8 +106,11 @@ def _letters(text: str) -> str:
 
 def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     """Numbers and units: each must stand beside the words, or in the passage with no other figure in its place."""
-    near = amounts_in(aligned.text)
-    whole = [amount for each in evidence for text in (each.text, each.around) for amount in amounts_in(text)]
+    heading = "\n".join(text for each in evidence for text in (each.text, each.around))
+    near = in_heading_scale(amounts_in(aligned.text), heading)
+    whole = in_heading_scale(
+        [amount for each in evidence for text in (each.text, each.around) for amount in amounts_in(text)], heading
+    )
     weaker = None
     for said in amounts_in(sentence):
         if any(same_amount(said, shown) for shown in near):
@@ -296,11 +267,38 @@ def _opposite(sentence: str, aligned: Alignment) -> Proof | None:
 _OPPOSITES = tuple((stem(one), stem(other)) for pair in ANTONYMS for one in pair for other in pair - {one})
 
 
+def _replaced(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """What stands in the place of something else, where the sentence follows its passage word for word."""
+    held = words_of(sentence)
+    found = (fault(swap, held, part.words) for part, swap in _swaps(sentence, aligned))
+    return next(filter(None, found), None)
+
+
+def _swaps(sentence: str, aligned: Alignment) -> Iterator[tuple[Part, Swap]]:
+    for part in dict.fromkeys(_main_parts(aligned)):
+        for swap in swaps(sentence, part.text):
+            yield part, swap
+
+
+def _other_names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """A name where the passage has another there: each may stand in it, and the tie between them be wrong."""
+    for part, swap in _swaps(sentence, aligned):
+        if swap.closeness >= NEAR and other_name(swap) and not any(part.holds(word) for word in swap.said):
+            return swap.proof(Verdict.PARTLY, Reason.NAME)
+    return None
+
+
 def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     texts = [text for each in evidence for text in (each.text, each.around)]
     joined = " ".join(texts)
     for name in _named(sentence):
-        if not has_word(name, texts) and not _is_abbreviated(name, joined):
+        if any(sign.isdigit() for sign in name) and name in FORMULAS and FORMULAS[name] in joined.casefold():
+            continue
+        if (
+            not has_word(name, texts)
+            and not _is_abbreviated(name, joined)
+            and not _is_written_out(name, sentence, joined)
+        ):
             return Proof(Verdict.UNSUPPORTED, Reason.NAME, name)
     return None
 
@@ -324,7 +322,13 @@ NO_NAMES = frozenset(
         "monday tuesday wednesday thursday friday saturday sunday fy usd eur gbp i the a an this these that it in on "
         "at for if when while after before under as to by from and or no yes not all each its their according based "
         "both q1 q2 q3 q4 ceo cfo us uk eu am pm section article chapter table figure page part note item level phase "
-        "step however additionally also there they he she we you".split()
+        "step however additionally also there they he she we you among since during like unlike despite because although "
+        "though whether where once until upon with without through throughout over above below between beyond within "
+        "across against along around besides except inside near outside toward towards via per only even just moreover "
+        "furthermore meanwhile instead overall finally then thus hence therefore yet still such other another some any "
+        "many most few several more less every either neither one two three four five six seven eight nine ten his her "
+        "our your my those which who what why how former current new under both est edt cst cdt mst mdt pst pdt gmt "
+        "utc vp evp svp".split()
     )
 )
 
@@ -340,6 +344,21 @@ def _is_abbreviated(name: str, text: str) -> bool:
         every = "".join(word.text[0].upper() for word in words_of(text))
         return name in initials or name in every
     return False
+
+
+def _is_written_out(name: str, sentence: str, text: str) -> bool:
+    """Whether the text has the initials of the name that this is a part of: "USA" for "the United States".
+
+    >>> _is_written_out("United", "in the United States", "in the USA"), _is_written_out("United", "United Air", "US")
+    (True, False)
+    """
+    runs = re.findall(r"[A-Z]\w+(?:\s+(?:of\s+(?:the\s+)?)?[A-Z]\w+)+", sentence)
+    initials = ["".join(word[0] for word in run.split() if word[0].isupper()) for run in runs if name in run.split()]
+    short = {word.text.replace(".", "") for word in words_of(text.replace(".", "")) if word.text.isupper()}
+    return any(each in short or f"{each}A" in short for each in initials)
+
+
+FORMULAS = {"CO2": "carbon dioxide", "CH4": "methane", "N2O": "nitrous oxide", "H2O": "water", "SO2": "sulfur dioxide"}
 
 
 def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
@@ -358,8 +377,10 @@ CHECKS: tuple[Callable[[str, Alignment, Sequence[Evidence], str], Proof | None],
     _figures,
     _dates,
     _words,
+    _replaced,
     _negation,
     _names,
+    _other_names,
     _clauses,
     _scope,
 )
