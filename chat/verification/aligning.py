@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from chat.sentences import sentences
-from chat.verification.values import Amount, Day, amounts, days, same_amount, same_day
+from chat.verification.values import Amount, Day, amounts, days, in_heading_scale, same_amount, same_day
 from chat.verification.words import Held, Word, plain, stem, words_of
 
 LONGER = 0.08  # What each further sentence of a window must be worth, as a share of the sentence's weight.
@@ -70,8 +70,8 @@ class Part:
 
 
 @lru_cache(maxsize=512)
-def parts_of(number: int, text: str) -> tuple[Part, ...]:
-    figures = (*amounts_in(text), *days_in(text))
+def parts_of(number: int, text: str, around: str) -> tuple[Part, ...]:
+    figures = (*in_heading_scale(amounts_in(text), f"{around}\n{text}"), *days_in(text))
     return tuple(
         Part(number, start, end, text[start:end], tuple(each for each in figures if start <= each.start < end))
         for start, end in sentences(text)
@@ -154,14 +154,14 @@ class _Search:
     def __init__(self, claim: str, evidence: Sequence[Evidence]) -> None:
         figures: list[Amount | Day] = sorted([*amounts_in(claim), *days_in(claim)], key=lambda each: each.start)
         self.words = tuple(_counted(claim, figures))
-        self.parts = [parts_of(each.number, each.text) for each in evidence]
+        self.parts = [parts_of(each.number, each.text, each.around) for each in evidence]
         around = [each.around for each in evidence]
         self.around = {
             word.start
             for word in self.words
             if any(word in held_in(text) for text in around)
             or any(
-                _has_figure(each, (*amounts_in(text), *days_in(text)))
+                has_figure(each, (*amounts_in(text), *days_in(text)))
                 for each in figures
                 if each.start == word.start
                 for text in around
@@ -172,7 +172,7 @@ class _Search:
         self.held = {
             (part.number, part.start): {word.start for word in plain_words if part.holds(word)}
             | {start for start, stems in joined.items() if not stems.isdisjoint(part.held.stems)}
-            | {each.start for each in figures if _has_figure(each, part.figures)}
+            | {each.start for each in figures if has_figure(each, part.figures)}
             for each_passage in self.parts
             for part in each_passage
         }
@@ -238,7 +238,7 @@ def _joined(claim: str, words: Sequence[Word]) -> dict[int, frozenset[str]]:
     return found
 
 
-def _has_figure(said: Amount | Day, figures: Iterable[Amount | Day]) -> bool:
+def has_figure(said: Amount | Day, figures: Iterable[Amount | Day]) -> bool:
     if isinstance(said, Day):
         return any(same_day(said, shown) for shown in figures if isinstance(shown, Day))
     return any(same_amount(said, shown) for shown in figures if isinstance(shown, Amount))

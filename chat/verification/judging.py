@@ -11,7 +11,17 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in, has_word
+from chat.verification.aligning import (
+    Alignment,
+    Evidence,
+    Part,
+    align,
+    amounts_in,
+    days_in,
+    has_figure,
+    has_word,
+    parts_of,
+)
 from chat.verification.lexicon import (
     ANTONYMS,
     MONTHS,
@@ -19,6 +29,7 @@ from chat.verification.lexicon import (
     NO_NEGATION,
     SCALES,
     SCOPES,
+    SHORTENED,
     SOFT_NEGATIONS,
     UNITS,
 )
@@ -30,6 +41,7 @@ from chat.verification.words import Word, alike, normalise, stem, words_of
 NO_MATCH, PART_MATCH = 0.3, 0.4  # Of a sentence's weight, of a clause's.
 GAP_WHOLE, GAP_PART = 6, 4  # Words in a row that stand nowhere.
 QUOTED = re.compile(r"\"([^\"]{1,400})\"|[“„«]([^\"“”„«»]{1,400})[”“»]")
+AS_WELL = 0.6  # Of the claim's words in the best sentence; as many make another as good.
 NEAR = 0.7  # Of a sentence that is taken over word for word, before a name is held against it.
 BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
 CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
@@ -113,13 +125,15 @@ def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], le
     )
     weaker = None
     for said in amounts_in(sentence):
-        if any(same_amount(said, shown) for shown in near):
-            continue
         words = sentence[said.start : said.end].strip()
+        if any(same_amount(said, shown) for shown in near):
+            if other := _in_its_place(said, near, sentence, aligned.text):
+                weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, other)
+            continue
         rivals = [shown for shown in near if _rivals(said, shown, sentence, aligned.text)]
         instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
         if any(same_amount(said, shown) for shown in whole):
-            if rivals and not said.is_label:
+            if rivals and not said.is_label and not _stands_as_well(said, aligned, evidence):
                 weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, instead)
             continue
         if others := [shown for shown in near if same_value(said, shown) and said.family and shown.family]:
@@ -128,6 +142,34 @@ def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], le
             continue
         return Proof(Verdict.UNSUPPORTED, Reason.NUMBER, words, instead)
     return weaker
+
+
+PLACING = re.compile(r"(?i)\b(within|after|before|until|every|under|over|by|nach|vor|bis)\s+\W?$")
+
+
+def _in_its_place(said: Amount, near: Sequence[Amount], sentence: str, text: str) -> str:
+    """The other figure that the passage has behind the same preposition, as "within 12 hours" for "within 24 hours"."""
+    place = PLACING.search(sentence[: said.start])
+    if place is None:
+        return ""
+    there = [shown for shown in near if _stands_behind(place[1], shown, text) and shown.family == said.family != ""]
+    is_there = any(same_amount(said, shown) for shown in there) or not there
+    return "" if is_there else text[there[0].start : there[0].end].strip()
+
+
+def _stands_behind(word: str, amount: Amount, text: str) -> bool:
+    place = PLACING.search(text[max(0, amount.start - 12) : amount.start])
+    return bool(place and place[1].casefold() == word.casefold())
+
+
+def _stands_as_well(said: Amount | Day, aligned: Alignment, evidence: Sequence[Evidence]) -> bool:
+    """Whether a sentence of the passage that has the figure has the claim's words too, nearly as many as the best."""
+    most = max((sum(part.holds(word) for word in aligned.words) for part in _main_parts(aligned)), default=0)
+    parts = (part for each in evidence for part in parts_of(each.number, each.text, each.around))
+    return any(
+        has_figure(said, part.figures) and sum(part.holds(word) for word in aligned.words) >= AS_WELL * max(most, 1)
+        for part in parts
+    )
 
 
 def _is_mere_count(said: Amount) -> bool:
@@ -162,7 +204,7 @@ def _dates(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead
         rivals = [shown for shown in near if _as_exact(shown) >= _as_exact(said)]
         instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
         if any(same_day(said, shown) for shown in whole):
-            if rivals and _as_exact(said) > 1:
+            if rivals and _as_exact(said) > 1 and not _stands_as_well(said, aligned, evidence):
                 weaker = weaker or Proof(Verdict.PARTLY, Reason.DATE, words, instead)
             continue
         if _is_put_together(said, whole):
@@ -290,9 +332,9 @@ def _other_names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence]
 
 def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     texts = [text for each in evidence for text in (each.text, each.around)]
-    joined = " ".join(texts)
+    joined = " ".join(" ".join(texts).split())
     for name in _named(sentence):
-        if any(sign.isdigit() for sign in name) and name in FORMULAS and FORMULAS[name] in joined.casefold():
+        if name in SHORTENED and re.search(rf"\b{SHORTENED[name]}\b", joined):
             continue
         if (
             not has_word(name, texts)
@@ -356,9 +398,6 @@ def _is_written_out(name: str, sentence: str, text: str) -> bool:
     initials = ["".join(word[0] for word in run.split() if word[0].isupper()) for run in runs if name in run.split()]
     short = {word.text.replace(".", "") for word in words_of(text.replace(".", "")) if word.text.isupper()}
     return any(each in short or f"{each}A" in short for each in initials)
-
-
-FORMULAS = {"CO2": "carbon dioxide", "CH4": "methane", "N2O": "nitrous oxide", "H2O": "water", "SO2": "sulfur dioxide"}
 
 
 def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:

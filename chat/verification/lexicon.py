@@ -554,3 +554,13 @@ PLAIN_WORDS = (
     "through before after since until during within without among against toward towards upon overall eventually "
     "finally currently generally especially mainly actually itself himself herself themselves"
 ).split()
+
+# What is written short, as good as the full name.
+_SHORTENED = """
+CO2=carbon dioxide|CH4=methane|N2O=nitrous oxide|SO2=sulfur dioxide|H2O=water|Alabama=AL|Alaska=AK|Arizona=AZ|Arkansas=AR
+California=CA|Colorado=CO|Connecticut=CT|Delaware=DE|Florida=FL|Georgia=GA|Hawaii=HI|Idaho=ID|Illinois=IL|Indiana=IN
+Iowa=IA|Kansas=KS|Kentucky=KY|Louisiana=LA|Maine=ME|Maryland=MD|Massachusetts=MA|Michigan=MI|Minnesota=MN|Mississippi=MS
+Missouri=MO|Montana=MT|Nebraska=NE|Nevada=NV|Ohio=OH|Oklahoma=OK|Oregon=OR|Pennsylvania=PA|Tennessee=TN|Texas=TX|Utah=UT
+Vermont=VT|Virginia=VA|Washington=WA|Wisconsin=WI|Wyoming=WY
+"""
+SHORTENED = dict(pair.split("=") for line in _SHORTENED.strip().splitlines() for pair in line.split("|"))

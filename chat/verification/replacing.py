@@ -17,6 +17,7 @@ from chat.verification.lexicon import (
     SCALES,
     SHIRKING,
     SMALL,
+    SOFT_NEGATIONS,
     STRONG,
     TURNING_PREFIXES,
     UNITS,
@@ -27,6 +28,7 @@ from chat.verification.words import Word, alike, stem, words_of
 
 LEAST = 0.5  # Of a sentence's words that must stand in the passage's sentence in the same order,
 ANCHOR = 3  # and so many of them beside what is put in another's place.
+CLOSE = 0.8  # Above it a sentence is so near that a word too many is no other way of saying it.
 LONGEST = 9  # Words that may be put for others.
 
 
@@ -36,11 +38,12 @@ class Swap:
 
     said: tuple[Word, ...]
     shown: tuple[Word, ...]
+    said_text: str
+    shown_text: str
     closeness: float  # The share of the sentence that is taken over word for word.
 
     def proof(self, verdict: Verdict, reason: Reason) -> Proof:
-        said, shown = (" ".join(word.text for word in words) for words in (self.said, self.shown))
-        return Proof(verdict, reason, said, shown)
+        return Proof(verdict, reason, self.said_text, self.shown_text)
 
 
 def swaps(sentence: str, passage: str) -> list[Swap]:
@@ -53,7 +56,14 @@ def swaps(sentence: str, passage: str) -> list[Swap]:
     same = sum(end - start for kind, start, end, *_ in codes if kind == "equal")
     if not said or same < LEAST * len(said):
         return []
-    return list(_anchored(codes, said, shown, same / len(said)))
+    return [
+        Swap(one, other, _text(one, sentence), _text(other, passage), same / len(said))
+        for one, other in _anchored(codes, said, shown)
+    ]
+
+
+def _text(words: Sequence[Word], text: str) -> str:
+    return text[words[0].start : words[-1].end] if words else ""
 
 
 def _turning(text: str) -> list[Word]:
@@ -67,8 +77,9 @@ def _turning(text: str) -> list[Word]:
 
 
 def _anchored(
-    codes: Sequence[tuple[str, int, int, int, int]], said: Sequence[Word], shown: Sequence[Word], closeness: float
-) -> Iterator[Swap]:
+    codes: Sequence[tuple[str, int, int, int, int]], said: Sequence[Word], shown: Sequence[Word]
+) -> Iterator[tuple[tuple[Word, ...], tuple[Word, ...]]]:
+    """What stands between words that both have, enough of them; on each side."""
     for at, (kind, start, end, other_start, other_end) in enumerate(codes):
         before = codes[at - 1][2] - codes[at - 1][1] if at else 0
         after = codes[at + 1][2] - codes[at + 1][1] if at + 1 < len(codes) else 0
@@ -79,12 +90,15 @@ def _anchored(
         if at + 1 == len(codes):
             other_end = min(other_end, other_start + (end - start) + 1)
         if other_end - other_start <= LONGEST:
-            yield Swap(tuple(said[start:end]), tuple(shown[other_start:other_end]), closeness)
+            yield tuple(said[start:end]), tuple(shown[other_start:other_end])
 
 
 def fault(swap: Swap, held: Iterable[Word], shown: Iterable[Word]) -> Proof | None:
     """What is wrong with putting one for the other, if anything; `held` and `shown` are all words of both sentences."""
+    held, shown = list(held), list(shown)
     is_moved = _count_turns(held) == _count_turns(shown)  # "No fee is due" for "a fee is not due".
+    if swap.closeness < CLOSE:  # "Is no longer due" for "was removed".
+        is_moved = is_moved or _may_turn(shown if _turns(swap.said) else held)
     return _unit(swap) or _figure(swap) or _turn(swap, is_moved) or _scope(swap)
 
 
@@ -138,6 +152,10 @@ def _turn(swap: Swap, is_moved: bool) -> Proof | None:
     if is_turned == is_opposite or (is_turned and (is_moved or _is_denied_otherwise(swap))):
         return None
     return swap.proof(Verdict.UNSUPPORTED, Reason.NEGATION)
+
+
+def _may_turn(words: Iterable[Word]) -> bool:
+    return any(word.text.casefold() in SOFT_NEGATIONS for word in words)
 
 
 def _turns(words: Sequence[Word]) -> bool:
