@@ -71,7 +71,7 @@ class Part:
 
 @lru_cache(maxsize=512)
 def parts_of(number: int, text: str, around: str) -> tuple[Part, ...]:
-    figures = (*in_heading_scale(amounts_in(text), f"{around}\n{text}"), *days_in(text))
+    figures: tuple[Amount | Day, ...] = (*in_heading_scale(amounts_in(text), f"{around}\n{text}"), *days_in(text))
     return tuple(
         Part(number, start, end, text[start:end], tuple(each for each in figures if start <= each.start < end))
         for start, end in sentences(text)
@@ -223,9 +223,7 @@ def _counted(claim: str, figures: Sequence[Amount | Day]) -> Iterator[Word]:
     """The words that must be found; of a figure, with its unit, only the first."""
     for word in words_of(claim):
         inside = next((each for each in figures if each.start <= word.start < each.end), None)
-        if inside is None and not word.is_light and not word.is_figure:
-            yield word
-        elif inside is not None and inside.start == word.start:
+        if inside.start == word.start if inside else not (word.is_light or word.is_figure):
             yield word
 
 
@@ -250,35 +248,3 @@ def _longest_gap(words: Sequence[Word], found: Iterable[int]) -> int:
         run = 0 if word.start in starts else run + (not word.is_plain)
         longest = max(longest, run)
     return longest
-
-
-@lru_cache(maxsize=2_048)
-def _plain_words(text: str) -> frozenset[str]:
-    return frozenset(plain(word.text).removesuffix("'s") for word in words_of(text))
-
-
-def has_word(name: str, texts: Iterable[str]) -> bool:
-    """Whether a name's part stands in one of the texts, accents and one letter's difference aside."""
-    wanted = plain(name).removesuffix("'s")
-    return any(
-        wanted in _plain_words(text) or any(_near(wanted, word) for word in _plain_words(text)) for text in texts
-    )
-
-
-def _near(one: str, other: str) -> bool:
-    if one == other or one.removesuffix("s") == other.removesuffix("s"):
-        return True
-    if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1:
-        return bool(min(len(one), len(other)) >= 5 and (one.startswith(other) or other.startswith(one)))
-    return _one_letter_apart(one, other)
-
-
-def _one_letter_apart(one: str, other: str) -> bool:
-    """
-    >>> _one_letter_apart("meyer", "meier"), _one_letter_apart("smith", "smyths"), _one_letter_apart("lund", "lunds")
-    (True, False, True)
-    """
-    start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return (
-        one[start + 1 :] == other[start + 1 :] or one[start:] == other[start + 1 :] or one[start + 1 :] == other[start:]
-    )

@@ -19,22 +19,18 @@ from chat.verification.aligning import (
     amounts_in,
     days_in,
     has_figure,
-    has_word,
     parts_of,
 )
 from chat.verification.lexicon import (
     ANTONYMS,
-    MONTHS,
     NEGATIONS,
     NO_NEGATION,
-    SCALES,
     SCOPES,
-    SHORTENED,
     SOFT_NEGATIONS,
-    UNITS,
 )
-from chat.verification.values import Amount, Day, in_heading_scale, same_amount, same_day, same_value
+from chat.verification.naming import unknown_name
 from chat.verification.replacing import Swap, fault, other_name, swaps
+from chat.verification.values import Amount, Day, in_heading_scale, same_amount, same_day, same_value
 from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
@@ -331,73 +327,8 @@ def _other_names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence]
 
 
 def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    texts = [text for each in evidence for text in (each.text, each.around)]
-    joined = " ".join(" ".join(texts).split())
-    for name in _named(sentence):
-        if name in SHORTENED and re.search(rf"\b{SHORTENED[name]}\b", joined):
-            continue
-        if (
-            not has_word(name, texts)
-            and not _is_abbreviated(name, joined)
-            and not _is_written_out(name, sentence, joined)
-        ):
-            return Proof(Verdict.UNSUPPORTED, Reason.NAME, name)
-    return None
-
-
-def _named(sentence: str) -> Iterator[str]:
-    """Parts of names: words with a capital that are not just a sentence's beginning."""
-    words = words_of(sentence)
-    for at, word in enumerate(words):
-        text = word.text.removesuffix("'s")
-        if not text[:1].isupper() or text.casefold() in NO_NAMES or len(text) < 2:
-            continue
-        is_first = at == 0 or sentence[: word.start].rstrip(' "“‘(*_-•')[-1:] in {"", ".", "!", "?", ":", ";", "\n"}
-        if is_first and not text.isupper() and not (at + 1 < len(words) and words[at + 1].text[:1].isupper()):
-            continue
-        yield text
-
-
-NO_NAMES = frozenset(
-    {*MONTHS, *UNITS, *SCALES}
-    | set(
-        "monday tuesday wednesday thursday friday saturday sunday fy usd eur gbp i the a an this these that it in on "
-        "at for if when while after before under as to by from and or no yes not all each its their according based "
-        "both q1 q2 q3 q4 ceo cfo us uk eu am pm section article chapter table figure page part note item level phase "
-        "step however additionally also there they he she we you among since during like unlike despite because although "
-        "though whether where once until upon with without through throughout over above below between beyond within "
-        "across against along around besides except inside near outside toward towards via per only even just moreover "
-        "furthermore meanwhile instead overall finally then thus hence therefore yet still such other another some any "
-        "many most few several more less every either neither one two three four five six seven eight nine ten his her "
-        "our your my those which who what why how former current new under both est edt cst cdt mst mdt pst pdt gmt "
-        "utc vp evp svp".split()
-    )
-)
-
-
-def _is_abbreviated(name: str, text: str) -> bool:
-    """Whether capital letters are the first letters of words in the text, or the other way round.
-
-    >>> _is_abbreviated("FAA", "the Federal Aviation Administration said"), _is_abbreviated("FBI", "Federal Aviation")
-    (True, False)
-    """
-    if name.isupper() and 2 <= len(name) <= 8:
-        initials = "".join(word.text[0] for word in words_of(text) if word.text[:1].isupper())
-        every = "".join(word.text[0].upper() for word in words_of(text))
-        return name in initials or name in every
-    return False
-
-
-def _is_written_out(name: str, sentence: str, text: str) -> bool:
-    """Whether the text has the initials of the name that this is a part of: "USA" for "the United States".
-
-    >>> _is_written_out("United", "in the United States", "in the USA"), _is_written_out("United", "United Air", "US")
-    (True, False)
-    """
-    runs = re.findall(r"[A-Z]\w+(?:\s+(?:of\s+(?:the\s+)?)?[A-Z]\w+)+", sentence)
-    initials = ["".join(word[0] for word in run.split() if word[0].isupper()) for run in runs if name in run.split()]
-    short = {word.text.replace(".", "") for word in words_of(text.replace(".", "")) if word.text.isupper()}
-    return any(each in short or f"{each}A" in short for each in initials)
+    name = unknown_name(sentence, [text for each in evidence for text in (each.text, each.around)])
+    return Proof(Verdict.UNSUPPORTED, Reason.NAME, name) if name else None
 
 
 def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:

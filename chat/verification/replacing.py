@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from chat.verification.lexicon import (
     MONTHS,
@@ -46,20 +47,21 @@ class Swap:
         return Proof(verdict, reason, self.said_text, self.shown_text)
 
 
-def swaps(sentence: str, passage: str) -> list[Swap]:
+@lru_cache(maxsize=64)
+def swaps(sentence: str, passage: str) -> tuple[Swap, ...]:
     """
-    >>> [(one.said[0].text, one.shown[0].text) for one in swaps("All of the pipes must leak.", "All the pipes may leak.")]
+    >>> [(one.said_text, one.shown_text) for one in swaps("All old pipes must leak.", "All old pipes may leak.")]
     [('must', 'may')]
     """
     said, shown = _turning(sentence), _turning(passage)
     codes = SequenceMatcher(None, [w.stem for w in said], [w.stem for w in shown], autojunk=False).get_opcodes()
     same = sum(end - start for kind, start, end, *_ in codes if kind == "equal")
     if not said or same < LEAST * len(said):
-        return []
-    return [
+        return ()
+    return tuple(
         Swap(one, other, _text(one, sentence), _text(other, passage), same / len(said))
         for one, other in _anchored(codes, said, shown)
-    ]
+    )
 
 
 def _text(words: Sequence[Word], text: str) -> str:
@@ -96,7 +98,7 @@ def _anchored(
 def fault(swap: Swap, held: Iterable[Word], shown: Iterable[Word]) -> Proof | None:
     """What is wrong with putting one for the other, if anything; `held` and `shown` are all words of both sentences."""
     held, shown = list(held), list(shown)
-    is_moved = _count_turns(held) == _count_turns(shown)  # "No fee is due" for "a fee is not due".
+    is_moved = 0 < _count_turns(held) == _count_turns(shown)  # "No fee is due" for "a fee is not due".
     if swap.closeness < CLOSE:  # "Is no longer due" for "was removed".
         is_moved = is_moved or _may_turn(shown if _turns(swap.said) else held)
     return _unit(swap) or _figure(swap) or _turn(swap, is_moved) or _scope(swap)
@@ -177,12 +179,22 @@ def _is_denied_otherwise(swap: Swap) -> bool:
 
 
 def _are_opposite(said: Sequence[Word], shown: Sequence[Word]) -> bool:
-    return any(_opposite(one.stem, other.stem) for one in said for other in shown)
+    return any(
+        _are_poles(one.stem, other.stem) or _is_prefixed(one.text.casefold(), other.text.casefold())
+        for one in said
+        for other in shown
+    )
 
 
-def _opposite(one: str, other: str) -> bool:
-    if any((one in left and other in right) or (one in right and other in left) for left, right in _POLES):
-        return True
+def _are_poles(one: str, other: str) -> bool:
+    return any((one in left and other in right) or (one in right and other in left) for left, right in _POLES)
+
+
+def _is_prefixed(one: str, other: str) -> bool:
+    """
+    >>> _is_prefixed("impossible", "possible"), _is_prefixed("press", "impress"), _is_prefixed("take", "make")
+    (True, True, False)
+    """
     longer, shorter = (one, other) if len(one) > len(other) else (other, one)
     return len(shorter) > 3 and any(longer == prefix + shorter for prefix in TURNING_PREFIXES)
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import snowballstemmer
 
-from chat.verification.lexicon import PLAIN_WORDS, SYNONYMS
+from chat.verification.synonyms import PLAIN_WORDS, SYNONYMS
 
 STEMMER = snowballstemmer.stemmer("english")
 WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
