@@ -49,8 +49,8 @@ NO_NAMES = frozenset(
         "step however additionally also there they he she we you among since during like unlike despite because "
         "although though whether where once until upon with without through throughout over above below between beyond "
         "within across against along around besides except inside near outside toward towards via per only even "
-        "just moreover "
-        "furthermore meanwhile instead overall finally then thus hence therefore yet still such other another some any "
+        "just moreover furthermore meanwhile instead overall finally then thus hence therefore yet still such other another "
+        "some any "
         "many most few several more less every either neither one two three four five six seven eight nine ten his her "
         "our your my those which who what why how former current new under both est edt cst cdt mst mdt pst pdt gmt "
         "utc vp evp svp".split()
