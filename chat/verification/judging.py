@@ -236,10 +236,9 @@ def _clauses(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], le
 
 def _missing(sentence: str, aligned: Alignment) -> str:
     """The longest stretch of the sentence that stands nowhere."""
-    found = {start for clause in aligned.clauses for start in clause.found}
     runs: list[list[Word]] = [[]]
     for word in aligned.words:
-        if word.start in found:
+        if word.start in aligned.found:
             runs.append([])
         else:
             runs[-1].append(word)
