@@ -46,7 +46,7 @@ def test_what_stands_there_in_other_words_is_supported(sentence):
         ("Leak complaints go to Martin Oberholzer's team.", Verdict.UNSUPPORTED, Reason.NAME, "Martin"),
         ("All customers can ask for bottled water.", Verdict.PARTLY, Reason.SCOPE, "all"),
         ("Payments are made while a drought order is in force.", Verdict.UNSUPPORTED, Reason.NEGATION, None),
-        ("Business customers do not receive £75.", Verdict.UNSUPPORTED, Reason.NEGATION, "not"),
+        ("Business customers do not receive £75.", Verdict.UNSUPPORTED, Reason.NEGATION, "do not"),
         ('The scheme says "we always restore it at once".', Verdict.UNSUPPORTED, Reason.QUOTATION, None),
         ("Boilers are inspected yearly by certified engineers.", Verdict.UNSUPPORTED, Reason.NO_MATCH, None),
     ],
@@ -55,6 +55,56 @@ def test_what_does_not_is_named(sentence, verdict, reason, said):
     proof = verify(sentence, CITED)
     assert (proof.verdict, proof.reason) == (verdict, reason)
     assert said in (None, proof.said)
+
+
+PLANT = (
+    "The plant in the USA emitted nearly 4,000 tons of carbon dioxide over several years. It may reduce the releases, "
+    "especially at night. Since 1990 the director is named by the council; in 2004 the mayor of Lund asked for more. "
+    "The pilot, age 85, reported no preimpact failures at 1730 EST. ($ in millions) 2023 As Reported | $72,361."
+)
+REPORT = [Evidence(1, PLANT, "Report")]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The plant in the United States put out almost 4,000 tons of CO2.",
+        "The 85-year-old pilot reported no pre-impact malfunctions.",
+        "The pilot’s report gives 5:30 p.m. EST.",
+        "Reported in 2023: about $72.4 billion.",
+        "Among the pilot's reports were no failures before the impact.",
+        'The words "pilot" and "age" stand there.',
+    ],
+)
+def test_another_way_of_writing_it_is_no_fault(sentence):
+    assert verify(sentence, REPORT).verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "verdict", "reason"),
+    [
+        ("The plant in the USA emitted exactly 4,000 tons of carbon dioxide.", Verdict.PARTLY, Reason.SCOPE),
+        ("It must reduce the releases, especially at night.", Verdict.PARTLY, Reason.SCOPE),
+        ("It may reduce the releases, only at night.", Verdict.PARTLY, Reason.SCOPE),
+        ("It may raise the releases, especially at night.", Verdict.UNSUPPORTED, Reason.NEGATION),
+        ("It may decline to reduce the releases, especially at night.", Verdict.UNSUPPORTED, Reason.NEGATION),
+        (
+            "The plant in the USA emitted nearly 4,000 tons of carbon dioxide over several months.",
+            Verdict.UNSUPPORTED,
+            Reason.UNIT,
+        ),
+        ("Since 2004 the director is named by the council.", Verdict.PARTLY, Reason.DATE),
+        ("In 2004 the mayor of USA asked for more.", Verdict.PARTLY, Reason.NAME),
+        (
+            "Since 1990 the director is named by the council, which annoyed sailors.",
+            Verdict.PARTLY,
+            Reason.NO_MATCH,
+        ),
+    ],
+)
+def test_what_is_put_in_the_place_of_other_words_is_named(sentence, verdict, reason):
+    proof = verify(sentence, REPORT)
+    assert (proof.verdict, proof.reason) == (verdict, reason)
 
 
 def test_the_words_it_rests_on_are_pointed_at():

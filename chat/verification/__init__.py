@@ -13,7 +13,8 @@ from collections import Counter
 
 from chat.sentences import sentences
 from chat.verification.aligning import Evidence
-from chat.verification.judging import Proof, Reason, Verdict, is_factual, verify
+from chat.verification.judging import is_factual, verify
+from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import STOPWORDS, WORD, content_stems, normalise, stem
 
 __all__ = [

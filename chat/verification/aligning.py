@@ -7,15 +7,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from chat.sentences import sentences
-from chat.verification.values import Amount, Day, amounts, days
-from chat.verification.words import Word, alike, plain, words_of
+from chat.verification.values import Amount, Day, amounts, days, in_heading_scale, same_amount, same_day
+from chat.verification.words import Held, Word, plain, stem, words_of
 
 LONGER = 0.08  # What each further sentence of a window must be worth, as a share of the sentence's weight.
 WINDOW = 3  # sentences
 CLAUSE = re.compile(r"[;:]\s+|,\s+|\s+(?:and|while|whereas|but|which|because|und|während|aber)\s+", re.I)
+ADDED = re.compile(r"(?i)(?:which|who|because|although|though|thanks|mostly|mainly|partly|despite|weil|obwohl)\b")
 CLAUSE_LEAST = 3  # content words; a shorter one goes with the one before it
+ADDED_LEAST = 2  # of a clause that adds something of its own
+UNKNOWN = 1.7  # The most that a word weighs that stands nowhere,
+PLAIN = 0.6  # and what a plain one does, which a writer puts for any other.
 
 
 @dataclass(frozen=True)
@@ -27,32 +32,6 @@ class Evidence:
     around: str = ""
 
 
-@dataclass(frozen=True)
-class Part:
-    """A sentence of a passage, a row or an item of a list."""
-
-    number: int  # of its passage
-    start: int
-    end: int
-    text: str
-    words: tuple[Word, ...]
-
-    @cached_property
-    def stems(self) -> frozenset[str]:
-        return frozenset(form for word in self.words for form in (word.stem, word.sense, word.stem[:5]))
-
-    def holds(self, word: Word) -> bool:
-        if not {word.stem, word.sense, word.stem[:5]} & self.stems:
-            return False
-        return any(alike(word, other) for other in self.words)
-
-
-@lru_cache(maxsize=512)
-def parts_of(number: int, text: str) -> tuple[Part, ...]:
-    spans = sentences(text)
-    return tuple(Part(number, start, end, text[start:end], tuple(words_of(text[start:end]))) for start, end in spans)
-
-
 @lru_cache(maxsize=2_048)
 def amounts_in(text: str) -> tuple[Amount, ...]:
     return tuple(amounts(text))
@@ -61,6 +40,42 @@ def amounts_in(text: str) -> tuple[Amount, ...]:
 @lru_cache(maxsize=2_048)
 def days_in(text: str) -> tuple[Day, ...]:
     return tuple(days(text))
+
+
+@lru_cache(maxsize=2_048)
+def held_in(text: str) -> Held:
+    return Held(words_of(text))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sentence of a passage, a row or an item of a list."""
+
+    number: int  # of its passage
+    start: int
+    end: int
+    text: str
+    figures: tuple[Amount | Day, ...] = ()
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(words_of(self.text))
+
+    @cached_property
+    def held(self) -> Held:
+        return Held(self.words)
+
+    def holds(self, word: Word) -> bool:
+        return word in self.held
+
+
+@lru_cache(maxsize=512)
+def parts_of(number: int, text: str, around: str) -> tuple[Part, ...]:
+    figures: tuple[Amount | Day, ...] = (*in_heading_scale(amounts_in(text), f"{around}\n{text}"), *days_in(text))
+    return tuple(
+        Part(number, start, end, text[start:end], tuple(each for each in figures if start <= each.start < end))
+        for start, end in sentences(text)
+    )
 
 
 @dataclass(frozen=True)
@@ -77,10 +92,10 @@ class Clause:
 class Alignment:
     """All of a sentence against its passages."""
 
-    words: tuple[Word, ...]  # The ones that count, in order.
+    words: tuple[Word, ...]  # The ones that count, in order; a figure counts as one.
     clauses: tuple[Clause, ...]
     share: float  # Of the sentence's weight that stands in the windows, all taken together.
-    longest_gap: int  # The longest run of words that stand in none of them.
+    longest_gap: int  # The longest run of words that stand in none of them, plain ones aside.
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -88,9 +103,13 @@ class Alignment:
         found = {(part.number, part.start): part for clause in self.clauses for part in clause.window}
         return tuple(found[place] for place in sorted(found))
 
-    @property
+    @cached_property
     def text(self) -> str:
         return "\n".join(part.text for part in self.parts)
+
+    @cached_property
+    def found(self) -> frozenset[int]:
+        return frozenset().union(*(clause.found for clause in self.clauses))
 
     @property
     def spans(self) -> list[tuple[int, int, int]]:
@@ -106,36 +125,22 @@ class Alignment:
 
 def align(claim: str, evidence: Sequence[Evidence]) -> Alignment:
     """Where the claim's words stand in the passages, as well as they stand there at all."""
-    parts = [parts_of(each.number, each.text) for each in evidence]
-    around = [tuple(words_of(each.around)) for each in evidence]
-    weights = _Weights([part for each in parts for part in each])
-    words = tuple(word for word in words_of(claim) if not word.is_light and not word.is_figure)
-    whole = _best(words, parts, around, weights)
-    pieces = list(_clauses(claim, words))
-    clauses = [_best(piece, parts, around, weights) for piece in pieces] if len(pieces) > 1 else []
-    # A clause goes where the whole sentence does, unless it does clearly better elsewhere.
-    chosen = tuple(
-        clause
-        if clause.share > _share_in(clause.words, whole.window, around, weights) + 0.1
-        else Clause(
-            clause.words,
-            whole.window,
-            _found(clause.words, whole.window, around),
-            _share_in(clause.words, whole.window, around, weights),
-        )
-        for clause in clauses
-    ) or (whole,)
+    search = _Search(claim, evidence)
+    whole = search.best(search.words)
+    pieces = list(_clauses(claim, search.words))
+    chosen = tuple(search.nearer(piece, whole) for piece in pieces) if len(pieces) > 1 else (whole,)
     found = frozenset().union(*(clause.found for clause in chosen))
-    return Alignment(words, chosen, weights.share(words, found), _longest_gap(words, found))
+    return Alignment(search.words, chosen, search.share(search.words, found), _longest_gap(search.words, found))
 
 
 def _clauses(claim: str, words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
     """The words by clauses; what is too short to stand alone goes with what comes before it."""
-    borders = [match.end() for match in CLAUSE.finditer(claim)]
+    borders = [match.end() - len(match[0].lstrip(" ,;:")) for match in CLAUSE.finditer(claim)]
     held: list[Word] = []
     for start, end in zip([0, *borders], [*borders, len(claim) + 1], strict=True):
         piece = [word for word in words if start <= word.start < end]
-        if len(held) >= CLAUSE_LEAST and len(piece) >= CLAUSE_LEAST:
+        least = ADDED_LEAST if ADDED.match(claim, start) else CLAUSE_LEAST
+        if len(held) >= CLAUSE_LEAST and len(piece) >= least:
             yield tuple(held)
             held = []
         held += piece
@@ -143,91 +148,103 @@ def _clauses(claim: str, words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
         yield tuple(held)
 
 
-class _Weights:
-    """How much a word counts: the rarer in the passages, the more."""
+class _Search:
+    """A claim's words in all sentences of the passages, each looked up once."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self.parts = parts
-        self._known: dict[str, float] = {}
-
-    def __getitem__(self, word: Word) -> float:
-        if word.stem not in self._known:
-            holding = sum(word.stem in part.stems or word.sense in part.stems for part in self.parts)
-            self._known[word.stem] = (
-                0.2 + math.log(1 + len(self.parts) / (1 + holding)) if holding else 1.0 + math.log(2)
+    def __init__(self, claim: str, evidence: Sequence[Evidence]) -> None:
+        figures: list[Amount | Day] = sorted([*amounts_in(claim), *days_in(claim)], key=lambda each: each.start)
+        self.words = tuple(_counted(claim, figures))
+        self.parts = [parts_of(each.number, each.text, each.around) for each in evidence]
+        around = [each.around for each in evidence]
+        self.around = {
+            word.start
+            for word in self.words
+            if any(word in held_in(text) for text in around)
+            or any(
+                has_figure(each, (*amounts_in(text), *days_in(text)))
+                for each in figures
+                if each.start == word.start
+                for text in around
             )
-        return self._known[word.stem]
+        }
+        plain_words = [word for word in self.words if not any(each.start == word.start for each in figures)]
+        joined = _joined(claim, plain_words)
+        self.held = {
+            (part.number, part.start): {word.start for word in plain_words if part.holds(word)}
+            | {start for start, stems in joined.items() if not stems.isdisjoint(part.held.stems)}
+            | {each.start for each in figures if has_figure(each, part.figures)}
+            for each_passage in self.parts
+            for part in each_passage
+        }
+        self.weights = {word.start: self._weight(word) for word in self.words}
+
+    def _weight(self, word: Word) -> float:
+        """The rarer in the passages, the more."""
+        holding = sum(word.start in held for held in self.held.values())
+        rare = 0.2 + math.log(1 + len(self.held) / (1 + max(holding, 1)))
+        return rare if holding else min(rare, PLAIN if word.is_plain else UNKNOWN)
 
     def share(self, words: Iterable[Word], found: Iterable[int]) -> float:
         words, starts = list(words), set(found)
-        whole = sum(self[word] for word in words)
-        return sum(self[word] for word in words if word.start in starts) / whole if whole else 1.0
+        whole = sum(self.weights[word.start] for word in words)
+        return sum(self.weights[word.start] for word in words if word.start in starts) / whole if whole else 1.0
+
+    def best(self, words: Sequence[Word]) -> Clause:
+        """The window that holds most of the words' weight."""
+        weights = {word.start: self.weights[word.start] for word in words}
+        whole = sum(weights.values()) or 1.0
+        best = -1.0
+        window: tuple[Part, ...] = ()
+        for parts in self.parts:
+            held = [self.held[part.number, part.start] & weights.keys() for part in parts]
+            for first in range(len(parts)):
+                seen: set[int] = set()
+                for last in range(first, min(first + WINDOW, len(parts))):
+                    if last > first and held[last] <= seen:
+                        break
+                    seen |= held[last]
+                    share = sum(weights[start] for start in seen) / whole - LONGER * (last - first)
+                    if share > best + 1e-9:
+                        best, window = share, parts[first : last + 1]
+        return self._clause(words, window)
+
+    def nearer(self, words: Sequence[Word], whole: Clause) -> Clause:
+        """A clause goes where the whole sentence does, unless it does clearly better elsewhere."""
+        alone, together = self.best(words), self._clause(words, whole.window)
+        return alone if alone.share > together.share + 0.1 else together
+
+    def _clause(self, words: Sequence[Word], window: tuple[Part, ...]) -> Clause:
+        held = self.around.union(*(self.held[part.number, part.start] for part in window))
+        found = frozenset(word.start for word in words if word.start in held)
+        return Clause(tuple(words), window, found, self.share(words, found))
 
 
-def _best(
-    words: Sequence[Word], parts: Sequence[Sequence[Part]], around: Sequence[tuple[Word, ...]], weights: _Weights
-) -> Clause:
-    """The window that holds most of the words' weight."""
-    whole = sum(weights[word] for word in words) or 1.0
-    best = -1.0
-    window: tuple[Part, ...] = ()
-    for each in parts:
-        held = [{word.start for word in words if part.holds(word)} for part in each]
-        for first in range(len(each)):
-            seen: set[int] = set()
-            for last in range(first, min(first + WINDOW, len(each))):
-                seen |= held[last]
-                if last > first and not held[last]:
-                    break
-                share = sum(weights[word] for word in words if word.start in seen) / whole - LONGER * (last - first)
-                if share > best + 1e-9:
-                    best, window = share, tuple(each[first : last + 1])
-    found = _found(words, window, around)
-    return Clause(tuple(words), window, found, weights.share(words, found))
+def _counted(claim: str, figures: Sequence[Amount | Day]) -> Iterator[Word]:
+    """The words that must be found; of a figure, with its unit, only the first."""
+    for word in words_of(claim):
+        inside = next((each for each in figures if each.start <= word.start < each.end), None)
+        if inside.start == word.start if inside else not (word.is_light or word.is_figure):
+            yield word
 
 
-def _found(words: Iterable[Word], window: Sequence[Part], around: Sequence[tuple[Word, ...]]) -> frozenset[int]:
-    return frozenset(
-        word.start
-        for word in words
-        if any(part.holds(word) for part in window) or any(alike(word, other) for each in around for other in each)
-    )
+def _joined(claim: str, words: Sequence[Word]) -> dict[int, frozenset[str]]:
+    """Of each word beside a hyphen the stem of both together, so that pre-impact is preimpact."""
+    found = {}
+    for one, other in pairwise(words):
+        if claim[one.end : other.start] == "-":
+            found[one.start] = found[other.start] = frozenset((stem(plain(one.text + other.text)),))
+    return found
 
 
-def _share_in(
-    words: Sequence[Word], window: Sequence[Part], around: Sequence[tuple[Word, ...]], weights: _Weights
-) -> float:
-    return weights.share(words, _found(words, window, around))
+def has_figure(said: Amount | Day, figures: Iterable[Amount | Day]) -> bool:
+    if isinstance(said, Day):
+        return any(same_day(said, shown) for shown in figures if isinstance(shown, Day))
+    return any(same_amount(said, shown) for shown in figures if isinstance(shown, Amount))
 
 
 def _longest_gap(words: Sequence[Word], found: Iterable[int]) -> int:
     starts, longest, run = set(found), 0, 0
     for word in words:
-        run = 0 if word.start in starts else run + 1
+        run = 0 if word.start in starts else run + (not word.is_plain)
         longest = max(longest, run)
     return longest
-
-
-def has_word(name: str, texts: Iterable[str]) -> bool:
-    """Whether a name's part stands in one of the texts, accents and one letter's difference aside."""
-    wanted = plain(name)
-    return any(_near(wanted, plain(word.text)) for text in texts for word in words_of(text))
-
-
-def _near(one: str, other: str) -> bool:
-    if one == other or one.removesuffix("s") == other.removesuffix("s"):
-        return True
-    if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1:
-        return bool(min(len(one), len(other)) >= 5 and (one.startswith(other) or other.startswith(one)))
-    return _one_letter_apart(one, other)
-
-
-def _one_letter_apart(one: str, other: str) -> bool:
-    """
-    >>> _one_letter_apart("meyer", "meier"), _one_letter_apart("smith", "smyths"), _one_letter_apart("lund", "lunds")
-    (True, False, True)
-    """
-    start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return (
-        one[start + 1 :] == other[start + 1 :] or one[start:] == other[start + 1 :] or one[start + 1 :] == other[start:]
-    )

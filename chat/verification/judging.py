@@ -9,26 +9,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in, has_word
+from chat.verification.aligning import (
+    Alignment,
+    Evidence,
+    Part,
+    align,
+    amounts_in,
+    days_in,
+    has_figure,
+    parts_of,
+)
 from chat.verification.lexicon import (
     ANTONYMS,
-    MONTHS,
     NEGATIONS,
     NO_NEGATION,
-    SCALES,
     SCOPES,
     SOFT_NEGATIONS,
-    UNITS,
 )
-from chat.verification.values import Amount, Day, same_amount, same_day, same_value
+from chat.verification.naming import unknown_name
+from chat.verification.replacing import Swap, fault, other_name, swaps
+from chat.verification.values import Amount, Day, in_heading_scale, same_amount, same_day, same_value
+from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
-NO_MATCH, PART_MATCH = 0.5, 0.5  # Of a sentence's weight, of a clause's.
-GAP_WHOLE, GAP_PART = 5, 4  # Words in a row that stand nowhere.
-QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{8,400})[\"”“»]")
+NO_MATCH, PART_MATCH = 0.3, 0.4  # Of a sentence's weight, of a clause's.
+GAP_WHOLE, GAP_PART = 6, 4  # Words in a row that stand nowhere.
+QUOTED = re.compile(r"\"([^\"]{1,400})\"|[“„«]([^\"“”„«»]{1,400})[”“»]")
+AS_WELL = 0.6  # Of the claim's words in the best sentence; as many make another as good.
+NEAR = 0.7  # Of a sentence that is taken over word for word, before a name is held against it.
 BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
 CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
 REACH = 3  # Content words behind a negation that it turns.
@@ -43,40 +53,6 @@ UNKNOWING = re.compile(
     |i\ (?:do\ not|don't|cannot|can't)|is\ missing|cannot\ be\ (?:determined|answered)
     |steht\ nicht\ in|keine\ angaben?)\b"""
 )
-
-
-class Verdict(StrEnum):
-    SUPPORTED = "supported"
-    PARTLY = "partly"
-    UNSUPPORTED = "unsupported"
-
-
-class Reason(StrEnum):
-    QUOTATION = "quotation"
-    NUMBER = "number"
-    UNIT = "unit"
-    DATE = "date"
-    NO_MATCH = "no match"
-    NEGATION = "negation"
-    NAME = "name"
-    SCOPE = "scope"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What became of a sentence; `spans` are (passage's number, start, end) of the words it rests on, or is near to."""
-
-    verdict: Verdict
-    reason: Reason | None = None
-    said: str = ""  # The words of the sentence that are wrong, or not there.
-    shown: str = ""  # What stands there instead, where that is known.
-    spans: tuple[tuple[int, int, int], ...] = ()
-    share: float = 1.0
-
-    @property
-    def numbers(self) -> list[int]:
-        """The passages it rests on, each once."""
-        return list(dict.fromkeys(number for number, _, _ in self.spans))
 
 
 def is_factual(sentence: str) -> bool:
@@ -123,7 +99,7 @@ def _judge(sentence: str, evidence: Sequence[Evidence], lead: str) -> Proof:
 # The checks, in the order of their weight ----------------------------------------------------------------------------
 def _quotation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     texts = [_letters(each.text) for each in evidence]
-    for quoted in QUOTED.findall(sentence):
+    for quoted in (one or other for one, other in QUOTED.findall(sentence)):
         wanted = _letters(quoted)
         pieces = [piece for piece in re.split(r"\s*(?:\.\.\.|…|\[[^\]]*\])\s*", wanted) if len(piece.split()) > 1]
         if len(wanted.split()) > 2 and not all(any(piece in text for text in texts) for piece in pieces):
@@ -138,17 +114,22 @@ def _letters(text: str) -> str:
 
 def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     """Numbers and units: each must stand beside the words, or in the passage with no other figure in its place."""
-    near = amounts_in(aligned.text)
-    whole = [amount for each in evidence for text in (each.text, each.around) for amount in amounts_in(text)]
+    heading = "\n".join(text for each in evidence for text in (each.text, each.around))
+    near = in_heading_scale(amounts_in(aligned.text), heading)
+    whole = in_heading_scale(
+        [amount for each in evidence for text in (each.text, each.around) for amount in amounts_in(text)], heading
+    )
     weaker = None
     for said in amounts_in(sentence):
-        if any(same_amount(said, shown) for shown in near):
-            continue
         words = sentence[said.start : said.end].strip()
+        if any(same_amount(said, shown) for shown in near):
+            if other := _in_its_place(said, near, sentence, aligned.text):
+                weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, other)
+            continue
         rivals = [shown for shown in near if _rivals(said, shown, sentence, aligned.text)]
         instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
         if any(same_amount(said, shown) for shown in whole):
-            if rivals and not said.is_label:
+            if rivals and not said.is_label and not _stands_as_well(said, aligned, evidence):
                 weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, instead)
             continue
         if others := [shown for shown in near if same_value(said, shown) and said.family and shown.family]:
@@ -157,6 +138,34 @@ def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], le
             continue
         return Proof(Verdict.UNSUPPORTED, Reason.NUMBER, words, instead)
     return weaker
+
+
+PLACING = re.compile(r"(?i)\b(within|after|before|until|every|under|over|by|nach|vor|bis)\s+\W?$")
+
+
+def _in_its_place(said: Amount, near: Sequence[Amount], sentence: str, text: str) -> str:
+    """The other figure that the passage has behind the same preposition, as "within 12 hours" for "within 24 hours"."""
+    place = PLACING.search(sentence[: said.start])
+    if place is None:
+        return ""
+    there = [shown for shown in near if _stands_behind(place[1], shown, text) and shown.family == said.family != ""]
+    is_there = any(same_amount(said, shown) for shown in there) or not there
+    return "" if is_there else text[there[0].start : there[0].end].strip()
+
+
+def _stands_behind(word: str, amount: Amount, text: str) -> bool:
+    place = PLACING.search(text[max(0, amount.start - 12) : amount.start])
+    return bool(place and place[1].casefold() == word.casefold())
+
+
+def _stands_as_well(said: Amount | Day, aligned: Alignment, evidence: Sequence[Evidence]) -> bool:
+    """Whether a sentence of the passage that has the figure has the claim's words too, nearly as many as the best."""
+    most = max((sum(part.holds(word) for word in aligned.words) for part in _main_parts(aligned)), default=0)
+    parts = (part for each in evidence for part in parts_of(each.number, each.text, each.around))
+    return any(
+        has_figure(said, part.figures) and sum(part.holds(word) for word in aligned.words) >= AS_WELL * max(most, 1)
+        for part in parts
+    )
 
 
 def _is_mere_count(said: Amount) -> bool:
@@ -191,7 +200,7 @@ def _dates(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead
         rivals = [shown for shown in near if _as_exact(shown) >= _as_exact(said)]
         instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
         if any(same_day(said, shown) for shown in whole):
-            if rivals and _as_exact(said) > 1:
+            if rivals and _as_exact(said) > 1 and not _stands_as_well(said, aligned, evidence):
                 weaker = weaker or Proof(Verdict.PARTLY, Reason.DATE, words, instead)
             continue
         if _is_put_together(said, whole):
@@ -227,10 +236,9 @@ def _clauses(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], le
 
 def _missing(sentence: str, aligned: Alignment) -> str:
     """The longest stretch of the sentence that stands nowhere."""
-    found = {start for clause in aligned.clauses for start in clause.found}
     runs: list[list[Word]] = [[]]
     for word in aligned.words:
-        if word.start in found:
+        if word.start in aligned.found:
             runs.append([])
         else:
             runs[-1].append(word)
@@ -296,50 +304,30 @@ def _opposite(sentence: str, aligned: Alignment) -> Proof | None:
 _OPPOSITES = tuple((stem(one), stem(other)) for pair in ANTONYMS for one in pair for other in pair - {one})
 
 
-def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    texts = [text for each in evidence for text in (each.text, each.around)]
-    joined = " ".join(texts)
-    for name in _named(sentence):
-        if not has_word(name, texts) and not _is_abbreviated(name, joined):
-            return Proof(Verdict.UNSUPPORTED, Reason.NAME, name)
+def _replaced(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """What stands in the place of something else, where the sentence follows its passage word for word."""
+    held = words_of(sentence)
+    found = (fault(swap, held, part.words) for part, swap in _swaps(sentence, aligned))
+    return next(filter(None, found), None)
+
+
+def _swaps(sentence: str, aligned: Alignment) -> Iterator[tuple[Part, Swap]]:
+    for part in dict.fromkeys(_main_parts(aligned)):
+        for swap in swaps(sentence, part.text):
+            yield part, swap
+
+
+def _other_names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    """A name where the passage has another there: each may stand in it, and the tie between them be wrong."""
+    for part, swap in _swaps(sentence, aligned):
+        if swap.closeness >= NEAR and other_name(swap) and not any(part.holds(word) for word in swap.said):
+            return swap.proof(Verdict.PARTLY, Reason.NAME)
     return None
 
 
-def _named(sentence: str) -> Iterator[str]:
-    """Parts of names: words with a capital that are not just a sentence's beginning."""
-    words = words_of(sentence)
-    for at, word in enumerate(words):
-        text = word.text.removesuffix("'s")
-        if not text[:1].isupper() or text.casefold() in NO_NAMES or len(text) < 2:
-            continue
-        is_first = at == 0 or sentence[: word.start].rstrip(' "“‘(*_-•')[-1:] in {"", ".", "!", "?", ":", ";", "\n"}
-        if is_first and not text.isupper() and not (at + 1 < len(words) and words[at + 1].text[:1].isupper()):
-            continue
-        yield text
-
-
-NO_NAMES = frozenset(
-    {*MONTHS, *UNITS, *SCALES}
-    | set(
-        "monday tuesday wednesday thursday friday saturday sunday fy usd eur gbp i the a an this these that it in on "
-        "at for if when while after before under as to by from and or no yes not all each its their according based "
-        "both q1 q2 q3 q4 ceo cfo us uk eu am pm section article chapter table figure page part note item level phase "
-        "step however additionally also there they he she we you".split()
-    )
-)
-
-
-def _is_abbreviated(name: str, text: str) -> bool:
-    """Whether capital letters are the first letters of words in the text, or the other way round.
-
-    >>> _is_abbreviated("FAA", "the Federal Aviation Administration said"), _is_abbreviated("FBI", "Federal Aviation")
-    (True, False)
-    """
-    if name.isupper() and 2 <= len(name) <= 8:
-        initials = "".join(word.text[0] for word in words_of(text) if word.text[:1].isupper())
-        every = "".join(word.text[0].upper() for word in words_of(text))
-        return name in initials or name in every
-    return False
+def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
+    name = unknown_name(sentence, [text for each in evidence for text in (each.text, each.around)])
+    return Proof(Verdict.UNSUPPORTED, Reason.NAME, name) if name else None
 
 
 def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
@@ -358,8 +346,10 @@ CHECKS: tuple[Callable[[str, Alignment, Sequence[Evidence], str], Proof | None],
     _figures,
     _dates,
     _words,
+    _replaced,
     _negation,
     _names,
+    _other_names,
     _clauses,
     _scope,
 )

@@ -59,6 +59,11 @@ data 1000000000000 tb
 speed 1 km/h kph
 speed 1.609344 mph
 speed 1.852 knot knots kt kts
+frequency 1 hz hertz
+frequency 1000 khz
+frequency 1000000 mhz
+frequency 1000000000 ghz
+turning 1 rpm
 pressure 1 bar bars
 pressure 0.0689476 psi
 pressure 0.01 kpa
@@ -155,7 +160,8 @@ NEGATIONS = frozenset(
 SOFT_NEGATIONS = frozenset(
     "except excluding exclude excludes excluded unless unable deny denies denied refuse refuses refused waive waived "
     "lack lacks lacking fail fails failed stop stopped cease ceased prohibit prohibited prohibits forbid forbidden "
-    "exempt free instead rather hardly rarely seldom barely unlike".split()
+    "exempt free instead rather hardly rarely seldom barely unlike remove removes removed relieve relieved abolish "
+    "abolished end ended avoid avoids avoided omit omits omitted decline declines declined".split()
 )
 # What has such a word in it and turns nothing.
 NO_NEGATION = (
@@ -180,6 +186,98 @@ encourage discourage|appear disappear|agree disagree|employer employee|buyer sel
 """
 ANTONYMS = frozenset(frozenset(pair.split()) for line in _ANTONYMS.strip().splitlines() for pair in line.split("|"))
 
+# What turns a verb that follows, or a sentence, where the passage has nothing of the kind.
+SHIRKING = (
+    "decline|refuse|refrain|stop short|short of|fail|cease|avoid|neglect|omit|leave out|rule out|abandon|reject|deny|"
+    "prevent|hesitate|opt out|no longer|far from|instead of|rather than|anything but|hardly|barely|scarcely"
+).split("|")
+TURNING_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "mis", "de")
+
+# What points one way, and what the other; of one thing at most one side holds.
+_POLES = """
+increase raise rise grow expand gain boost climb enlarge / decrease reduce lower fall shrink drop cut decline
+strong robust powerful / weak feeble fragile powerless
+enhance improve strengthen better upgrade / impair worsen weaken worse degrade undermine damage harm
+support favour favor endorse back advocate / oppose resist contest undermine
+promote encourage foster advance facilitate help enable assist / hinder discourage hamper impede obstruct prevent block
+large larger largest big bigger great greater greatest major / small smaller smallest little minor less lesser least
+high higher highest tall upper top / low lower lowest short bottom
+many more most / few fewer fewest less least
+dangerous hazardous harmful unsafe toxic / harmless safe benign
+enter arrive come join / leave left depart exit go quit
+win won gain gained / lose lost forfeit
+include contain cover comprise / exclude omit
+allow permit authorise authorize let enable / forbid prohibit ban bar prevent
+accept approve adopt grant / reject refuse deny decline veto
+begin start open launch commence / end finish close stop cease conclude terminate
+create build establish found make / destroy demolish abolish dissolve dismantle
+early earlier earliest / late later latest
+before prior preceding / after following subsequent
+old older oldest ancient / new newer newest young younger modern recent
+fast faster rapid quick quickly rapidly / slow slower slowly gradual gradually
+accelerate hasten speed / slow delay postpone
+easy simple easier / hard difficult complex harder complicated
+good best positive favourable favorable beneficial / bad worst negative adverse unfavourable unfavorable detrimental
+success succeed successful / failure fail unsuccessful
+protect defend preserve save / attack endanger expose threaten
+rich wealthy prosperous / poor
+hot warm heat / cold cool
+buy purchase acquire / sell
+import / export
+internal domestic inside inner / external foreign outside outer
+permanent lasting / temporary brief
+public / private
+mandatory compulsory required obligatory / optional voluntary
+common frequent often usual / rare seldom uncommon unusual
+rarely seldom / often frequently usually
+always / never
+first / last
+maximum most / minimum least
+near close / far distant remote
+north northern / south southern
+east eastern / west western
+left / right
+upstream / downstream
+war / peace
+victory / defeat
+add insert / remove subtract delete
+present / absent
+true correct right accurate / false wrong incorrect inaccurate
+wide wider broad widen broaden / narrow narrower
+long longer longest / short shorter shortest
+thick heavy heavier / thin light lighter
+full / empty
+wet / dry
+rural / urban
+offer give send provide / withhold withdraw take deny
+profit surplus / loss deficit
+upright / inverted
+remember / forget
+love like admire / hate dislike despise
+agree / disagree
+unite combine merge / separate split divide
+attract / repel
+ally friend / enemy foe rival opponent
+confirm prove / refute disprove
+mostly largely mainly / hardly barely scarcely
+"""
+POLES = tuple(tuple(side.split() for side in line.split(" / ")) for line in _POLES.strip().splitlines())
+
+# What claims all, the certain or the exact, and what claims less; of use where one stands in the place of the other.
+STRONG = (
+    "all|every|each|always|must|only|exactly|precisely|exclusively|solely|entirely|wholly|completely|fully|totally|"
+    "invariably|certainly|certain|definitely|guaranteed|guarantees|in every case|without exception|everyone|never|none|"
+    "whole|entire|is bound to|are bound to"
+).split("|")
+WEAK = (
+    "some|several|many|most|certain|a few|few|often|sometimes|usually|generally|typically|commonly|normally|frequently|"
+    "occasionally|may|might|can|could|should|about|around|approximately|roughly|nearly|almost|over|under|up to|"
+    "at least|at most|more than|less than|fewer than|close to|especially|particularly|primarily|mainly|mostly|largely|"
+    "chiefly|in part|partly|partially|in particular|notably|likely|probably|possibly|perhaps|expected|variety of|"
+    "various|a number of|a range of|a majority of|part of|such as|including|virtually|"
+    "likely to|is likely to|are likely to|an estimated|estimated|selected|one of|among"
+).split("|")
+
 # What claims the whole or the certain, and beside it what claims a part or the possible.
 SCOPES = tuple(
     (frozenset(strong.split()), frozenset(weak.split()))
@@ -199,57 +297,12 @@ SCOPES = tuple(
     )
 )
 
-# Words good writers put for each other; each line means one thing.
-_SYNONYMS = """
-must shall required require need obligated obliged
-may can permitted allowed able
-pay paid payment compensation compensate reimburse refund
-begin start commence initiate launch
-end finish conclude terminate expire
-buy purchase acquire procure
-show indicate demonstrate reveal display
-tell inform notify report advise
-help assist support aid
-use utilise utilize employ
-make produce create generate build construct
-get receive obtain gain
-give provide supply offer grant deliver
-keep retain maintain hold preserve
-change alter modify amend revise
-about approximately around roughly
-company firm business enterprise corporation organisation organization
-worker employee staff personnel
-customer client consumer
-house home dwelling property residence
-car vehicle automobile
-plane aircraft airplane
-crash accident collision
-pilot captain
-big large major great considerable
-small minor little slight
-rise increase grow growth climb
-fall decrease decline drop reduce reduction cut
-happen occur
-because since due
-cause lead result
-yearly annual annually year
-monthly month
-daily day
-write written document
-fix repair mend
-check inspect examine review
-choose select pick
-find identify detect discover
-aim goal objective target purpose
-part portion share component section
-money fund funding funds
-cost price fee charge expense
-income revenue earnings sales
-total overall sum
-sick ill illness sickness
-child children kid
-leave absence
-ask request apply
-answer reply respond response
+# What is written short, as good as the full name.
+_SHORTENED = """
+CO2=carbon dioxide|CH4=methane|N2O=nitrous oxide|SO2=sulfur dioxide|H2O=water|Alabama=AL|Alaska=AK|Arizona=AZ
+Arkansas=AR|California=CA|Colorado=CO|Connecticut=CT|Delaware=DE|Florida=FL|Georgia=GA|Hawaii=HI|Idaho=ID|Illinois=IL|Indiana=IN
+Iowa=IA|Kansas=KS|Kentucky=KY|Louisiana=LA|Maine=ME|Maryland=MD|Massachusetts=MA|Michigan=MI|Minnesota=MN|Mississippi=MS
+Missouri=MO|Montana=MT|Nebraska=NE|Nevada=NV|Ohio=OH|Oklahoma=OK|Oregon=OR|Pennsylvania=PA|Tennessee=TN|Texas=TX|Utah=UT
+Vermont=VT|Virginia=VA|Washington=WA|Wisconsin=WI|Wyoming=WY
 """
-SYNONYMS = {word: line.split()[0] for line in reversed(_SYNONYMS.strip().splitlines()) for word in line.split()}
+SHORTENED = dict(pair.split("=") for line in _SHORTENED.strip().splitlines() for pair in line.split("|"))

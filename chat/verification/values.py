@@ -7,7 +7,7 @@ one reading of each does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -20,12 +20,14 @@ def _one_of(words: Iterable[str]) -> str:
 
 
 MONTH, YEAR = _one_of(MONTHS), r"(?:1[5-9]\d\d|20\d\d|21\d\d)"
-COUNTED = r"(?:\s?%|[.,]\d|\s?-?\s?(?:hours?|days?|people|km|kg|m|feet|miles|euros?|dollars?|pounds?|pages?)\b)"
+ZONE = r"(?:utc|gmt|[ecmp][sd]t|bst|cest|cet|zulu|local|hours|hrs)"
+COUNTED = rf"(?:\s?%|[.,]\d|\s?-?\s?(?:{_one_of(set(UNITS) - set('$€£¥%°') - {'a', 'in'})}|people|pages?|{ZONE})(?!\w))"
+IN_SCALE = re.compile(r"(?i)\bin (thousand|million|billion)s\b")
 RANGE = re.compile(r"(?i)\s*(?:-|–|—|to|and|or|bis|und|oder|a|y)\s*[$€£]?")
 COMMON_WORDS = frozenset({"may", "march", "mar", "mars", "dec", "sep"})  # Months only with a capital.
 CLOCK = re.compile(
-    r"(?ix)\b(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d))?\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?)"
-    r"|\b(?P<hour2>[01]?\d|2[0-3]):(?P<minute2>[0-5]\d)\b|\b(?P<hour3>[01]\d|2[0-3])(?P<minute3>[0-5]\d)\s(?:hours|utc)\b"
+    rf"(?ix)\b(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d))?\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?)"
+    rf"|\b(?P<hour2>[01]?\d|2[0-3]):(?P<minute2>[0-5]\d)\b|\b(?P<hour3>[01]\d|2[0-3])(?P<minute3>[0-5]\d)\s(?:{ZONE})\b"
 )
 DATE = re.compile(
     rf"""(?ix)\b(?:
@@ -107,6 +109,21 @@ def _ranges(found: list[Amount], text: str) -> list[Amount]:
             readings = (*one.readings, *scaled)
             found[at] = replace(one, readings=readings, family=other.family, factor=other.factor)
     return found
+
+
+def in_heading_scale(found: Sequence[Amount], text: str) -> list[Amount]:
+    """The same figures, those without a scale also as millions where the text says "in millions" once for all.
+
+    >>> [a.readings for a in in_heading_scale(amounts("$72,361"), "($ in millions)")]
+    [(72361.0, 72.361, 72361000000.0)]
+    """
+    scales = [SCALES[match[1].lower()] for match in IN_SCALE.finditer(text)]
+    return [
+        replace(each, readings=(*each.readings, *(abs(each.readings[0]) * scale for scale in scales)))
+        if each.scale == 1.0 and each.family in {"", "money"}
+        else each
+        for each in found
+    ]
 
 
 def _clocks(text: str) -> Iterator[Amount]:

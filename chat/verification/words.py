@@ -7,10 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import snowballstemmer
 
-from chat.verification.lexicon import SYNONYMS
+from chat.verification.synonyms import PLAIN_WORDS, SYNONYMS
 
 STEMMER = snowballstemmer.stemmer("english")
 WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
@@ -62,11 +63,15 @@ class Word:
     end: int
     text: str
     stem: str
-    sense: str  # The first of its synonyms.
+    senses: frozenset[int] = frozenset()  # The lines of synonyms it stands in.
 
     @property
     def is_light(self) -> bool:
         return self.text.casefold() in LIGHT
+
+    @property
+    def is_plain(self) -> bool:
+        return self.stem in _PLAIN
 
     @property
     def is_figure(self) -> bool:
@@ -86,10 +91,9 @@ def _word(start: int, text: str) -> Word:
 
 
 @lru_cache(maxsize=50_000)
-def _forms(word: str) -> tuple[str, str]:
-    bare = plain(word.removesuffix("'s"))
-    found = stem(bare)
-    return found, _SENSES.get(found, found)
+def _forms(word: str) -> tuple[str, frozenset[int]]:
+    found = stem(plain(word.removesuffix("'s")))
+    return found, _SENSES.get(found, frozenset())
 
 
 def plain(text: str) -> str:
@@ -104,14 +108,42 @@ def plain(text: str) -> str:
 
 def alike(one: Word, other: Word) -> bool:
     """Whether two words say the same: forms of one word, synonyms, or a long beginning in common."""
-    return one.stem == other.stem or one.sense == other.sense or _shares_beginning(one.stem, other.stem)
+    return one.stem == other.stem or bool(one.senses & other.senses) or _shares_beginning(one.stem, other.stem)
 
 
 def _shares_beginning(one: str, other: str) -> bool:
     return min(len(one), len(other)) >= PREFIX and one[:PREFIX] == other[:PREFIX] and abs(len(one) - len(other)) <= 5
 
 
-_SENSES = {stem(word): stem(first) for word, first in SYNONYMS.items()}
+class Held:
+    """The words of a text, asked whether one of them says the same as another word; a word break is no difference."""
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        joined = (stem(plain(one.text + other.text)) for one, other in pairwise(words) if other.start == one.end + 1)
+        self.stems = frozenset((*(word.stem for word in words), *joined))
+        self.senses = frozenset(sense for word in words for sense in word.senses)
+        self.lengths: dict[str, set[int]] = {}
+        for each in self.stems:
+            self.lengths.setdefault(each[:PREFIX], set()).add(len(each))
+
+    def __contains__(self, word: Word) -> bool:
+        if word.stem in self.stems or not self.senses.isdisjoint(word.senses):
+            return True
+        length = len(word.stem)
+        lengths = self.lengths.get(word.stem[:PREFIX], ()) if length >= PREFIX else ()
+        return any(other >= PREFIX and abs(length - other) <= 5 for other in lengths)
+
+
+def _lines_of_senses() -> dict[str, frozenset[int]]:
+    lines: dict[str, set[int]] = {}
+    for number, line in enumerate(SYNONYMS):
+        for word in line:
+            lines.setdefault(stem(word), set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in lines.items()}
+
+
+_SENSES = _lines_of_senses()
+_PLAIN = frozenset(map(stem, PLAIN_WORDS))
 
 
 @lru_cache(maxsize=64)  # An answer looks for each of its sentences in the same few passages.

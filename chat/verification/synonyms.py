@@ -1,0 +1,261 @@
+"""Words that say much the same, and words that say little. Pure data."""
+
+from __future__ import annotations
+
+# Words good writers put for each other; each line means one thing.
+_SYNONYMS = """
+must shall required require need obligated obliged
+may can permitted allowed able
+pay paid payment compensation compensate reimburse refund
+begin start commence initiate launch
+end finish conclude terminate expire
+buy purchase acquire procure
+show indicate demonstrate reveal display
+tell inform notify report advise
+help assist support aid
+use utilise utilize employ
+make produce create generate build construct
+get receive obtain gain
+give provide supply offer grant deliver
+keep retain maintain hold preserve
+change alter modify amend revise
+about approximately around roughly
+company firm business enterprise corporation organisation organization
+worker employee staff personnel
+customer client consumer
+house home dwelling property residence
+car vehicle automobile
+plane aircraft airplane
+crash accident collision
+pilot captain
+big large major great considerable
+small minor little slight
+rise increase grow growth climb
+fall decrease decline drop reduce reduction cut
+happen occur
+because since due
+cause lead result
+yearly annual annually year
+monthly month
+daily day
+write written document
+fix repair mend
+check inspect examine review
+choose select pick
+find identify detect discover
+aim goal objective target purpose
+part portion share component section
+money fund funding funds
+cost price fee charge expense
+income revenue earnings sales
+total overall sum
+sick ill illness sickness
+child children kid
+leave absence
+ask request apply invite invitation
+answer reply respond response
+flee escape refuge exile
+return returned came came-back
+continue went going proceed remain persist
+develop evolve evolution progress
+follow following succeed succeeding subsequent next later ensue
+idea concept notion principle
+finally eventually ultimately lastly
+first initial initially originally
+start emerge appear originate arise
+live living resident residents inhabitant inhabitants population reside people citizen
+person people individual man woman human
+male man men
+female woman women
+member comprise
+comprise consist contain compose
+malfunction failure fault defect breakdown
+fail failure failed
+wreck wreckage
+allow enable let permit
+say state declare announce explain claim
+think believe consider regard
+own possess have belong
+appoint appointment name nominate
+pledge swear promise vow loyalty fealty
+war battle conflict fight combat
+kill die death fatal died dead
+hurt injure injury harm
+damage destroy harm
+near close beside nearby adjacent
+far distant remote
+quick fast rapid swift speed
+slow gradual
+place location site spot located situate situated stand lie
+town city municipal urban
+country nation state national
+area region zone district territory
+river stream
+road street highway
+airport airfield airstrip runway
+fly flight flew flown
+land landing touchdown
+boat ship vessel
+leader head chief lead president chairman
+rule govern reign control
+king monarch royal
+law act statute legislation legal
+vote elect election ballot
+meeting conference session call
+join attend participate host participation
+talk speak discuss discussion conversation
+teach instruct train training education school
+learn study
+method way technique approach procedure
+plan scheme programme program project strategy
+problem issue difficulty trouble
+danger hazard risk threat
+safe secure safety security
+difference differ distinct different distinguish
+same equal identical equivalent
+similar alike like resemble
+usual typical normal common ordinary customary
+often frequent frequently commonly
+rare seldom
+main chief principal primary major key leading
+important significant essential crucial
+hard difficult tough
+easy simple
+new recent modern contemporary current
+old ancient former earlier previous
+former previously prior formerly before preceding
+present current now today
+year annual fiscal
+permit allow authorise authorize approve approval
+join unite combine merge connect link mix
+divide split separate share
+replace substitute supersede
+remove withdraw eliminate relieve
+stop halt cease end
+protect guard defend safeguard
+attack assault raid invade invasion
+conquer conquest capture seize
+surrender submit yield
+win gain victory
+lose loss
+travel journey trip move
+move transfer shift relocate
+carry transport convey bring
+send dispatch go deliver
+open launch inaugurate
+join enter
+leave depart departure
+stay remain
+measure gauge
+calculate compute reckon estimate
+count number total
+number figure amount quantity
+several many numerous multiple various
+whole entire complete full
+almost nearly
+limit restrict cap maximum max most
+minimum min least
+over exceed above more
+under below less fewer
+need must necessary
+want wish desire
+try attempt seek strive
+plan intend expect
+effect result outcome impact consequence
+reason cause why
+driven due caused fuelled because
+method process
+work job employment
+job post position role
+duty responsibility task obligation responsible
+right entitled entitlement
+power authority
+owner proprietor
+name call term known
+derive come take
+type kind sort variety
+piece part
+group team band
+set range series
+list enumerate
+picture image photograph
+book volume handbook manual guide
+letter mail
+paper document
+report account
+record register log
+rate level speed
+heat warm thermal
+cold cool
+electric electricity power electrical
+engine motor
+machine device equipment apparatus
+invent invention devise
+discover discovery
+material substance
+top upper high
+bottom lower low
+height high tall
+length long
+width wide broad
+depth deep
+weight weigh heavy
+age old
+sea ocean marine
+rain rainfall
+weather climate
+wind winds breeze
+sun solar
+sky ceiling clouds
+tree trees
+school college academy
+doctor physician
+hospital clinic
+medicine drug
+food meal
+farm agriculture agricultural
+factory plant mill
+store shop
+market trade commerce
+bank lender
+debt loan owe
+tax levy duty
+profit gain
+reserve stock
+share stock equity
+invest investment
+earn earnings
+net
+quarter quarterly
+exam examination examine test
+website site web online
+internet web online
+computer system
+software application
+data information
+secret confidential
+private personal
+public open
+single sole one uni
+double twice two
+half
+"""
+SYNONYMS = tuple(tuple(line.split()) for line in _SYNONYMS.strip().splitlines())
+
+# What a writer puts for nearly any other word; it proves little that one of these does not stand in a passage.
+PLAIN_WORDS = (
+    "be become have hold do make get got go went come came take took give gave put set keep kept let see saw seem "
+    "look find found know think want use work call try ask need feel leave turn start began begin show hear play run "
+    "ran move live lived believe bring brought happen write sit stand lose pay meet include continue learn change "
+    "lead understand watch follow stop create speak read spend grow grew open walk win offer remember consider appear "
+    "buy wait serve send expect build stay fall cut reach remain suggest raise pass require report decide pull "
+    "catch caught rank concern involve exist act mean allow add apply cover focus relate aim help result describe "
+    "provide mention note explain state claim carry cause contain consist base locate happen occur place part way "
+    "thing kind sort type number amount case point fact people person man woman body group one two first second "
+    "last next new old good big large small great high low long short full whole main own different same possible "
+    "certain able such available general specific particular various several many few much little more most less "
+    "well also then now here there again still even already yet ever never often always usually sometimes just "
+    "only really truly quite rather almost nearly too back away out off down up together around across along "
+    "through before after since until during within without among against toward towards upon overall eventually "
+    "finally currently generally especially mainly actually itself himself herself themselves"
+).split()
