@@ -112,7 +112,7 @@ async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     """Put a question to a new conversation, or to the one named."""
     user = await request.auser()
     try:
-        given = await sync_to_async(_given)(request, user)
+        given = await sync_to_async(_given)(request, user, pk)
         await check_question(Question(given["text"], user, deployment=given["deployment"]))
         message = await sync_to_async(_put)(user, pk, given)
     except (ValidationError, QuestionBlocked) as exc:
@@ -164,8 +164,10 @@ def _is_script(request: SignedInRequest) -> bool:
     return request.headers.get("X-Requested-With") == "fetch"
 
 
-def _given(request: SignedInRequest, user: User) -> dict[str, Any]:
+def _given(request: SignedInRequest, user: User, pk: UUID | None) -> dict[str, Any]:
     """What the form holds; raises ValidationError with a sentence for a person."""
+    if pk:
+        get_object_or_404(Conversation.objects.for_user(user), pk=pk)
     form = QuestionForm(request.POST, user=user)
     if not form.is_valid():
         raise ValidationError(next(str(error) for errors in form.errors.values() for error in errors))
