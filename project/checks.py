@@ -13,7 +13,6 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from project.catalogue import retirement_warning
 from project.deployments import Deployment, DeploymentsError, deployments
-from project.provider.moderation import CATEGORIES
 
 LECTERN = "lectern"  # The tag of the checks that a start runs; they touch neither database nor network.
 
@@ -52,9 +51,12 @@ def _moderation(known: Iterable[Deployment]) -> Iterator[CheckMessage]:
         if each.moderation == "openai" and each.connection.kind == "azure":
             sentence = f"The deployment {each.name} is moderated by “openai”, but Azure has no moderations to ask."
             yield Error(sentence, hint="Use “filter”, which reads what Azure's own filter reports.", id="project.E005")
-    if "openai" in ways.values() and (unknown := settings.MODERATION_LIMITS.keys() - set(CATEGORIES)):
-        sentence = f"LECTERN_MODERATION_LIMITS: OpenAI has no category “{min(unknown)}”."
-        yield Error(sentence, hint=f"There are {', '.join(CATEGORIES)}.", id="project.E006")
+    if "openai" in ways.values():
+        from project.provider.moderation import CATEGORIES  # Late: no command is to wait a second for the package.
+
+        if unknown := settings.MODERATION_LIMITS.keys() - set(CATEGORIES):
+            sentence = f"LECTERN_MODERATION_LIMITS: OpenAI has no category “{min(unknown)}”."
+            yield Error(sentence, hint=f"There are {', '.join(CATEGORIES)}.", id="project.E006")
     if "words" in {*ways.values(), settings.MODERATION}:
         path = Path(settings.MODERATION_WORDS)
         if not settings.MODERATION_WORDS:
