@@ -68,7 +68,9 @@ def test_the_right_paragraph_is_found_first_for_nine_questions_in_ten(alice, tmp
 
 
 @public
-@pytest.mark.parametrize("language", ["de", "es", "ar", "zh"])
+@pytest.mark.parametrize(
+    "language", ["de", "zh", *(pytest.param(each, marks=pytest.mark.faults) for each in ("es", "ar"))]
+)
 def test_words_find_the_right_paragraph_in_other_languages_too(alice, language):
     found = measured(EVALUATION / "xquad6" / language, alice, ("keyword", "hybrid"), limit=60)
     assert value(found["keyword"], "recall@1") >= 0.9
