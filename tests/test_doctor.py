@@ -55,10 +55,10 @@ def test_what_works_says_how_long_it_took(service):
 
 
 def test_a_silent_service_is_not_waited_for(service):
-    service.replies = [Reply(pause_s=8), Reply(pause_s=8)]
+    service.replies = [Reply(pause_s=30), Reply(pause_s=30)]
     began = time.monotonic()
     parts = found()
-    assert time.monotonic() - began < 5.5 and parts["good"].state == "bad"
+    assert time.monotonic() - began < 15 and parts["good"].state == "bad"
 
 
 def test_no_secret_is_shown(service, capsys):
