@@ -22,6 +22,7 @@ from documents.models import page_url
 from documents.retrieval import Passage
 from project.api import ApiError, SignedCall, asking, error_body
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
+from project.provider.pieces import bearable
 from project.spending import BudgetSpent
 from project.tokens import count_tokens
 
@@ -118,18 +119,18 @@ def _question(request: SignedCall, payload: ChatIn) -> Question:
     spoken = [message for message in payload.messages if message.role in {"user", "assistant"}]
     if not spoken or spoken[-1].role != "user" or not spoken[-1].text.strip():
         raise ApiError(400, "invalid_request_error", "The last message must be a question of the user.", "", "messages")
-    text = _clean(spoken[-1].text)
+    text = bearable(spoken[-1].text)
     if len(text) > settings.QUESTION_MAX_LETTERS:
         limit = f"The question is longer than {settings.QUESTION_MAX_LETTERS:,} letters."
         raise ApiError(400, "context_length_exceeded", limit, "Shorten it.", "messages")
     turns, asked = [], None
     for message in spoken[:-1]:
         if message.role == "user":
-            asked = _clean(message.text)
+            asked = bearable(message.text)
         elif asked is not None:
-            turns.append(Turn(asked, DOC_MARKER.sub("", _clean(message.text))))
+            turns.append(Turn(asked, DOC_MARKER.sub("", bearable(message.text))))
             asked = None
-    told = [_clean(message.text) for message in payload.messages if message.role in {"system", "developer"}]
+    told = [bearable(message.text) for message in payload.messages if message.role in {"system", "developer"}]
     return Question(
         text,
         request.user,
@@ -144,11 +145,6 @@ def answering(question: Question) -> str:
     """The name of who answers."""
     deployment = chosen(question.deployment)
     return deployment.name if deployment else Extractive.name
-
-
-def _clean(text: str) -> str:
-    """What no database and no model takes: NUL and halves of letters."""
-    return text.replace("\x00", " ").encode("utf-8", "replace").decode()
 
 
 def _written(event: Event) -> str:

@@ -21,7 +21,7 @@ from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status,
 from chat.grounding_files import spans_of
 from chat.moderation import heeded
 from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, TOO_LONG, is_too_long, messages_of
-from chat.sources import nearest, sources_of
+from chat.sources import nearest, passage_of, sources_of
 from chat.verification import content_stems
 from documents.models import Document, Page, RemoteFile, VectorStore
 from documents.retrieval import Passage
@@ -149,27 +149,6 @@ def quoted_passages(question: Question, deployment: Deployment, retrieved: Retri
 def _covers(passage: Passage, page: Page, start: int, end: int) -> bool:
     is_there = (passage.document_id, passage.page_number) == (page.document_id, page.number)
     return is_there and passage.start <= start and end <= passage.end
-
-
-def passage_of(page: Page, start: int, end: int, score: float = 0.0) -> Passage:
-    """A stretch of a page that our own search did not find."""
-    document = page.document
-    return Passage(
-        chunk_id=0,
-        document_id=document.pk,
-        document_title=document.display_title,
-        document_name=document.name,
-        version=document.version,
-        page_number=page.number,
-        page_label=page.label,
-        start=start,
-        end=end,
-        section="",
-        text=page.shown_text(start, end),
-        score=max(0.0, min(score, 1.0)),
-        keyword=None,
-        vector=None,
-    )
 
 
 # Code over tables ----------------------------------------------------------------------------------------------------

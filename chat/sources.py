@@ -1,4 +1,4 @@
-"""The sources of an answer: each passage, with the words that the answer rests on. Pure."""
+"""The sources of an answer: each passage, with the words that the answer rests on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chat.events import Source
 from chat.verification import locate, markers_with_sentences
+from documents.models import Page
 from documents.retrieval import Passage
 
 NEAREST = 3
@@ -35,3 +36,33 @@ def nearest(question: str, passages: Sequence[Passage]) -> list[Source]:
             start = source.passage.start
             sources[place] = replace(source, marks=[(start + span[0], start + span[1])])
     return sources
+
+
+def passage_of(
+    page: Page,
+    start: int,
+    end: int,
+    score: float = 0.0,
+    *,
+    chunk_id: int = 0,
+    marks: tuple[tuple[int, int], ...] = (),
+) -> Passage:
+    """A stretch of a page that our own search did not find."""
+    document = page.document
+    return Passage(
+        chunk_id=chunk_id,
+        document_id=document.pk,
+        document_title=document.display_title,
+        document_name=document.name,
+        version=document.version,
+        page_number=page.number,
+        page_label=page.label,
+        start=start,
+        end=end,
+        section="",
+        text=page.shown_text(start, end),
+        score=max(0.0, min(score, 1.0)),
+        keyword=None,
+        vector=None,
+        marks=marks,
+    )

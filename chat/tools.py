@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from chat.events import Question
 from chat.schemas import Arguments
+from chat.sources import passage_of
 from chat.toolbox import Outcome, Toolbox, ToolError
 from documents import retrieval
 from documents.models import FINDABLE, Chunk, Document, DocumentQuerySet, Page
@@ -323,23 +324,9 @@ def _passage(
     marks: tuple[tuple[int, int], ...] = (),
     chunk_id: int | None = None,
 ) -> Passage:
-    return Passage(
-        chunk_id=_chunk_at(document, page, start) if chunk_id is None else chunk_id,
-        document_id=document.pk,
-        document_title=document.display_title,
-        document_name=document.name,
-        version=document.version,
-        page_number=page.number,
-        page_label=page.label,
-        start=start,
-        end=end,
-        section="",
-        text=page.shown_text(start, end),
-        score=0.0,
-        keyword=None,
-        vector=None,
-        marks=marks,
-    )
+    page.document = document
+    found = _chunk_at(document, page, start) if chunk_id is None else chunk_id
+    return passage_of(page, start, end, chunk_id=found, marks=marks)
 
 
 def _parts(text: str) -> list[tuple[int, int]]:
