@@ -23,8 +23,9 @@ run:
 	@test $(BIN)/.tests -nt requirements-dev.lock || $(MAKE) --silent --no-print-directory $(BIN)/.runs
 	@exec $(BIN)/python manage.py start
 
+# Each process has a Postgres and a Redis of its own.
 test: $(BIN)/.tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-faults: $(BIN)/.tests
 	@$(BIN)/python -m pytest -m faults

@@ -55,9 +55,20 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # A good one takes half a second.
 
 
+def pytest_xdist_setupnodes() -> None:
+    """The processes that share the work read the settings when this file has named them a folder of their own."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser comes last: its interface leaves a running loop behind, in which no other can be started."""
+    """The browser comes last: its interface leaves a running loop behind, in which no other can be started.
+
+    Where several processes share the work, a file's tests stay together, so that what it prepares is prepared once.
+    """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    for item in items:
+        kind = "browser" if item.get_closest_marker("browser") else "plain"
+        item.add_marker(pytest.mark.xdist_group(f"{kind}-{item.path.stem}"))
 
 
 # The services --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """An answer is kept for whoever asks the same with the same rights, and nobody is shown what is not theirs."""
 
+from datetime import UTC, datetime
+
 import pytest
-from django.utils import timezone
 
 from chat.cache import key_of
 from chat.events import Done, Found, Question
@@ -22,6 +23,8 @@ from tests.library import add, shared_collection
 from tests.rows import row
 
 flow = pytest.mark.django_db(transaction=True)
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -236,9 +239,9 @@ def test_another_live_version_has_another_key(alice, service):
     "change",
     [
         {"generation": 2},
-        {"deleted_at": timezone.now()},
-        {"superseded_at": timezone.now()},
-        {"trusted_at": timezone.now()},
+        {"deleted_at": NOON},
+        {"superseded_at": NOON},
+        {"trusted_at": NOON},
         {"title": "Another"},
         {"name": "another.md"},
         {"state": "embedding"},
