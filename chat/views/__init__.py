@@ -1,0 +1,7 @@
+"""The conversation's pages, and the stream an answer comes in."""
+
+from chat.views.asking import again, ask, estimate, stop
+from chat.views.pages import conversation, conversations, delete, rename, source
+from chat.views.streaming import stream
+
+__all__ = ["again", "ask", "conversation", "conversations", "delete", "estimate", "rename", "source", "stop", "stream"]

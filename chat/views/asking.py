@@ -1,0 +1,121 @@
+"""Putting a question, asking it again, stopping its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from chat import conversing
+from chat.conversing import Draft, begin, converse
+from chat.estimating import estimated
+from chat.events import Question
+from chat.forms import QuestionForm
+from chat.models import Conversation, Message, State
+from chat.moderation import QuestionBlocked, check_question
+from chat.views.pieces import is_script, readable_answer, turn_body
+from chat.views.taking import check_streams, take_on
+from project.accounts import SignedInRequest
+from project.limits import limited
+
+
+@require_POST
+@limited("ask")
+async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
+    """Put a question to a new conversation, or to the one named."""
+    user = await request.auser()
+    try:
+        given = await sync_to_async(_given)(request, user, pk)
+        await check_question(Question(given["text"], user, deployment=given["deployment"]))
+        message = await sync_to_async(_put)(user, pk, given)
+    except (ValidationError, QuestionBlocked) as exc:
+        sentence = exc.messages[0] if isinstance(exc, ValidationError) else str(exc)
+        if is_script(request):
+            return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
+        await sync_to_async(messages.error)(request, sentence)
+        return redirect("conversation", pk) if pk else redirect("conversations")
+    return await _answer(request, user, message)
+
+
+@require_POST
+@limited("estimate")
+def estimate(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
+    """The meter of the composer, for what is typed so far; nothing where no model is asked."""
+    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk) if pk else None
+    form = QuestionForm(request.POST, user=request.user)
+    if not form.is_valid():
+        return HttpResponse(status=204)
+    given = form.cleaned_data
+    found = estimated(request.user, row, given["text"], given["collections"], given["deployment"])
+    return render(request, "chat/_meter.html", {"meter": found}) if found else HttpResponse(status=204)
+
+
+@require_POST
+@limited("ask")
+async def again(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Another answer to the same question, by our own search if that is asked for; one that is being written stays."""
+    user = await request.auser()
+    message = await sync_to_async(readable_answer)(user, pk)
+    if not message.is_running:
+        grounding = "hybrid" if request.POST.get("grounding") == "hybrid" else message.grounding
+        message = await sync_to_async(conversing.ask_again)(message.question, grounding)
+    return await _answer(request, user, message)
+
+
+async def _answer(request: SignedInRequest, user: User, message: Message) -> HttpResponse:
+    """A script gets the turn and opens its stream; without one the page comes when the answer is written."""
+    message = await sync_to_async(readable_answer)(user, message.pk)
+    if is_script(request):
+        return JsonResponse(await sync_to_async(turn_body)(request, message))
+    if await sync_to_async(take_on)(user, message):
+        async for _ in converse(message, Draft()):
+            pass
+    return redirect("conversation", message.conversation_id)
+
+
+def _given(request: SignedInRequest, user: User, pk: UUID | None) -> dict[str, Any]:
+    """What the form holds; raises ValidationError with a sentence for a person."""
+    if pk:
+        get_object_or_404(Conversation.objects.for_user(user), pk=pk)
+    form = QuestionForm(request.POST, user=user)
+    if not form.is_valid():
+        raise ValidationError(next(str(error) for errors in form.errors.values() for error in errors))
+    return form.cleaned_data
+
+
+def _put(user: User, pk: UUID | None, given: dict[str, Any]) -> Message:
+    """The answer that is to be written."""
+    row = get_object_or_404(Conversation.objects.for_user(user), pk=pk) if pk else None
+    text, key, chosen = given["text"], given["client_key"], list(given["collections"])
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)  # A second click waits, and then finds the first.
+        asked = Message.objects.for_user(user).filter(client_key=key).select_related("conversation").first()
+        if asked is None:
+            check_streams(user)  # Said here, the question stays in its box.
+        if row is None:
+            row = asked.conversation if asked else begin(user, text, chosen)
+        else:
+            row.collections.set(chosen)
+        if asked is None:
+            Conversation.objects.filter(pk=row.pk).update(deployment=given["deployment"])
+        return conversing.ask(row, text, key)
+
+
+@require_POST
+def stop(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Whoever writes the answer sees this within a second; an answer nobody writes yet ends at once."""
+    message = get_object_or_404(Message.objects.for_user(request.user), pk=pk)
+    Message.objects.filter(pk=message.pk).update(stop_requested=True)
+    if message.state == State.QUEUED:
+        message.end(State.STOPPED, error="Stopped before it was answered.")
+    if is_script(request):
+        return JsonResponse({"state": message.state})
+    return redirect("conversation", message.conversation_id)

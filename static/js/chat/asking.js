@@ -1,0 +1,90 @@
+// A question is sent, once, and its turn comes onto the page.
+import { forgetDraft } from "./drafts.js";
+import { goToTheEnd } from "./following.js";
+import { showSources } from "./sources.js";
+import { drawList, isAnswering, read } from "./streaming.js";
+import { complain, piece, post } from "./wire.js";
+
+const exchanges = document.getElementById("exchanges");
+const composer = document.getElementById("composer");
+const words = composer.elements.namedItem("text");
+const askButton = composer.querySelector("[data-ask]");
+
+function takeIn(said, replaced) {
+  const fresh = piece(said.turn_html).firstElementChild;
+  document.getElementById("first-run")?.remove();
+  if (replaced) replaced.replaceWith(fresh);
+  else exchanges.append(fresh);
+  if (said.list_html) drawList(said.list_html);
+  if (said.title) {
+    document.querySelector("#conversation-title").textContent = said.title;
+    document.title = `${said.title} · Lectern`;
+  }
+  if (location.pathname !== new URL(said.conversation_url, location).pathname) {
+    history.pushState(null, "", said.conversation_url);
+    here = location.pathname;
+    composer.action = said.ask_url;
+    document.getElementById("conversation-acts").innerHTML = said.acts_html ?? "";
+  }
+  goToTheEnd();
+  showSources(fresh);
+  if (fresh.dataset.stream) read(fresh);
+}
+
+let here = location.pathname;
+let asking = false;
+async function ask(text) {
+  if (asking || isAnswering() || !text.trim()) return;
+  asking = true;
+  askButton.disabled = true;
+  complain("");
+  const body = new FormData(composer);
+  body.set("text", text);
+  try {
+    const said = await post(composer.action, body);
+    words.value = "";
+    words.dispatchEvent(new Event("input"));
+    forgetDraft();
+    takeIn(said);
+    // A key names one question: sent twice it is asked once, and the next question needs a new one.
+    composer.elements.namedItem("client_key").value = newKey();
+    words.placeholder = "Ask a follow-up";
+  } catch (error) {
+    complain(error.message);
+  }
+  asking = false;
+  askButton.disabled = false;
+}
+// randomUUID is for secure origins only; an address on the local network may not be one.
+function newKey() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const hex = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
+}
+
+composer.addEventListener("submit", (event) => { event.preventDefault(); ask(words.value); });
+words.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  ask(words.value);
+});
+
+document.addEventListener("submit", async (event) => {
+  if (event.target.matches("[data-sample]")) {
+    event.preventDefault();
+    ask(event.target.elements.namedItem("text").value);
+  }
+  if (event.target.matches("[data-again]")) {
+    event.preventDefault();
+    if (isAnswering()) return;
+    const exchange = event.target.closest(".exchange");
+    try {
+      const said = await post(event.target.action, new FormData(event.target));
+      const running = document.getElementById(piece(said.turn_html).firstElementChild.id);
+      takeIn(said, running ?? exchange);
+    } catch (error) {
+      complain(error.message);
+    }
+  }
+});
+addEventListener("popstate", () => { if (location.pathname !== here) location.reload(); });

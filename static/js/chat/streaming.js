@@ -1,0 +1,119 @@
+// An answer is read as it is written, stopped, and taken up again when the connection was lost.
+import { follow, whileAnswering } from "./following.js";
+import { showSources } from "./sources.js";
+import { announce, copyOf, ours, piece } from "./wire.js";
+
+const exchanges = document.getElementById("exchanges");
+const askButton = document.querySelector("#composer [data-ask]");
+const stopButton = document.querySelector("#composer [data-stop]");
+let stream = null;
+let stopping = false;
+
+export const isAnswering = () => stream !== null;
+
+export function drawList(html) {
+  document.getElementById("conversation-list").innerHTML = html;
+}
+
+function answering(is) {
+  askButton.hidden = is;
+  stopButton.hidden = !is;
+  if (is) stopButton.disabled = false;
+  whileAnswering(is);
+}
+
+/** Say how far it is: a new stage ends the one before, more words on the same stage take the place of its own. */
+function stage(exchange, { stage: name, text }) {
+  const list = exchange.querySelector(".stages");
+  let running = list.querySelector("[aria-current]");
+  if (running?.textContent.trim() === text) return;
+  if (running?.dataset.stage !== name) {
+    if (running) {
+      running.removeAttribute("aria-current");
+      running.classList.add("done");
+      running.prepend(copyOf("icon-done"));
+    }
+    running = document.createElement("li");
+    running.setAttribute("aria-current", "step");
+    running.dataset.stage = name;
+    list.append(running);
+  }
+  running.textContent = text;
+  announce(text);
+}
+
+function close() {
+  stream?.close();
+  stream = null;
+  stopping = false;
+  answering(false);
+}
+
+function finish(exchange, html, listHtml) {
+  const hadFocus = exchange.contains(document.activeElement);
+  const whole = piece(html).firstElementChild;
+  exchange.replaceWith(whole);
+  close();
+  if (listHtml) drawList(listHtml);
+  if (hadFocus) whole.querySelector(".ask").focus();
+  follow();
+  announce(whole.dataset.ended);
+  showSources(whole);
+}
+
+export function read(exchange) {
+  stream?.close();
+  stream = new EventSource(exchange.dataset.stream);
+  const mine = stream;
+  const answer = exchange.querySelector(".answer");
+  const lost = exchange.querySelector("[data-lost]");
+  if (lost) {
+    lost.remove();
+    exchange.querySelector(".stages").replaceChildren(); // The stream tells them again.
+  }
+  answer.setAttribute("aria-busy", "true");
+  answering(true);
+  mine.addEventListener("status", (event) => {
+    stage(exchange, JSON.parse(event.data));
+    follow();
+  });
+  mine.addEventListener("answer", (event) => {
+    answer.innerHTML = JSON.parse(event.data).html;
+    follow();
+  });
+  mine.addEventListener("done", (event) => {
+    const { html, list_html: listHtml } = JSON.parse(event.data);
+    finish(exchange, html, listHtml);
+  });
+  mine.addEventListener("error", (event) => {
+    if (mine !== stream) return;
+    // The server's own `error` event carries data; what the browser reports of the connection carries none.
+    if (event instanceof MessageEvent) finish(exchange, JSON.parse(event.data).html);
+    else lose(exchange);
+  });
+}
+
+function lose(exchange) {
+  const wasStopping = stopping;
+  close();
+  exchange.querySelector(".answer").removeAttribute("aria-busy");
+  if (wasStopping) return read(exchange); // What was written up to the stop is asked for once more.
+  exchange.append(copyOf("connection-lost"));
+  announce(exchange.querySelector("[data-lost] p").textContent);
+  follow();
+}
+
+export async function stop() {
+  const exchange = exchanges.querySelector("[data-stream]");
+  if (!exchange || stopping) return;
+  stopping = true;
+  stopButton.disabled = true;
+  try {
+    await fetch(exchange.dataset.stop, { method: "POST", headers: ours() });
+  } catch {
+    stopping = false;
+    stopButton.disabled = false;
+  }
+}
+
+stopButton.addEventListener("click", stop);
