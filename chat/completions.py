@@ -1,0 +1,150 @@
+"""What chat completions share, in whichever shape: messages into a question, an answer's events into words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.conf import settings
+from ninja import Schema
+
+from chat.answering import answer
+from chat.events import Cite, Done, Event, Failed, Found, Question, Text
+from chat.llm import Extractive
+from chat.models import web_address
+from chat.prompts import Turn
+from documents.models import page_url
+from documents.retrieval import Passage
+from project.api import ApiError
+from project.deployments import chosen
+from project.provider.pieces import bearable
+from project.tokens import count_tokens
+
+NOT_THERE = "This is not in your documents."
+STATUS = {  # Of what is not here the service behind us is to blame: 502.
+    **dict.fromkeys(("rate_limited", "busy", "service_fault", "unreachable", "circuit_open", "own_quota"), 503),
+    **dict.fromkeys(("SearchBusy", "SearchUnavailable"), 503),
+    **dict.fromkeys(("content_filter", "context_length_exceeded", "QuestionBlocked", "AnswerBlocked"), 400),
+    "budget_spent": 429,
+    "timeout": 504,
+}
+DOC_MARKER = re.compile(r"\[doc\d+\]")
+
+
+class MessageIn(Schema):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[dict[str, Any]] | None = None
+
+    @property
+    def text(self) -> str:
+        """The words of a message, whether sent as a string or in parts."""
+        if isinstance(self.content, list):
+            return "\n".join(str(part.get("text", "")) for part in self.content if part.get("type") == "text")
+        return self.content or ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What messages say: the question, the turns before it, and what the asking program tells beside it."""
+
+    text: str
+    history: list[Turn]
+    instructions: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A whole answer, its sources written as [doc1], with the passages that these numbers point to."""
+
+    content: str
+    passages: Sequence[Passage]
+    done: Done
+
+
+def said(messages: Sequence[MessageIn]) -> Said:
+    """The last message is the question, those before it the history. Raises ApiError."""
+    spoken = [message for message in messages if message.role in {"user", "assistant"}]
+    if not spoken or spoken[-1].role != "user" or not spoken[-1].text.strip():
+        raise ApiError(400, "invalid_request_error", "The last message must be a question of the user.", "", "messages")
+    text = bearable(spoken[-1].text)
+    if len(text) > settings.QUESTION_MAX_LETTERS:
+        limit = f"The question is longer than {settings.QUESTION_MAX_LETTERS:,} letters."
+        raise ApiError(400, "context_length_exceeded", limit, "Shorten it.", "messages")
+    turns, asked = [], None
+    for message in spoken[:-1]:
+        if message.role == "user":
+            asked = bearable(message.text)
+        elif asked is not None:
+            turns.append(Turn(asked, DOC_MARKER.sub("", bearable(message.text))))
+            asked = None
+    told = [bearable(message.text) for message in messages if message.role in {"system", "developer"}]
+    return Said(text, turns, "\n".join(told))
+
+
+async def completed(question: Question) -> Completed:
+    """The answer when it is complete. Raises ApiError."""
+    content = ""
+    passages: Sequence[Passage] = []
+    async for event in answer(question):
+        if isinstance(event, Found):
+            passages = event.passages
+        elif isinstance(event, Failed):
+            code = "insufficient_quota" if event.code == "budget_spent" else event.code
+            raise ApiError(STATUS.get(event.code, 502), code, event.sentence, retry_after=event.retry_after)
+        elif isinstance(event, Done):
+            return Completed(content.strip(), passages, event)
+        else:
+            content += written(event)
+    raise AssertionError("an answer ends with Done or Failed")
+
+
+def answering(question: Question) -> str:
+    """The name of who answers."""
+    deployment = chosen(question.deployment)
+    return deployment.name if deployment else Extractive.name
+
+
+def written(event: Event) -> str:
+    """What an event adds to the answer's words."""
+    if isinstance(event, Text):
+        return event.text
+    return f"[doc{event.number}]" if isinstance(event, Cite) else ""
+
+
+def citation(passage: Passage) -> dict[str, object]:
+    """A passage in the shape of Azure OpenAI's On Your Data, with the place on the page beside it."""
+    if passage.document_id is None:
+        return _outer_citation(passage)
+    place = page_url(passage.document_id, passage.page_number, (passage.start, passage.end))
+    return {
+        "content": passage.text,
+        "title": passage.document_title,
+        "url": settings.BASE_URL + place,
+        "filepath": passage.document_name,
+        "chunk_id": str(passage.chunk_id),
+        "document_id": str(passage.document_id),
+        "page": passage.page_number,
+        "page_label": passage.page_label,
+        "start": passage.start,
+        "end": passage.end,
+    }
+
+
+def _outer_citation(passage: Passage) -> dict[str, object]:
+    """What a model's service found: as it told, but for an address that is none of the web."""
+    return {
+        "content": passage.text,
+        "title": passage.document_title,
+        "url": web_address(passage.url) or None,
+        "filepath": passage.document_name or None,
+        "chunk_id": passage.outer_chunk or None,
+    }
+
+
+def usage(question: Question, content: str, done: Done) -> dict[str, int]:
+    """As the service counted; without a service, as we count."""
+    sent = done.tokens.input or count_tokens(question.text)
+    written = done.tokens.output or count_tokens(content)
+    return {"prompt_tokens": sent, "completion_tokens": written, "total_tokens": sent + written}
