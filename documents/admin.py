@@ -1,7 +1,14 @@
 """The library in the console."""
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from documents.leaving import CannotLeave, leave
 from documents.models import Collection, Document, EvaluationRun, Index, IndexVersion, Membership
 
 
@@ -99,3 +106,32 @@ class EvaluationRunAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None) -> bool:
         return False
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """Whoever is deleted takes along what only they could read, and nothing that others share."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Each by themselves: what goes along is said person by person."""
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
+        """How much goes along; what it is called is not for everybody who runs the console."""
+        _, counts, _, protected = super().get_deleted_objects(objs, request)
+        return [f"{number:,} {name}" for name, number in counts.items()], counts, set(), protected
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        person = self.get_object(request, object_id)
+        if request.method == "POST" and person is not None and self.has_delete_permission(request, person):
+            try:
+                leave(person)
+            except CannotLeave as exc:
+                self.message_user(request, str(exc), messages.ERROR)
+                return redirect("admin:auth_user_change", person.pk)
+        return super().delete_view(request, object_id, extra_context)

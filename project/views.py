@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 from psycopg_pool import PoolTimeout
 from redis import RedisError
 
@@ -99,14 +99,14 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 @login_not_required
-@require_GET
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process is alive. Touches nothing."""
     return JsonResponse({"status": "ok"})
 
 
 @login_not_required
-@require_GET
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Ready for work: names what is not, and nothing more."""
     failing = [] if _redis_answers() else ["redis"]

@@ -246,4 +246,5 @@ def test_the_description_of_the_api_is_open(client):
 
 def test_health(client, db):
     assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.head("/healthz").status_code == 200
     assert client.get("/readyz").json() == {"status": "ok", "failing": []}

@@ -7,7 +7,6 @@ kept up to date, for as long as somebody may want to go back.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -272,8 +271,10 @@ def sweep() -> None:
     """Ask for what is left to do: versions that lack documents, and those that nobody needs any more."""
     now = timezone.now()
     for index in Index.objects.filter(live=None, collections__isnull=False).distinct():
-        with suppress(EmbeddingError):
+        try:
             live_version(index)
+        except (EmbeddingError, SearchError) as exc:
+            log.warning("the index “%s” gets its first version later: %s", index, exc)
     for version in IndexVersion.objects.filter(pk=F("index__live")):
         _count_again(version)
     for version in IndexVersion.objects.kept():
