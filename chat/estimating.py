@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Avg
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from chat.answering import PASSAGES
 from chat.conversing import turns_before
@@ -23,6 +24,7 @@ from project.provider.pieces import Tokens
 from project.spending import cost
 from project.spending.reports import money
 from project.tokens import counter
+from project.translating import number
 
 FENCE = "<<5f2a91c07b3e"  # As long as any, and always the same, so that the meter does not waver.
 WARNING, CRITICAL = 80, 90  # per cent
@@ -60,11 +62,16 @@ class Estimate:
         >>> Estimate(8_100, 8_000, Decimal("0.02")).words
         'Too long by about 100 tokens: fewer passages will be sent. About $0.02'
         """
-        price = "" if self.dollars is None else f". About {money(self.dollars)}"
+        price = "" if self.dollars is None else f". {gettext('About %(money)s') % {'money': money(self.dollars)}}"
         if self.tokens > self.room:
-            return f"Too long by about {self.tokens - self.room:,} tokens: fewer passages will be sent{price}"
-        said = {"normal": "About", "warning": "Nearly full: about", "critical": "Full: about"}[self.level]
-        return f"{said} {self.tokens:,} of {self.room:,} tokens{price}"
+            over = number(self.tokens - self.room)
+            return gettext("Too long by about %(n)s tokens: fewer passages will be sent") % {"n": over} + price
+        said = {
+            "normal": gettext("About %(n)s of %(room)s tokens"),
+            "warning": gettext("Nearly full: about %(n)s of %(room)s tokens"),
+            "critical": gettext("Full: about %(n)s of %(room)s tokens"),
+        }[self.level]
+        return said % {"n": number(self.tokens), "room": number(self.room)} + price
 
 
 def estimated(

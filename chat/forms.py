@@ -6,6 +6,7 @@ from typing import cast
 from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.utils.translation import gettext, gettext_lazy
 
 from documents.models import Collection
 from project.deployments import DeploymentsError, deployments
@@ -17,8 +18,8 @@ class QuestionForm(forms.Form):
     text = forms.CharField(
         max_length=settings.QUESTION_MAX_LETTERS,
         error_messages={
-            "required": "Write a question first.",
-            "max_length": f"The question is longer than {settings.QUESTION_MAX_LETTERS:,} letters. Shorten it.",
+            "required": gettext_lazy("Write a question first."),
+            "max_length": gettext_lazy("The question is longer than %(limit_value)d letters. Shorten it."),
         },
     )
     client_key = forms.CharField(max_length=64, required=False)
@@ -38,7 +39,9 @@ class QuestionForm(forms.Form):
         except DeploymentsError:
             return name  # Whoever answers says what is wrong.
         if name and name not in known:
-            raise forms.ValidationError(f"There is no model “{name}” any more. Choose another.")
+            raise forms.ValidationError(
+                gettext("There is no model “%(name)s” any more. Choose another.") % {"name": name}
+            )
         return "" if known[:1] == [name] else name
 
     def clean_client_key(self) -> str:

@@ -9,7 +9,9 @@ from datetime import timedelta
 from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from chat.grounding import RETIRED
 from chat.markdown import Chip, render
@@ -99,7 +101,7 @@ def chip(message: Message, citation: Citation) -> Chip:
         url="#gone" if gone else citation.url,
         panel_url="" if gone else citation.panel_url,
         peek_id=peek_id(message, citation.number),
-        label="no longer available" if gone else citation.label,
+        label=gettext("no longer available") if gone else citation.label,
     )
 
 
@@ -118,7 +120,7 @@ def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
     for citation in found:
         citation.is_gone = not citation.is_external and citation.document_id not in readable
         if citation.is_gone:
-            citation.title, citation.text, citation.section, citation.marks = "No longer available", "", "", []
+            citation.title, citation.text, citation.section, citation.marks = gettext("No longer available"), "", "", []
     return found
 
 
@@ -129,12 +131,12 @@ def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
     for conversation in Conversation.objects.for_user(user)[:SHOWN_MOST]:
         day = timezone.localdate(conversation.updated_at)
         if day >= today:
-            label = "Today"
+            label = gettext("Today")
         elif day == today - timedelta(days=1):
-            label = "Yesterday"
+            label = gettext("Yesterday")
         elif day > today - timedelta(days=7):
-            label = "Last 7 days"
+            label = gettext("Last 7 days")
         else:
-            label = day.strftime("%B %Y")
+            label = date_format(day, "YEAR_MONTH_FORMAT")
         groups.setdefault(label, []).append(conversation)
     return list(groups.items())

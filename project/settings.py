@@ -86,7 +86,7 @@ TEMPLATES = [
                 "project.views.shell",
                 "documents.views.library_state",
             ],
-            "builtins": ["project.templatetags.icons"],
+            "builtins": ["django.templatetags.i18n", "project.templatetags.icons", "project.templatetags.sentences"],
         },
     }
 ]
@@ -102,6 +102,9 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
+LANGUAGE_COOKIE_NAME = "lectern_language"
 TIME_ZONE = text("TZ", "UTC")
 USE_TZ = True
 

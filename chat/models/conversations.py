@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from documents.models import Collection, Document, Person, page_url
 
@@ -61,13 +62,13 @@ class Conversation(models.Model):
 class State(models.TextChoices):
     """How far an answer is. All but the first two are ends."""
 
-    QUEUED = "queued", "Asked"
-    STREAMING = "streaming", "Answering"
-    DONE = "done", "Answered"
-    REFUSED = "refused", "Not in the documents"
-    STOPPED = "stopped", "Stopped"
-    FAILED = "failed", "Failed"
-    INTERRUPTED = "interrupted", "Interrupted"
+    QUEUED = "queued", gettext_lazy("Asked")
+    STREAMING = "streaming", gettext_lazy("Answering")
+    DONE = "done", gettext_lazy("Answered")
+    REFUSED = "refused", gettext_lazy("Not in the documents")
+    STOPPED = "stopped", gettext_lazy("Stopped")
+    FAILED = "failed", gettext_lazy("Failed")
+    INTERRUPTED = "interrupted", gettext_lazy("Interrupted")
 
 
 RUNNING = (State.QUEUED, State.STREAMING)
@@ -83,8 +84,8 @@ class Message(models.Model):
     """A question, or an answer to one. An answer's text carries its source numbers as [1]."""
 
     class Role(models.TextChoices):
-        USER = "user", "Question"
-        ASSISTANT = "assistant", "Answer"
+        USER = "user", gettext_lazy("Question")
+        ASSISTANT = "assistant", gettext_lazy("Answer")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
@@ -205,7 +206,11 @@ class Citation(models.Model):
     @property
     def label(self) -> str:
         """ "Guide, page 4" """
-        return self.title if self.is_external else f"{self.title}, page {self.shown_page}"
+        return (
+            self.title
+            if self.is_external
+            else gettext("%(title)s, page %(page)s") % {"title": self.title, "page": self.shown_page}
+        )
 
     @property
     def spans(self) -> list[tuple[int, int]]:

@@ -25,6 +25,7 @@ from chat.views.pieces import is_script, readable_answer, turn_body
 from chat.views.taking import check_streams, take_on
 from project.accounts import SignedInRequest
 from project.limits import limited
+from project.translating import translated
 
 
 @require_POST
@@ -37,7 +38,7 @@ async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
         await check_question(Question(given["text"], user, deployment=given["deployment"]))
         message = await sync_to_async(_put)(user, pk, given)
     except (ValidationError, QuestionBlocked) as exc:
-        sentence = exc.messages[0] if isinstance(exc, ValidationError) else str(exc)
+        sentence = exc.messages[0] if isinstance(exc, ValidationError) else translated(exc)
         if is_script(request):
             return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
         await sync_to_async(messages.error)(request, sentence)

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db.models import Count, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from chat.forms import TitleForm
@@ -70,7 +71,7 @@ def rename(request: SignedInRequest, pk: UUID) -> HttpResponse:
     if form.is_valid():
         Conversation.objects.filter(pk=row.pk).update(title=form.cleaned_data["title"])
     else:
-        messages.error(request, "A conversation needs a name of at most 120 letters.")
+        messages.error(request, gettext("A conversation needs a name of at most 120 letters."))
     return redirect(row)
 
 
@@ -78,7 +79,7 @@ def rename(request: SignedInRequest, pk: UUID) -> HttpResponse:
 def delete(request: SignedInRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     row.delete()
-    messages.success(request, f"“{row.title}” is deleted.")
+    messages.success(request, gettext("“%(title)s” is deleted.") % {"title": row.title})
     return redirect("conversations")
 
 

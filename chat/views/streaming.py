@@ -11,6 +11,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from chat.conversing import Draft, converse
@@ -23,6 +24,7 @@ from chat.views.pieces import list_html, readable_answer, turn_html
 from chat.views.taking import take_on
 from documents.models import page_url
 from project.accounts import SignedInRequest
+from project.translating import translated
 
 SHOW_S = 0.08  # An answer is shown anew at most this often.
 BREATH_S = 15  # A comment this often tells both ends that the other is there.
@@ -51,7 +53,7 @@ async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[s
         async for event in writing:
             now = time.monotonic()
             if isinstance(event, Status):
-                yield _event("status", {"stage": event.stage, "text": event.text})
+                yield _event("status", {"stage": event.stage, "text": translated(event.text)})
             is_fresh = is_fresh or isinstance(event, Text | Cite)
             if is_fresh and now - shown >= SHOW_S:
                 yield _event(
@@ -99,7 +101,8 @@ def _draft_html(message: Message, draft: Draft) -> str:
             chips[number] = Chip("", "", "", passage.document_title)  # It can be opened when the answer is kept.
             continue
         place = (passage.document_id, passage.page_number, (passage.start, passage.end))
-        label = f"{passage.document_title}, page {passage.page_label or passage.page_number}"
+        page = passage.page_label or passage.page_number
+        label = gettext("%(title)s, page %(page)s") % {"title": passage.document_title, "page": page}
         chips[number] = Chip(page_url(*place), page_url(*place, part=True), peek_id(message, number), label)
     return render_markdown(draft.content, chips)
 

@@ -1,4 +1,5 @@
 // A question is sent, once, and its turn comes onto the page.
+import { say } from "../sentences.js";
 import { forgetDraft } from "./drafts.js";
 import { goToTheEnd } from "./following.js";
 import { showSources } from "./sources.js";
@@ -48,7 +49,7 @@ async function ask(text) {
     takeIn(said);
     // A key names one question: sent twice it is asked once, and the next question needs a new one.
     composer.elements.namedItem("client_key").value = newKey();
-    words.placeholder = "Ask a follow-up";
+    words.placeholder = say("followUp");
   } catch (error) {
     complain(error.message);
   }

@@ -1,4 +1,5 @@
 // An answer goes to the clipboard with its sources.
+import { say } from "../sentences.js";
 import { announce } from "./wire.js";
 
 /** The answer as text: numbers in brackets, and the sources with their addresses below. */
@@ -18,5 +19,5 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(plain(button.closest(".exchange")));
-  announce("Copied, with the sources.");
+  announce(say("copied"));
 });

@@ -1,4 +1,5 @@
 // What the conversation's modules share: sending a form, making elements of what comes back, and saying it aloud.
+import { say } from "../sentences.js";
 
 const announcement = document.getElementById("announce");
 const trouble = document.getElementById("composer-trouble");
@@ -26,7 +27,7 @@ export async function post(url, body = new FormData()) {
   try {
     answer = await fetch(url, { method: "POST", body, headers: { ...ours(), Accept: "application/json" } });
   } catch {
-    throw new Error("The connection was lost. Your question is still here; ask again.");
+    throw new Error(say("lost"));
   }
   const said = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : null;
   if (answer.ok && said) return said;
@@ -35,7 +36,7 @@ export async function post(url, body = new FormData()) {
   throw new Error(said?.error?.reason ?? said?.error?.message ?? (fields.join(" ") || faultOf(answer.status)));
 }
 function faultOf(status) {
-  if (status === 403) return "You are signed out, or this page is too old. Load it again; your question is kept.";
-  if (status === 429) return "Too many questions in the last minute. Wait a little, then ask again.";
-  return "The server could not take the question. Ask again.";
+  if (status === 403) return say("signedOut");
+  if (status === 429) return say("tooMany");
+  return say("notTaken");
 }
