@@ -21,6 +21,7 @@ from documents import passwords
 from documents.extraction import ExtractionError, kind_of
 from documents.models import UNDER_WAY, Attempt, Collection, Document, State, display_name
 from documents.queue import send
+from project.audit import audit
 from project.local import has_no_room
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,8 @@ def _record(document: Document) -> tuple[Document, bool]:
         with transaction.atomic():
             _number(document)
             document.save(force_insert=True)
+            if document.parent is None:
+                audit("document.upload", document, by=document.owner, collection=str(document.collection_id))
             transaction.on_commit(partial(send, "ingest"))
     except IntegrityError:
         same = document.collection.documents.current().filter(sha256=document.sha256, parent=document.parent_id)
@@ -283,6 +286,7 @@ def move(document: Document, collection: Collection) -> None:
                 raise _name_taken(document, collection)
             ids = with_attached(moved)
             Document.objects.filter(pk__in=ids).update(collection=collection)
+            audit("document.move", document, out_of=str(document.collection_id), into=str(collection.pk))
             if document.collection.index_id != collection.index_id:  # What was read stays; the other index is built on.
                 for pk in ids:
                     transaction.on_commit(partial(send, "clean_up", str(pk)))
@@ -314,6 +318,7 @@ def delete(document: Document) -> None:
         for row in rows.under_way():
             row.end_attempt(Attempt.Outcome.CANCELED, "It was deleted.")
         rows.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
+        audit("document.delete", document, documents=gone)
         for pk in gone:
             transaction.on_commit(partial(send, "clean_up", pk))
 

@@ -7,7 +7,8 @@ from allauth.account.decorators import secure_admin_login
 from django import forms
 from django.contrib import admin
 
-from project.models import ApiKey, Budget, Usage
+from project.keys import revoke
+from project.models import ApiKey, AuditEvent, Budget, Usage
 from project.spending.reports import collection_names
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -17,13 +18,38 @@ admin.site.index_title = "Console"
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin):
-    list_display = ["start", "user", "name", "scope", "created_at", "last_used_at", "revoked_at"]
+    list_display = ["start", "user", "name", "scope", "created_at", "expires_at", "last_used_at", "revoked_at"]
     list_filter = ["scope"]
-    readonly_fields = ["start", "user", "created_at", "last_used_at"]
+    readonly_fields = [
+        "start", "user", "scope", "collection_ids", "created_at", "expires_at", "last_used_at", "revoked_at"
+    ]  # fmt: skip
     exclude = ["sha256"]
+    actions = ["revoke"]
 
     def has_add_permission(self, request) -> bool:
-        return False  # A key is shown once, by `manage.py create_api_key`.
+        return False  # A key is shown once: on its person's own page, or by `manage.py create_api_key`.
+
+    @admin.action(description="Revoke the chosen keys")
+    def revoke(self, request, rows) -> None:
+        for key in rows:
+            revoke(key)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(admin.ModelAdmin):
+    list_display = ["at", "user_name", "action", "subject_kind", "subject_name", "api_key_name", "address"]
+    list_filter = ["action"]
+    search_fields = ["user_name", "subject_name", "subject_id"]
+    date_hierarchy = "at"
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
 
 
 @admin.register(Usage)

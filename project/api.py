@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from project.accounts import SignedInRequest
-from project.limits import TooMany, take
+from project.limits import Room, TooMany, afford, take
 from project.models import ApiKey
+from project.spending import meter
 
 api = NinjaAPI(
     title="Lectern",
@@ -20,6 +22,12 @@ api = NinjaAPI(
     docs_url="/api/docs",
     openapi_url="/api/openapi.json",
 )
+
+
+NOT_ENOUGH = {
+    ApiKey.Scope.WRITE: "This key may only search and ask.",
+    ApiKey.Scope.ADMIN: "Only a key with the scope admin, of somebody who runs Lectern, may do this.",
+}
 
 
 class ApiError(Exception):
@@ -51,7 +59,7 @@ class KeyAuth:
     openapi_type = "apiKey"
     param_name = "Authorization"
 
-    def __init__(self, scope: str = ApiKey.Scope.READ) -> None:
+    def __init__(self, scope: ApiKey.Scope = ApiKey.Scope.READ) -> None:
         self.scope = scope
         self.openapi_security_schema = {"type": "http", "scheme": "bearer"}
 
@@ -61,11 +69,25 @@ class KeyAuth:
         key = ApiKey.find(secret) if secret else None
         if key is None:
             return None
-        if self.scope == ApiKey.Scope.WRITE and not key.may_write:
-            raise ApiError(403, "forbidden", "This key may only search and ask.", "Use a key made with --scope write.")
-        take(f"key:{key.pk}", settings.REQUESTS_A_MINUTE)
-        request.user = key.user
+        _count(request, key)
+        if not key.may(self.scope):
+            raise ApiError(403, "forbidden", NOT_ENOUGH[self.scope], f"Use a key of the scope {self.scope}.")
+        request.user = key.person
         return key
+
+
+def _count(request: HttpRequest, key: ApiKey) -> None:
+    """One call more in this minute; what is left of the key's limits goes onto the answer. Raises TooMany."""
+    who = meter(key.pk, key.user_id)
+    rooms: dict[str, Room] = {}
+    request.rooms = rooms  # type: ignore[attr-defined]  # RateHeaders tells them, on a refusal as well.
+    try:
+        rooms["requests"] = take(who, key.requests_a_minute or settings.REQUESTS_A_MINUTE)
+        rooms["tokens"] = afford(who, key.tokens_a_minute or settings.TOKENS_A_MINUTE)
+    except TooMany as exc:
+        if exc.room:
+            rooms[exc.what] = exc.room
+        raise
 
 
 class AsyncKeyAuth(KeyAuth):
@@ -75,7 +97,8 @@ class AsyncKeyAuth(KeyAuth):
         return await sync_to_async(super().__call__)(request)
 
 
-reading, writing, asking = KeyAuth(), KeyAuth(ApiKey.Scope.WRITE), AsyncKeyAuth()
+reading, writing, running = (KeyAuth(scope) for scope in ApiKey.Scope)
+asking = AsyncKeyAuth()
 
 
 def error_body(code: str, reason: str, advice: str = "", param: str | None = None) -> dict[str, object]:
@@ -99,8 +122,15 @@ def refused(request: HttpRequest, exc: ApiError) -> HttpResponse:
 
 @api.exception_handler(AuthenticationError)
 def unknown_key(request: HttpRequest, exc: AuthenticationError) -> HttpResponse:
-    body = error_body("invalid_api_key", "The key is missing, wrong or revoked.", "Send Authorization: Bearer KEY.")
+    body = error_body(
+        "invalid_api_key", "The key is missing, wrong, expired or revoked.", "Send Authorization: Bearer KEY."
+    )
     return api.create_response(request, body, status=401)
+
+
+@api.exception_handler(PermissionDenied)
+def forbidden(request: HttpRequest, exc: PermissionDenied) -> HttpResponse:
+    return api.create_response(request, error_body("forbidden", str(exc) or "This is not open to you."), status=403)
 
 
 @api.exception_handler(TooMany)

@@ -8,7 +8,7 @@ from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from project.limits import TooMany
+from project.limits import Room, TooMany
 from project.views import refuse
 
 
@@ -33,6 +33,18 @@ class PrivatePages(MiddlewareMixin):
         if not response.has_header("Cache-Control") and getattr(request, "user", None) is not None:
             patch_cache_control(response, no_store=True, private=True)
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        return response
+
+
+class RateHeaders(MiddlewareMixin):
+    """What is left of the limits of the key that signed a call, in the headers that OpenAI's clients read."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        rooms: dict[str, Room] = getattr(request, "rooms", {})
+        for what, room in rooms.items():
+            response[f"x-ratelimit-limit-{what}"] = str(room.limit)
+            response[f"x-ratelimit-remaining-{what}"] = str(room.remaining)
+            response[f"x-ratelimit-reset-{what}"] = f"{room.reset_s}s"
         return response
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def live(self) -> ApiKeyQuerySet:
+        """Those that open anything at this moment."""
+        unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at=None, user__is_active=True)
 
 
 class ApiKey(models.Model):
@@ -23,41 +33,87 @@ class ApiKey(models.Model):
     class Scope(models.TextChoices):
         READ = "read", "Search and ask"
         WRITE = "write", "Also upload and delete"
+        ADMIN = "admin", "Also run Lectern"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=80, blank=True)
     start = models.CharField(max_length=12, help_text="The first letters, so that a person can tell keys apart.")
     sha256 = models.CharField(max_length=64, unique=True)
     scope = models.CharField(max_length=10, choices=Scope, default=Scope.WRITE)
+    collection_ids = ArrayField(
+        models.UUIDField(), null=True, blank=True, help_text="All that it opens. Empty: what its person may read."
+    )
+    requests_a_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: as LECTERN_REQUESTS_A_MINUTE says."
+    )
+    tokens_a_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: as LECTERN_TOKENS_A_MINUTE says."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it stays until it is revoked.")
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
         ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(scope="admin") | Q(collection_ids=None),
+                name="no_narrow_admin_key",
+                violation_error_message="A key that runs Lectern cannot be narrowed to collections.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.start}… of {self.user}"
 
     @classmethod
-    def create(cls, user, *, name: str = "", scope: str = Scope.WRITE) -> tuple[ApiKey, str]:
+    def create(cls, user, *, name: str = "", scope: str = Scope.WRITE, **more) -> tuple[ApiKey, str]:
         """Make a key; the second value is the key itself, which nobody can read again."""
         secret = f"lk_{secrets.token_urlsafe(32)}"
-        return cls.objects.create(user=user, name=name, scope=scope, start=secret[:8], sha256=digest(secret)), secret
+        row = cls(user=user, name=name, scope=scope, start=secret[:8], sha256=digest(secret), **more)
+        row.save(force_insert=True)
+        return row, secret
 
     @classmethod
     def find(cls, secret: str) -> ApiKey | None:
         """The live key of an active person, noted as used; None for anything else."""
-        live = cls.objects.select_related("user").filter(revoked_at=None, user__is_active=True)
-        key = live.filter(sha256=digest(secret)).first()
+        key = cls.objects.live().select_related("user").filter(sha256=digest(secret)).first()
         if key and (key.last_used_at is None or (timezone.now() - key.last_used_at).total_seconds() > 60):
             cls.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
         return key
 
+    def may(self, scope: str) -> bool:
+        """Each scope holds those before it; to run Lectern, its person must be staff at this moment."""
+        ladder = list(self.Scope.values)
+        is_enough = ladder.index(self.scope) >= ladder.index(scope)
+        return is_enough and (scope != self.Scope.ADMIN or self.user.is_staff)
+
     @property
-    def may_write(self) -> bool:
-        return self.scope == self.Scope.WRITE
+    def person(self) -> User:
+        """Whom the call is made for: the key's person, let into the key's collections alone."""
+        return narrow(self.user, self.collection_ids)
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+def narrow(user: User, collection_ids: Iterable[UUID] | None) -> User:
+    """The person as one that may see these collections alone, whatever is asked for with them; None: no narrowing.
+
+    The narrowing goes where the person goes: the QuerySets that decide what somebody may read look for it.
+    """
+    user.only_collections = None if collection_ids is None else frozenset(collection_ids)  # type: ignore[attr-defined]
+    return user
+
+
+def narrowed_to(user: object) -> frozenset[UUID] | None:
+    """The collections that this person is narrowed to; None: they are not."""
+    return getattr(user, "only_collections", None)
 
 
 def digest(secret: str) -> str:
@@ -225,3 +281,49 @@ def total(rows: QuerySet[Usage]) -> Spent:
     tokens = F("input_tokens") + F("output_tokens")
     found = rows.aggregate(tokens=Sum(tokens), dollars=Sum("cost"), unpriced=Sum(tokens, filter=Q(cost=None)))
     return Spent(found["tokens"] or 0, found["dollars"] or Decimal(), found["unpriced"] or 0)
+
+
+# What was done -------------------------------------------------------------------------------------------------------
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    def update(self, **changes) -> int:
+        raise NothingIsRewritten
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise NothingIsRewritten
+
+
+class NothingIsRewritten(Exception):
+    """What was done stays written: events are added, never changed or removed. The database refuses it as well."""
+
+
+class AuditEvent(models.Model):
+    """Who did what, on what, when, and from where. No foreign keys: it outlives all that it names."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    action = models.CharField(max_length=40, help_text="key.create, document.delete, member.add …")
+    user_id = models.BigIntegerField(null=True)
+    user_name = models.CharField(max_length=150, blank=True)
+    api_key_id = models.BigIntegerField(null=True)
+    api_key_name = models.CharField(max_length=100, blank=True, help_text="Its first letters, and what it is called.")
+    address = models.GenericIPAddressField(null=True, help_text="Empty: a command, or work in the background.")
+    subject_kind = models.CharField(max_length=40)
+    subject_id = models.CharField(max_length=40)
+    subject_name = models.CharField(max_length=200, blank=True)
+    detail = models.JSONField(default=dict)
+
+    objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["subject_kind", "subject_id"], name="audit_of_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.user_name or 'nobody'}: {self.action} {self.subject_name}"
+
+    def save(self, *args, **kwargs) -> None:
+        if not self._state.adding:
+            raise NothingIsRewritten
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        raise NothingIsRewritten

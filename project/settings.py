@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.audit.remembered",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "project.middleware.StaticFiles",
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "project.middleware.PrivatePages",
+    "project.middleware.RateHeaders",
     "project.middleware.Limits",
 ]
 
@@ -286,6 +288,7 @@ MODERATION_FAILURE = choice("LECTERN_MODERATION_FAILURE", ("closed", "open"))
 MODERATION_KEEP_TEXT = switch("LECTERN_MODERATION_KEEP_TEXT", False)
 QUESTION_MAX_LETTERS = 20_000
 REQUESTS_A_MINUTE = whole_number("LECTERN_REQUESTS_A_MINUTE", 6_000, least=1)
+TOKENS_A_MINUTE = whole_number("LECTERN_TOKENS_A_MINUTE", 1_000_000, least=1)
 STREAMS_AT_ONCE = 2
 
 NINJA_PAGINATION_PER_PAGE = 100

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from project import console, views
 from project.api import api
+from project.keys import pages as keys
 from project.spending import pages
 
 api.add_router("/api", "documents.api.router")
@@ -34,6 +35,8 @@ urlpatterns = [
     path("console/spending.csv", pages.spending_csv, name="console-spending-csv"),
     path("usage/", pages.my_usage, name="usage"),
     path("usage.csv", pages.my_usage_csv, name="usage-csv"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/<int:pk>/revoke/", keys.revoke_key, name="key-revoke"),
     path("console/", include("chat.console_urls")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),

@@ -14,11 +14,20 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from documents.models import Collection, Document, Person, page_url
+from project.models import narrowed_to
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def for_user(self, user: Person) -> ConversationQuerySet:
-        return self.filter(owner=user) if user.is_authenticated else self.none()
+        """One's own; of a caller whose key is narrowed, those that were asked of its collections and no others."""
+        if not user.is_authenticated:
+            return self.none()
+        rows, only = self.filter(owner=user), narrowed_to(user)
+        if only is None:
+            return rows
+        asked = Conversation.collections.through.objects
+        inside, outside = asked.filter(collection__in=only), asked.exclude(collection__in=only)
+        return rows.filter(pk__in=inside.values("conversation")).exclude(pk__in=outside.values("conversation"))
 
 
 class Conversation(models.Model):

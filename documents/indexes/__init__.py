@@ -6,6 +6,7 @@ import logging
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from documents.embeddings import (
@@ -16,8 +17,9 @@ from documents.embeddings import (
     embedder,
     model_name,
 )
-from documents.models import Collection, Index, IndexVersion
+from documents.models import Collection, CollectionQuerySet, Index, IndexVersion
 from documents.search import SearchError
+from project.models import narrowed_to
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,12 @@ def _dimensions_told(model: str) -> int:
 
 
 def private_collection(user: User) -> Collection:
-    """This person's own collection, made when it is first needed."""
+    """This person's own collection, made when it is first needed.
+
+    Raises PermissionDenied for a caller whose key is narrowed to other collections.
+    """
+    if narrowed_to(user) is not None:
+        return _named_by_key(Collection.objects.owned_by(user).filter(is_private=True))
     defaults = {"name": PRIVATE, "index": default_index()}
     return Collection.objects.get_or_create(owner=user, is_private=True, defaults=defaults)[0]
 
@@ -107,10 +114,19 @@ def private_collection(user: User) -> Collection:
 def owned_collection(user: User, name: str) -> Collection:
     """A collection of this name that the person may add to: their own first, then a shared one, else a new one.
 
-    No name means the private one.
+    No name means the private one. Raises PermissionDenied for a caller whose key is narrowed to other collections.
     """
     if not name or name == PRIVATE:
         return private_collection(user)
     editable = Collection.objects.editable_by(user).filter(name=name)
     found = editable.filter(owner=user).first() or editable.first()
+    if found is None and narrowed_to(user) is not None:
+        return _named_by_key(editable)
     return found or Collection.objects.get_or_create(owner=user, name=name, defaults={"index": default_index()})[0]
+
+
+def _named_by_key(rows: CollectionQuerySet) -> Collection:
+    found = rows.first()
+    if found is None:
+        raise PermissionDenied("This key is for certain collections alone. Name one of those.")
+    return found

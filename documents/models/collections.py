@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from documents.models.indexes import Index
+from project.models import narrowed_to
 
 Person = User | AnonymousUser
 
@@ -18,15 +19,21 @@ Person = User | AnonymousUser
 class CollectionQuerySet(models.QuerySet["Collection"]):
     def for_user(self, user: Person) -> CollectionQuerySet:
         """What this person may read. Nobody signed in reads nothing."""
-        if not user.is_authenticated:
-            return self.none()
-        return self.filter(Q(owner=user) | Q(pk__in=Membership.objects.filter(user=user).values("collection")))
+        return self._of(user, Membership.objects.all())
 
     def editable_by(self, user: Person) -> CollectionQuerySet:
+        return self._of(user, Membership.objects.filter(role=Membership.Role.EDITOR))
+
+    def owned_by(self, user: Person) -> CollectionQuerySet:
+        return self._of(user, Membership.objects.none())
+
+    def _of(self, user: Person, memberships: models.QuerySet[Membership]) -> CollectionQuerySet:
+        """Their own and those of these memberships; of a caller whose key is narrowed, no others than it names."""
         if not user.is_authenticated:
             return self.none()
-        editing = Membership.objects.filter(user=user, role=Membership.Role.EDITOR)
-        return self.filter(Q(owner=user) | Q(pk__in=editing.values("collection")))
+        rows = self.filter(Q(owner=user) | Q(pk__in=memberships.filter(user=user).values("collection")))
+        only = narrowed_to(user)
+        return rows if only is None else rows.filter(pk__in=only)
 
 
 class Collection(models.Model):

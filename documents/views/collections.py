@@ -5,16 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from documents import sharing
 from documents.forms import CollectionForm, MemberForm
-from documents.indexes import default_index
-from documents.ingestion import remove_traces
-from documents.models import Collection, Membership
+from documents.models import Collection
 from project.accounts import SignedInRequest
 
 
@@ -31,9 +29,7 @@ def new_collection(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         return redirect("library")
-    form.instance.owner = request.user
-    form.instance.index = default_index()
-    return redirect(form.save())
+    return redirect(sharing.found(request.user, form.cleaned_data["name"]))
 
 
 @require_http_methods(["GET", "POST"])
@@ -48,7 +44,8 @@ def collection(request: SignedInRequest, pk: UUID) -> HttpResponse:
         if request.POST.get("action") == "delete":
             return _delete_collection(request, row)
         if form.is_valid():
-            form.save()
+            row.refresh_from_db(fields=["name"])  # The form has written the new one into it.
+            sharing.rename(row, form.cleaned_data["name"])
             return redirect(row)
     return _collection_page(request, row, form, MemberForm())
 
@@ -58,14 +55,12 @@ def members(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Let somebody in, or out again: both hold from their next request on."""
     row = get_object_or_404(Collection, pk=pk, owner=request.user, is_private=False)
     if leaving := request.POST.get("remove"):
-        row.memberships.filter(user__username=leaving.replace("\x00", "")).delete()
+        sharing.let_out(row, leaving)
         return redirect("collection", pk)
     form = MemberForm(request.POST)
     if not form.is_valid():
         return _collection_page(request, row, CollectionForm(instance=row, owner=request.user), form)
-    member, role = form.cleaned_data["username"], form.cleaned_data["role"]
-    if member != row.owner:
-        Membership.objects.update_or_create(collection=row, user=member, defaults={"role": role})
+    sharing.let_in(row, form.cleaned_data["username"], form.cleaned_data["role"])
     return redirect("collection", pk)
 
 
@@ -86,18 +81,10 @@ def _collection_page(
 
 
 def _delete_collection(request: SignedInRequest, row: Collection) -> HttpResponse:
-    """Only an empty collection can be deleted: its documents are somebody's work."""
-    with transaction.atomic():
-        Collection.objects.select_for_update(of=("self",)).get(pk=row.pk)  # Nothing comes in meanwhile.
-        if left := row.documents.filter(deleted_at=None).count():
-            messages.error(request, f"“{row.name}” still holds {left} documents. Delete them first.")
-            return redirect("collection", row.pk)
-        for gone in row.documents.filter(cleaned_at=None):
-            remove_traces(gone)
-        if row.documents.filter(cleaned_at=None).exists():
-            said = "What was deleted from it is still in an index that does not answer. Try again in a minute."
-            messages.error(request, f"“{row.name}” is not deleted yet. {said}")
-            return redirect("collection", row.pk)
-        row.delete()
+    try:
+        sharing.delete(row)
+    except sharing.NotEmpty as exc:
+        messages.error(request, str(exc))
+        return redirect("collection", row.pk)
     messages.success(request, f"“{row.name}” is deleted.")
     return redirect("library")

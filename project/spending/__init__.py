@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from project.catalogue import UNKNOWN, Model
+from project.limits import spend
 from project.models import Budget, Spent, Usage
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ class Payer:
     user_id: int | None = None
     api_key_id: int | None = None
     collection_id: UUID | None = None  # when the whole question was put to one collection
+
+    @property
+    def meter(self) -> str:
+        """By what name the minute's limits count this payer."""
+        return meter(self.api_key_id, self.user_id)
+
+
+def meter(api_key_id: int | None, user_id: int | None) -> str:
+    """A key by itself; without one, its person."""
+    return f"key:{api_key_id}" if api_key_id else f"user:{user_id}"
 
 
 class BudgetSpent(Exception):
@@ -92,6 +103,7 @@ def note(deployment: Deployment | str, payer: Payer, tokens: Tokens, *, base: Mo
         is_estimate=tokens.is_estimate,
     )
     _keep(row)
+    spend(payer.meter, tokens.input + tokens.output)
     _state_of(payer)
     return row
 

@@ -1,0 +1,77 @@
+"""Collections and their people: made, renamed, shared, deleted. Pages and programs both come here."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from documents.indexes import default_index
+from documents.ingestion import remove_traces
+from documents.models import Collection, Membership
+from project.audit import audit
+from project.models import narrowed_to
+
+
+class NotEmpty(Exception):
+    """The collection cannot be deleted yet; str(exc) says why, and what to do."""
+
+
+def found(user: User, name: str) -> Collection:
+    """A new collection of this person's. Raises PermissionDenied for a caller whose key is narrowed to others."""
+    if narrowed_to(user) is not None:
+        raise PermissionDenied("This key is for certain collections alone: it cannot make another one.")
+    with transaction.atomic():
+        collection = Collection.objects.create(owner=user, name=name, index=default_index())
+        audit("collection.create", collection, by=user)
+    return collection
+
+
+def rename(collection: Collection, name: str) -> None:
+    before, collection.name = collection.name, name
+    with transaction.atomic():
+        collection.save(update_fields=["name"])
+        audit("collection.rename", collection, before=before)
+
+
+def let_in(collection: Collection, member: User, role: str) -> Membership | None:
+    """From their next request on they read it, or change it too. None: it is theirs already."""
+    if member.pk == collection.owner_id:
+        return None
+    with transaction.atomic():
+        row, is_new = Membership.objects.update_or_create(collection=collection, user=member, defaults={"role": role})
+        audit("member.add" if is_new else "member.change", collection, member=member.get_username(), role=role)
+    return row
+
+
+def let_out(collection: Collection, username: str) -> bool:
+    """From their next request on they find nothing of it; False: no such member."""
+    with transaction.atomic():
+        gone, _ = collection.memberships.filter(user__username=username.replace("\x00", "")).delete()
+        if gone:
+            audit("member.remove", collection, member=username)
+    return bool(gone)
+
+
+def delete(collection: Collection) -> None:
+    """Only an empty collection can be deleted: its documents are somebody's work. Raises NotEmpty."""
+    with transaction.atomic():
+        Collection.objects.select_for_update(of=("self",)).get(pk=collection.pk)  # Nothing comes in meanwhile.
+        hindrance = _hindrance(collection)
+        if not hindrance:
+            audit("collection.delete", collection)
+            collection.delete()
+    if hindrance:  # Told only now: what was removed on the way stays removed.
+        raise NotEmpty(hindrance)
+
+
+def _hindrance(collection: Collection) -> str:
+    """A sentence when something is left in it, after an attempt to remove what was deleted; else ""."""
+    if left := collection.documents.filter(deleted_at=None).count():
+        return f"“{collection.name}” still holds {left} documents. Delete them first."
+    for gone in collection.documents.filter(cleaned_at=None):
+        remove_traces(gone)
+    if collection.documents.filter(cleaned_at=None).exists():
+        why = "What was deleted from it is still in an index that does not answer. Try again in a minute."
+        return f"“{collection.name}” is not deleted yet. {why}"
+    return ""
