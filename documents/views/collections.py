@@ -5,15 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from documents import collections
 from documents.forms import CollectionForm, MemberForm
 from documents.indexes import default_index
-from documents.ingestion import remove_traces
 from documents.models import Collection, Membership
 from project.accounts import SignedInRequest
 
@@ -86,18 +85,11 @@ def _collection_page(
 
 
 def _delete_collection(request: SignedInRequest, row: Collection) -> HttpResponse:
-    """Only an empty collection can be deleted: its documents are somebody's work."""
-    with transaction.atomic():
-        Collection.objects.select_for_update(of=("self",)).get(pk=row.pk)  # Nothing comes in meanwhile.
-        if left := row.documents.filter(deleted_at=None).count():
-            messages.error(request, f"“{row.name}” still holds {left} documents. Delete them first.")
-            return redirect("collection", row.pk)
-        for gone in row.documents.filter(cleaned_at=None):
-            remove_traces(gone)
-        if row.documents.filter(cleaned_at=None).exists():
-            said = "What was deleted from it is still in an index that does not answer. Try again in a minute."
-            messages.error(request, f"“{row.name}” is not deleted yet. {said}")
-            return redirect("collection", row.pk)
-        row.delete()
-    messages.success(request, f"“{row.name}” is deleted.")
+    name, pk = row.name, row.pk
+    try:
+        collections.delete(row)
+    except collections.CollectionKept as exc:
+        messages.error(request, str(exc))
+        return redirect("collection", pk)
+    messages.success(request, f"“{name}” is deleted.")
     return redirect("library")
