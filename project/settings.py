@@ -202,6 +202,7 @@ SEARCH_BACKENDS = {
 RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
+    ("Overview", "console"),
     ("Health", "console-health"),
     ("Models", "console-models"),
     ("Spending", "console-spending"),

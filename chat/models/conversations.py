@@ -129,11 +129,13 @@ class Message(models.Model):
         help_text="The wording it was asked for in; none: the built-in one.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = MessageQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at"]
+        indexes = [models.Index(fields=["role", "created_at"], name="message_by_day")]
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation", "client_key"], condition=~Q(client_key=""), name="one_question_a_client_key"
@@ -161,8 +163,9 @@ class Message(models.Model):
     def end(self, state: State, **fields) -> None:
         """Give a running answer its end; one that has an end keeps it."""
         running = Message.objects.filter(pk=self.pk, state__in=RUNNING)
-        if running.update(state=state, **fields):
-            Conversation.objects.filter(pk=self.conversation_id).update(updated_at=timezone.now())
+        now = timezone.now()
+        if running.update(state=state, ended_at=now, **fields):
+            Conversation.objects.filter(pk=self.conversation_id).update(updated_at=now)
         self.refresh_from_db()
 
     @classmethod
