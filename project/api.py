@@ -6,7 +6,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import Field, NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from project import entra
@@ -29,6 +29,25 @@ NOT_ENOUGH = {
     ApiKey.Scope.WRITE: "This key may only search and ask.",
     ApiKey.Scope.ADMIN: "Only a key with the scope admin, of somebody who runs Lectern, may do this.",
 }
+
+
+class Fault(Schema):
+    code: str
+    message: str
+    type: str = ""
+    param: str | None = None
+    reason: str = Field("", description="What is wrong, and why.")
+    advice: str = Field("", description="What to do.")
+
+
+class Refusal(Schema):
+    """The body of every answer that is not a success."""
+
+    error: Fault
+
+
+# What may become of any call of ours: wrong words, no key, not enough of one, not there, not now.
+REFUSED = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 507})
 
 
 class ApiError(Exception):
