@@ -297,6 +297,26 @@ def move(document: Document, collection: Collection) -> None:
     document.refresh_from_db()
 
 
+def rename(document: Document, name: str) -> None:
+    """Give a document, with its versions, another name. Raises UploadRefused.
+
+    A file that is uploaded under that name becomes its next version from then on.
+    """
+    name = display_name(name)
+    if document.name == name:
+        return
+    with transaction.atomic():
+        hold_place(document)
+        place = document.collection
+        if place.documents.filter(name=name, parent=document.parent_id, deleted_at=None).exists():
+            reason = f"“{place}” has a document named “{name}” already."
+            raise UploadRefused(409, "taken", reason, "Choose another name, or delete that document first.")
+        before = document.name
+        document.versions().update(name=name)
+        audit("document.rename", document, before=before, name=name)
+    document.refresh_from_db(fields=["name"])
+
+
 def _name_taken(document: Document, collection: Collection) -> UploadRefused:
     reason = f"“{collection}” has a document of this name or content already."
     return UploadRefused(409, "taken", f"“{document.name}” was not moved. {reason}", "Delete one of the two first.")

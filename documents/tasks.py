@@ -18,7 +18,7 @@ from documents.consistency import faults
 from documents.indexes import versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
 from documents.ingestion.building import ask_for_turn, build_next
-from documents.models import UNDER_WAY, Document, Holding, IndexVersion, Page
+from documents.models import UNDER_WAY, Document, DocumentEvent, Holding, IndexVersion, Page
 from documents.queue import send
 from project.celery import app
 from project.workers import show_scheduler
@@ -87,6 +87,7 @@ def sweep() -> None:
             for pk in random.sample(left, room):  # What no index lets go of does not keep the others waiting.
                 send("clean_up", str(pk))
             versions.sweep()
+            DocumentEvent.objects.outdated().delete()
             if stores.has_outdated():
                 send("tidy_stores")
         finally:
