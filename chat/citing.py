@@ -1,4 +1,4 @@
-"""A citation's permanent link: it opens the version, the page and the words that were cited."""
+"""A citation's permanent link: it opens the version, the page and the words that were cited. And what changed since."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from chat.models import Citation
+from chat.models import Citation, Recheck
 from documents.locating import located
 from documents.models import Collection, Document
 from documents.views import draw, gone
@@ -40,3 +40,11 @@ def _could_read(request: SignedInRequest, document: Document | None) -> bool:
     if document is None:
         return False
     return Collection.objects.for_user(request.user).filter(pk=document.collection_id).exists()
+
+
+@require_POST
+def dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Put away what was told of an answer; the next change is told again."""
+    row = get_object_or_404(Recheck.objects.for_user(request.user).select_related("message__conversation"), pk=pk)
+    row.dismiss()
+    return redirect(f"{row.message.conversation.get_absolute_url()}#turn-{row.message_id}")

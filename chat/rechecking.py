@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from chat.citations import MARKER
 from chat.models import Citation, Message, MessageQuerySet, Recheck, State
+from chat.models.rechecks import GONE
 from chat.verification import Evidence, Proof, Reason, Verdict, markers_with_sentences, verify
 from documents.anchoring import Kept, Span, find
 from documents.locating import NOWHERE, Located, located, since, words_of
@@ -23,7 +24,6 @@ from documents.models import Document, Page
 
 CONTRADICTS = frozenset({Reason.NUMBER, Reason.UNIT, Reason.DATE, Reason.NEGATION, Reason.NAME, Reason.QUOTATION})
 RANK = {Verdict.UNSUPPORTED: 0, Verdict.PARTLY: 1, Verdict.SUPPORTED: 2}
-GONE = "gone"  # The reason where there is no document left.
 
 
 def kept_answers() -> MessageQuerySet:

@@ -15,5 +15,6 @@ urlpatterns = [
     path("answers/<uuid:pk>/stop/", views.stop, name="message-stop"),
     path("answers/<uuid:pk>/sources/<int:number>/", views.source, name="message-source"),
     path("cite/<uuid:pk>/", citing.cite, name="cite"),
+    path("rechecks/<int:pk>/dismiss/", citing.dismiss, name="recheck-dismiss"),
     path("answers/<uuid:pk>/again/", views.again, name="message-again"),
 ]

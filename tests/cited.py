@@ -16,7 +16,7 @@ def answered(owner, *sources: tuple[str, Page, str], around: int = 300, question
     message = conversation.messages.create(
         role=Message.Role.ASSISTANT,
         reply_to=asked,
-        content=" ".join(f"{sentence.rstrip('.')} [{number}]." for number, (sentence, *_) in enumerate(sources, 1)),
+        content=" ".join(f"{sentence.rstrip('.')}[{number}]." for number, (sentence, *_) in enumerate(sources, 1)),
     )
     for number, (_, page, words) in enumerate(sources, 1):
         start = page.text.index(words)

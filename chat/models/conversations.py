@@ -46,6 +46,8 @@ class Conversation(models.Model):
 
     objects = ConversationQuerySet.as_manager()
 
+    has_changed = False  # Set where a list is made: a document that one of its answers cites says something else now.
+
     class Meta:
         ordering = ["-updated_at"]
         indexes = [models.Index(fields=["owner", "-updated_at"], name="conversation_list")]

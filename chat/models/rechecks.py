@@ -5,9 +5,23 @@ from __future__ import annotations
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from chat.models.conversations import Message
 from documents.models import Document, Person
+
+GONE = "gone"  # The reason where no document is left.
+REASONS = {
+    GONE: gettext_lazy("The document was deleted."),
+    "number": gettext_lazy("Another figure stands there now."),
+    "unit": gettext_lazy("Another unit stands there now."),
+    "date": gettext_lazy("Another date stands there now."),
+    "name": gettext_lazy("Another name stands there now."),
+    "negation": gettext_lazy("It says the opposite now."),
+    "quotation": gettext_lazy("These words are no longer there."),
+    "scope": gettext_lazy("It says so of more or fewer cases now."),
+    "no match": gettext_lazy("It is no longer said there."),
+}
 
 
 class RecheckQuerySet(models.QuerySet["Recheck"]):
@@ -37,6 +51,8 @@ class Recheck(models.Model):
 
     objects = RecheckQuerySet.as_manager()
 
+    is_readable = False  # Set where a page is made for somebody: whether they may read the document.
+
     class Meta:
         ordering = ["created_at"]
         constraints = [models.UniqueConstraint(fields=["message", "document"], name="one_recheck_a_change")]
@@ -47,6 +63,11 @@ class Recheck(models.Model):
     @property
     def dismiss_url(self) -> str:
         return reverse("recheck-dismiss", args=[self.pk])
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """Each sentence with the reason, in words."""
+        return [(each["sentence"], str(REASONS.get(each["reason"], REASONS["no match"]))) for each in self.sentences]
 
     def dismiss(self) -> None:
         Recheck.objects.filter(pk=self.pk, dismissed_at=None).update(dismissed_at=timezone.now())
