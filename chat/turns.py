@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from chat.grounding import RETIRED
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Message, State
+from chat.models import Citation, Conversation, Message, Recheck, State
 from documents.models import Document
 
 NEAREST = 3
@@ -33,6 +33,7 @@ class Turn:
     retrieved: list[Citation]
     nearest: list[Citation]
     place: int  # from 1, among the turns of the conversation
+    rechecks: list[Recheck] = field(default_factory=list)  # that tell the owner what no longer holds
 
     @property
     def how(self) -> list[list[str]]:
@@ -88,7 +89,19 @@ def turn_of(message: Message, user: User, place: int | None = None) -> Turn:
         retrieved=[] if is_refused else others,
         nearest=others[:NEAREST] if is_refused else [],
         place=place,
+        rechecks=rechecks_of(message, user),
     )
+
+
+def rechecks_of(message: Message, user: User) -> list[Recheck]:
+    """What its owner should know of an answer since documents it cites have changed; nobody else is told."""
+    found = list(Recheck.objects.for_user(user).open().filter(message=message).select_related("document"))
+    readable = set(
+        Document.objects.for_user(user).filter(pk__in=[each.document_id for each in found]).values_list("pk", flat=True)
+    )
+    for each in found:
+        each.is_readable = each.document_id in readable
+    return found
 
 
 def answer_html(message: Message, cited: Iterable[Citation]) -> SafeString:
@@ -98,7 +111,7 @@ def answer_html(message: Message, cited: Iterable[Citation]) -> SafeString:
 def chip(message: Message, citation: Citation) -> Chip:
     gone = citation.is_gone
     return Chip(
-        url="#gone" if gone else citation.url,
+        url=citation.url,
         panel_url="" if gone else citation.panel_url,
         peek_id=peek_id(message, citation.number),
         label=gettext("no longer available") if gone else citation.label,
@@ -128,7 +141,9 @@ def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
     """This person's conversations by day, newest first."""
     today = timezone.localdate()
     groups: dict[str, list[Conversation]] = {}
+    changed = set(Recheck.objects.for_user(user).open().values_list("message__conversation", flat=True))
     for conversation in Conversation.objects.for_user(user)[:SHOWN_MOST]:
+        conversation.has_changed = conversation.pk in changed
         day = timezone.localdate(conversation.updated_at)
         if day >= today:
             label = gettext("Today")

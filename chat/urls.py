@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat import views
+from chat import citing, views
 
 urlpatterns = [
     path("", views.conversations, name="conversations"),
@@ -14,5 +14,7 @@ urlpatterns = [
     path("answers/<uuid:pk>/stream/", views.stream, name="message-stream"),
     path("answers/<uuid:pk>/stop/", views.stop, name="message-stop"),
     path("answers/<uuid:pk>/sources/<int:number>/", views.source, name="message-source"),
+    path("cite/<uuid:pk>/", citing.cite, name="cite"),
+    path("rechecks/<int:pk>/dismiss/", citing.dismiss, name="recheck-dismiss"),
     path("answers/<uuid:pk>/again/", views.again, name="message-again"),
 ]

@@ -18,6 +18,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from documents import passwords
+from documents.changes import tell
 from documents.extraction import ExtractionError, kind_of
 from documents.models import UNDER_WAY, Attempt, Collection, Document, State, display_name
 from documents.queue import send
@@ -339,6 +340,7 @@ def delete(document: Document) -> None:
             row.end_attempt(Attempt.Outcome.CANCELED, "It was deleted.")
         rows.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
         audit("document.delete", document, documents=gone)
+        tell(map(uuid.UUID, gone))
         for pk in gone:
             transaction.on_commit(partial(send, "clean_up", pk))
 

@@ -268,6 +268,7 @@ CELERY_BEAT_SCHEDULE = {
     "check-consistency": {"task": "documents.tasks.check_consistency", "schedule": crontab(hour=3, minute=30)},
     "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
+    "recheck-kept-answers": {"task": "chat.tasks.recheck", "schedule": 600.0, "options": {"expires": 600}},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
 

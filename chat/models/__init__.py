@@ -12,6 +12,7 @@ from chat.models.conversations import (
     web_address,
 )
 from chat.models.moderation import ModerationEvent
+from chat.models.rechecks import Recheck, RecheckQuerySet
 from chat.models.templates import CollectionTemplate, PromptTemplate
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "MessageQuerySet",
     "ModerationEvent",
     "PromptTemplate",
+    "Recheck",
+    "RecheckQuerySet",
     "State",
     "web_address",
 ]

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from documents.models import Collection, Document, Person, page_url
+from documents.locating import Quote
+from documents.models import Collection, Document, Person
 from project.models import narrowed_to
 
 
@@ -44,6 +45,8 @@ class Conversation(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ConversationQuerySet.as_manager()
+
+    has_changed = False  # Set where a list is made: a document that one of its answers cites says something else now.
 
     class Meta:
         ordering = ["-updated_at"]
@@ -184,6 +187,7 @@ class Citation(models.Model):
     service found in an index of its own has no document and no page; its text and its address are hostile.
     """
 
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, help_text="What its link names.")
     message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
     number = models.PositiveIntegerField()
     is_cited = models.BooleanField(default=True, help_text="False: retrieved, but not used.")
@@ -255,18 +259,18 @@ class Citation(models.Model):
         return web_address(self.outside)
 
     @property
+    def quote_kept(self) -> Quote:
+        """By what its words are found again, however its document was read since."""
+        return Quote(self.page_number, self.start, self.end, self.text, self.spans)
+
+    @property
     def url(self) -> str:
-        if self.is_external:
-            return reverse("message-source", args=[self.message_id, self.number])
-        assert self.document_id is not None  # Asked only where the document is still there.
-        return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans)
+        """Its permanent link: the version, the page and the words it was made from, as long as that version exists."""
+        return reverse("cite", args=[self.public_id])
 
     @property
     def panel_url(self) -> str:
-        if self.is_external:
-            return f"{self.url}?part=1"
-        assert self.document_id is not None
-        return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans, part=True)
+        return f"{self.url}?part=1"
 
 
 def _beginning(text: str, letters: int) -> str:
