@@ -68,6 +68,7 @@ class Turn:
 
     question: str
     answer: str
+    read_as: str = ""  # what was looked for in the question's place
 
 
 @dataclass(frozen=True)
