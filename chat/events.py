@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -32,6 +33,7 @@ class Question:
     wording: Wording | None = None  # None: the one that is active
     summary: str = ""  # of what was said before `history`
     is_fresh: bool = False  # Asked again: an answer that is kept will not do.
+    looked_for: Sequence[str] = ()  # in its place, where a person wrote that, or once it has been read
 
     @property
     def payer(self) -> Payer:
@@ -46,6 +48,24 @@ class Status:
 
     stage: str
     text: str
+
+
+class ReadBy(StrEnum):
+    """Who put a question into the words that were searched for."""
+
+    NOBODY = ""  # It stands as it was asked.
+    RULES = "rules"
+    MODEL = "model"
+    PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What is looked for in a question's place: first in the question's own language, then in the documents'."""
+
+    texts: tuple[str, ...]
+    by: ReadBy = ReadBy.NOBODY
+    notice: str = ""  # a quiet word on what did not go as it should
 
 
 @dataclass(frozen=True)
@@ -109,4 +129,4 @@ class Failed:
     findings: Sequence[Finding] = ()  # of the content filter that stopped it
 
 
-Event = Status | Found | Text | Cite | Ran | Done | Failed
+Event = Status | Queries | Found | Text | Cite | Ran | Done | Failed

@@ -67,7 +67,9 @@ def _name_end(words: Sequence[str], at: int, language: Language) -> int:
             if words[end - 1].endswith(("'s", "’s")):
                 break
             continue
-        links = 0 if words[end : end + 1] == [] or words[end] not in LINKS else 1 + (words[end + 1 : end + 2] == ["the"])
+        links = (
+            0 if words[end : end + 1] == [] or words[end] not in LINKS else 1 + (words[end + 1 : end + 2] == ["the"])
+        )
         if end == at or not links or end + links >= len(words) or not is_name(words[end + links], language):
             break
         end += links
@@ -78,9 +80,9 @@ def subject_of(question: str, language: Language) -> str:
     """What a question asks about, in its own words; "" where that cannot be told.
 
     >>> from chat.rewriting.words import ENGLISH
-    >>> asked = "When is the rent due?", "In what sort of places are dry cooling towers used?", "Which flora is found here?"
-    >>> [subject_of(text, ENGLISH) for text in (*asked, "When did the Warsaw Uprising begin?")]
-    ['the rent', 'dry cooling towers', 'flora', 'the Warsaw Uprising']
+    >>> asked = "When is the rent due?", "Which flora is found here?", "When did the Warsaw Uprising begin?"
+    >>> [subject_of(text, ENGLISH) for text in asked]
+    ['the rent', 'flora', 'the Warsaw Uprising']
     """
     words = words_of(question)
     if names := names_of(question, language):

@@ -26,13 +26,13 @@ def _words(text: str) -> frozenset[str]:
 
 ENGLISH = Language(
     openers=tuple(
-        "and what about|but what about|and how about|so what about|what about|how about|what if it is|what if|and for|"
+        "and what about|but what about|and how about|so what about|what about|how about|what if it is|what if|"
         "and|but|or|also|then|so|plus|ok and|okay and".split("|")
     ),
     asking=_words("who whom whose what which when where why how"),
     helping=_words(
-        "is are was were be been do does did has have had can could may might must shall should will would isn't aren't "
-        "wasn't don't doesn't didn't"
+        "is are was were be been do does did has have had can could may might must shall should will would "
+        "isn't aren't wasn't don't doesn't didn't"
     ),
     pointing=_words("it its they them their theirs he she him his her hers this that these those there one ones same"),
     people=_words("he she him his her hers"),
@@ -94,9 +94,7 @@ SPANISH = Language(
     openers=tuple(
         "y qué hay de|y qué pasa con|y qué tal|qué hay de|qué pasa con|qué tal|y|pero|o|también|entonces".split("|")
     ),
-    asking=_words(
-        "quién quien quiénes qué cuál cual cuáles cuándo cuando dónde donde adónde por-qué cómo cuánto cuánta cuántos cuántas"
-    ),
+    asking=_words("quién quiénes qué cuál cuáles cuándo cuando dónde donde adónde cómo cuánto cuánta cuántos cuántas"),
     helping=_words(
         "es son era eran fue fueron está están estaba ha han había puede pueden podía debe deben hay tiene tienen será"
     ),
@@ -128,8 +126,8 @@ FRENCH = Language(
     people=_words("il elle lui"),
     places=_words("là-bas y"),
     small=_words(
-        "le la les l un une des de du d à au aux en dans sur sous pour par avec sans entre et ou mais ne pas que se plus "
-        "très chez"
+        "le la les l un une des de du d à au aux en dans sur sous pour par avec sans entre et ou mais ne pas que se "
+        "plus très chez"
     ),
     before=_words("de du des à au aux en dans sur sous pour par avec sans entre chez depuis"),
     empty=("il y a", "y a-t-il", "faut-il", "est-ce que", "est-ce qu'il", "qu'est-ce que", "il faut", "qui est-ce"),
