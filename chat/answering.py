@@ -1,8 +1,8 @@
 """A question becomes a cited answer: `answer()`, one stream of events that browser, API and command line all read.
 
-wording, moderation, answers kept from before -> search -> passages into a prompt that fits -> the model's text, source
-numbers split off -> each cited sentence traced to its words on the page. A question the passages do not answer ends as
-refused, with the nearest of them.
+wording, moderation, answers kept from before -> the question in words that stand alone -> search -> passages into a
+prompt that fits -> the model's text, source numbers split off -> each cited sentence traced to its words on the page.
+A question the passages do not answer ends as refused, with the nearest of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from asgiref.sync import sync_to_async
@@ -21,18 +21,19 @@ from django.db import close_old_connections
 
 from chat.cache import cached
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Status, Text
 from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.moderation import moderated, watched
 from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, is_too_long
+from chat.reading import foreign_languages, read
 from chat.researching import researcher
 from chat.sources import nearest, sources_of
-from chat.verification import WORD, content_stems
 from chat.wording import worded
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
+from documents.languages import NAMES
 from documents.models import Document
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
@@ -108,6 +109,12 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
             async for event in events:
                 yield event
         return
+    queries = Queries((question.text,))
+    async with aclosing(read(question)) as reading:
+        async for event in reading:
+            yield event
+            queries = event if isinstance(event, Queries) else queries
+    question = replace(question, looked_for=queries.texts)
     yield Status("searching", "Searching")
     try:
         searched = await sync_to_async(_search)(question)
@@ -139,13 +146,15 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
             return
     passages = [*draft.passages, *(passage for passage in passages if passage not in draft.passages)]
     # Beside the loop: the words are looked for in whole passages, and other answers go on streaming.
-    looked_for = partial(nearest, question.text) if draft.is_refused else partial(sources_of, draft.pieces)
+    looked_for = partial(nearest, prompt.question) if draft.is_refused else partial(sources_of, draft.pieces)
     sources = await asyncio.to_thread(looked_for, passages)
     took_s = time.monotonic() - clock
     yield Done(
         is_refused=draft.is_refused,
         sources=sources,
-        notice=together(await _still_coming(question) if draft.is_refused else _notice(model, draft), *warnings),
+        notice=together(
+            await _why_not(question, model) if draft.is_refused else _notice(model, draft), queries.notice, *warnings
+        ),
         how=[
             *_how(question, prompt, searched, model, draft, searched_s, took_s),
             *await sync_to_async(not_computed)(question),
@@ -171,6 +180,7 @@ def prompt_of(question: Question, passages: Sequence[Passage], model: ChatModel)
         budget=window(model),
         answer_tokens=answer_tokens(question),
         count=model.count,
+        read_as=question.looked_for[0] if question.looked_for else "",
     )
 
 
@@ -216,30 +226,12 @@ def _search(question: Question) -> retrieval.Found:
     """The passages; the connection goes back at once, for the model may take minutes and connections are few."""
     scope = Scope(collections=question.collections, documents=question.documents)
     try:
+        words = question.looked_for or [question.text]
         if question.find is not None:
-            return question.find(search_text(question))
-        return retrieval.find(search_text(question), question.user, scope, top=PASSAGES)
+            return question.find(words[0])
+        return retrieval.find_all(words, question.user, scope, top=PASSAGES)
     finally:
         close_old_connections()
-
-
-def search_text(question: Question) -> str:
-    """What is searched for: a question that leans on the one before it is looked for together with it."""
-    if question.history and _leans(question.text):
-        return f"{question.history[-1].question} {question.text}"
-    return question.text
-
-
-def _leans(text: str) -> bool:
-    """Whether a question cannot stand alone: it goes on from another, points back, or names next to nothing.
-
-    >>> [_leans(text) for text in ("And for a shop?", "When is it due?", "Why?", "What does a burst cost to repair?")]
-    [True, True, True, False]
-    """
-    words = [word.casefold() for word in WORD.findall(text)]
-    return bool(words) and (
-        words[0] in GOES_ON or bool(POINTS_BACK.intersection(words)) or len(set(content_stems(text))) < 2
-    )
 
 
 async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
@@ -286,6 +278,23 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenera
     draft.is_refused = draft.is_refused or not said
 
 
+async def _why_not(question: Question, model: ChatModel) -> str:
+    """What a refusal says beside the nearest passages: what could not be searched, or not in the right language."""
+    foreign = await sync_to_async(_other_languages)(question) if model.name == Extractive.name else ""
+    return together(foreign, await _still_coming(question))
+
+
+def _other_languages(question: Question) -> str:
+    """Where no model is asked, nobody translates: said where most of the documents are in another language."""
+    try:
+        if not (others := foreign_languages(question)):
+            return ""
+    finally:
+        close_old_connections()
+    names = " and ".join(NAMES.get(code, code) for code in others)
+    return f"Many of the documents searched are in {names}: ask in that language, for no model is set up to translate."
+
+
 async def _still_coming(question: Question) -> str:
     """A refusal says so when there is more to come than could be searched."""
     reading = await Document.objects.for_user(question.user).under_way().filter(generation=0).acount()
@@ -317,7 +326,7 @@ def _how(
     by_words = sum(passage.keyword is not None for passage in passages)
     by_meaning = sum(passage.vector is not None for passage in passages)
     rows = [
-        ("Searched for", search_text(question)),
+        *(("Searched for", text) for text in question.looked_for),
         (
             "Found",
             f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms",

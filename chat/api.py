@@ -12,7 +12,7 @@ from ninja import Field, Router, Schema
 
 from chat.answering import afford, answer, chat_model
 from chat.completions import NOT_THERE, MessageIn, answering, citation, completed, said, usage, written
-from chat.events import Done, Failed, Found, Question
+from chat.events import Done, Failed, Found, Queries, Question
 from documents.retrieval import Passage
 from project.api import ApiError, SignedCall, asking, error_body
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
@@ -51,7 +51,7 @@ async def chat_completions(request: SignedCall, payload: ChatIn):
     content, passages, done = whole.content, whole.passages, whole.done
     if done.is_refused:
         content, passages = NOT_THERE, []
-    message = {"role": "assistant", "content": content, "context": _context(passages)}
+    message = {"role": "assistant", "content": content, "context": _context(passages, whole.queries)}
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
@@ -81,8 +81,9 @@ def _question(request: SignedCall, payload: ChatIn) -> Question:
     )
 
 
-def _context(passages: Sequence[Passage]) -> dict[str, object]:
-    return {"citations": [citation(passage) for passage in passages], "intent": "[]"}
+def _context(passages: Sequence[Passage], queries: Sequence[str]) -> dict[str, object]:
+    """`intent` is a list of what was searched for, written as JSON in a string, as On Your Data did."""
+    return {"citations": [citation(passage) for passage in passages], "intent": json.dumps([*queries])}
 
 
 async def _stream(question: Question, model: str, include_usage: bool) -> AsyncGenerator[str]:
@@ -94,6 +95,7 @@ async def _stream(question: Question, model: str, include_usage: bool) -> AsyncG
         "model": answering(question),
     }
     passages: Sequence[Passage] = []
+    queries: Sequence[str] = ()
     content, has_begun = "", False
 
     def chunk(delta: dict[str, object], finish: str | None = None) -> str:
@@ -102,16 +104,18 @@ async def _stream(question: Question, model: str, include_usage: bool) -> AsyncG
     events = answer(question)
     try:
         async for event in events:
-            if isinstance(event, Found):
+            if isinstance(event, Queries):
+                queries = event.texts
+            elif isinstance(event, Found):
                 passages = event.passages
                 if has_begun:  # Found on the way: the whole list again, longer.
-                    yield chunk({"context": _context(passages)})
+                    yield chunk({"context": _context(passages, queries)})
             elif isinstance(event, Failed):
                 yield _data(error_body(event.code, event.sentence))
                 return
             elif isinstance(event, Done):
                 if not has_begun:
-                    yield chunk({"role": "assistant", "context": _context([])})
+                    yield chunk({"role": "assistant", "context": _context([], queries)})
                 if event.is_refused:
                     content = NOT_THERE
                     yield chunk({"content": NOT_THERE})
@@ -121,7 +125,7 @@ async def _stream(question: Question, model: str, include_usage: bool) -> AsyncG
             elif words := written(event):
                 if not has_begun:
                     has_begun = True
-                    yield chunk({"role": "assistant", "context": _context(passages)})
+                    yield chunk({"role": "assistant", "context": _context(passages, queries)})
                 content += words
                 yield chunk({"content": words})
         yield "data: [DONE]\n\n"

@@ -2,7 +2,8 @@
 
 The key holds all that an answer depends on: which collections the asker may read at this moment, the index version
 that is live for each and what can be found there, the model and its settings, the wording, what was said before, and
-the question letter for letter but for its blanks. What is kept are the answer's own words and the places of its
+the question letter for letter but for its blanks; and, where a person wrote it, what is looked for in its place. What
+a model makes of a question rests on these alone. What is kept are the answer's own words and the places of its
 sources; their words are fetched anew, by the asker's permission, and if one is gone nothing of the answer is shown.
 """
 
@@ -20,16 +21,23 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.events import Cite, Done, Event, Found, Question, Ran, Source, Text
+from chat.events import Cite, Done, Event, Found, Queries, Question, Ran, ReadBy, Source, Text
 from chat.prompts import BUILT_IN, OPEN_RULES, RULES, TONE
 from documents.retrieval import Passage, Scope, keeping
 from project.cache import keep, kept
 from project.deployments import UNUSABLE, chosen
 from project.provider import Tokens
 
-SHAPE = 1  # of what is kept; another makes the older unreadable
+SHAPE = 2  # of what is kept; another makes the older unreadable
 NOT_IN_KEY = {"text", "user", "collections", "documents", "purpose", "api_key_id", "is_fresh"}
-SETTINGS = ("CHAT_CONTEXT_TOKENS", "CHAT_ANSWER_TOKENS", "MODERATION", "MODERATION_LIMITS", "MODERATION_WORDS")
+SETTINGS = (
+    "CHAT_CONTEXT_TOKENS",
+    "CHAT_ANSWER_TOKENS",
+    "MODERATION",
+    "MODERATION_LIMITS",
+    "MODERATION_WORDS",
+    "REWRITE",
+)
 Write = Callable[[Question], AsyncGenerator[Event]]
 
 
@@ -114,6 +122,8 @@ def _keep(key: str, question: Question, taken: Sequence[Event]) -> None:
             event.text if isinstance(event, Text) else event.number for event in taken if isinstance(event, Text | Cite)
         ],
         "offered": len(_offered(taken)),
+        "queries": [[*event.texts] for event in taken if isinstance(event, Queries)],
+        "read_by": [event.by for event in taken if isinstance(event, Queries)],
         "places": keeping.places_of([source.passage for source in done.sources]),
         "marks": [[source.is_cited, [list(mark) for mark in source.marks]] for source in done.sources],
         "notice": done.notice,
@@ -133,7 +143,9 @@ def _replayed(key: str, question: Question) -> list[Event]:
     if passages is None:
         return []
     pieces = [Text(piece) if isinstance(piece, str) else Cite(piece) for piece in body["pieces"]]
-    return [Found(passages[: body["offered"]]), *pieces, _done(body, passages, question)]
+    read = zip(body["queries"], body["read_by"], strict=True)
+    queries = [Queries(tuple(texts), ReadBy(by)) for texts, by in read]
+    return [*queries, Found(passages[: body["offered"]]), *pieces, _done(body, passages, question)]
 
 
 def _done(body: dict[str, Any], passages: Sequence[Any], question: Question) -> Done:

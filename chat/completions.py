@@ -11,7 +11,7 @@ from django.conf import settings
 from ninja import Schema
 
 from chat.answering import answer
-from chat.events import Cite, Done, Event, Failed, Found, Question, Text
+from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Text
 from chat.llm import Extractive
 from chat.models import web_address
 from chat.prompts import Turn
@@ -61,6 +61,7 @@ class Completed:
     content: str
     passages: Sequence[Passage]
     done: Done
+    queries: Sequence[str] = ()  # that were searched for
 
 
 def said(messages: Sequence[MessageIn]) -> Said:
@@ -87,14 +88,17 @@ async def completed(question: Question) -> Completed:
     """The answer when it is complete. Raises ApiError."""
     content = ""
     passages: Sequence[Passage] = []
+    queries: Sequence[str] = ()
     async for event in answer(question):
-        if isinstance(event, Found):
+        if isinstance(event, Queries):
+            queries = event.texts
+        elif isinstance(event, Found):
             passages = event.passages
         elif isinstance(event, Failed):
             code = "insufficient_quota" if event.code == "budget_spent" else event.code
             raise ApiError(STATUS.get(event.code, 502), code, event.sentence, retry_after=event.retry_after)
         elif isinstance(event, Done):
-            return Completed(content.strip(), passages, event)
+            return Completed(content.strip(), passages, event, queries)
         else:
             content += written(event)
     raise AssertionError("an answer ends with Done or Failed")

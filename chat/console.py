@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from chat.answering import PASSAGES, answer, chat_model, prompt_of, search_text
+from chat.answering import PASSAGES, answer, chat_model, prompt_of
 from chat.batches import working
 from chat.batches.asking import cost_most
 from chat.batches.lines import BadLine, as_line, read_lines
@@ -92,14 +92,14 @@ def _question(request: SignedInRequest, form: PreviewForm) -> Question:
 
 def _preview(question: Question) -> dict[str, object]:
     try:
-        found = retrieval.find(search_text(question), question.user, top=PASSAGES)
+        found = retrieval.find(question.text, question.user, top=PASSAGES)
     except SearchError as exc:
         return {"trouble": str(exc)}
     try:
         prompt = prompt_of(question, found.passages, chat_model(question))
     except UNUSABLE as exc:
         return {"trouble": str(exc)}
-    return {"prompt": prompt, "worded_by": question.wording, "searched_for": search_text(question)}
+    return {"prompt": prompt, "worded_by": question.wording, "searched_for": question.text}
 
 
 async def _answered(question: Question) -> dict[str, object]:

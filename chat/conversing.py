@@ -19,9 +19,10 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from chat.answering import answer
-from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Source, Text
+from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Ran, ReadBy, Source, Text
 from chat.models import Citation, Conversation, Message, State
 from chat.prompts import REFUSED, Turn
+from chat.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
 from chat.summaries import with_summary
 from documents.models import Collection, Document
 from documents.retrieval import Passage
@@ -41,9 +42,12 @@ class Draft:
         self.passages: list[Passage] = []
         self.numbers: dict[int, int] = {}  # as offered -> as shown
         self.runs: list[dict[str, str]] = []
+        self.queries = Queries(())
 
     def take(self, event: Event | None) -> None:
-        if isinstance(event, Found):
+        if isinstance(event, Queries):
+            self.queries = event
+        elif isinstance(event, Found):
             self.passages = list(event.passages)
         elif isinstance(event, Text):
             self.content += event.text
@@ -93,7 +97,11 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
 
 async def _answered(message: Message) -> AsyncGenerator[Event]:
     """The events of the answer; summing up what was said before is part of it, and can be stopped as well."""
-    question = await with_summary(await sync_to_async(_question)(message), message)
+    question = await sync_to_async(_question)(message)
+    if is_nowhere(question):
+        yield Failed("nothing_to_search", NOTHING_LEFT)
+        return
+    question = await with_summary(question, message)
     async with aclosing(answer(question)) as events:
         async for event in events:
             yield event
@@ -153,8 +161,12 @@ def turns_before(conversation: Conversation, moment: datetime) -> tuple[list[Tur
     """What was said before a moment, as much as is remembered, and how many turns are older."""
     ended = conversation.messages.filter(role=Message.Role.ASSISTANT, state__in=[State.DONE, State.REFUSED])
     before = ended.filter(created_at__lt=moment).select_related("reply_to").order_by("-created_at")
-    turns = [Turn(reply.question.content, reply.content or REFUSED) for reply in before[:TURNS_REMEMBERED]]
+    turns = [turn_said(reply) for reply in before[:TURNS_REMEMBERED]]
     return turns[::-1], max(0, before.count() - len(turns))
+
+
+def turn_said(reply: Message) -> Turn:
+    return Turn(reply.question.content, reply.content or REFUSED, read_as=next(iter(reply.queries), ""))
 
 
 def _question(message: Message) -> Question:
@@ -162,11 +174,13 @@ def _question(message: Message) -> Question:
     conversation = message.conversation
     asked = message.question
     turns, older = turns_before(conversation, asked.created_at)
-    chosen = list(conversation.collections.values_list("pk", flat=True)) or None
+    scope = scope_of(conversation)
     return Question(
         asked.content,
         conversation.owner,
-        collections=chosen,
+        collections=scope.collection_ids,
+        documents=scope.document_ids,
+        looked_for=tuple(message.queries) if message.read_by == ReadBy.PERSON else (),
         history=turns,
         older_turns=older,
         deployment=conversation.deployment,
@@ -186,6 +200,8 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
             notice=done.notice[:300],
             how=done.how,
             runs=draft.runs,
+            queries=list(draft.queries.texts),
+            read_by=draft.queries.by,
             template=done.wording.template_id,
         )
 
@@ -247,8 +263,8 @@ def ask(conversation: Conversation, text: str, client_key: str) -> Message:
         return ask_again(question)
 
 
-def ask_again(question: Message, grounding: str = "") -> Message:
-    """Another answer to a question; `grounding` says who must search for it."""
+def ask_again(question: Message, grounding: str = "", query: str = "") -> Message:
+    """Another answer to a question; `grounding` says who must search for it, `query` what for."""
     Conversation.objects.filter(pk=question.conversation_id).update(updated_at=timezone.now())
     return Message.objects.create(
         conversation_id=question.conversation_id,
@@ -256,12 +272,14 @@ def ask_again(question: Message, grounding: str = "") -> Message:
         reply_to=question,
         state=State.QUEUED,
         grounding=grounding,
+        queries=[query] if query else [],
+        read_by=ReadBy.PERSON if query else ReadBy.NOBODY,
     )
 
 
-def begin(owner, text: str, collections: list[Collection]) -> Conversation:
+def begin(owner, text: str, collections: Sequence[Collection], documents: Sequence[Document] = ()) -> Conversation:
     """A new conversation, named by its first question."""
     title = " ".join(text.split())
     conversation = Conversation.objects.create(owner=owner, title=title if len(title) <= 80 else f"{title[:79]}…")
-    conversation.collections.set(collections)
+    Chosen(collections, documents).keep(conversation)
     return conversation

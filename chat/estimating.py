@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Avg
+from django.db.models import Avg, Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -75,7 +75,12 @@ class Estimate:
 
 
 def estimated(
-    user: User, conversation: Conversation | None, text: str, collections: Some[Collection], deployment: str
+    user: User,
+    conversation: Conversation | None,
+    text: str,
+    collections: Some[Collection],
+    documents: Some[Document],
+    deployment: str,
 ) -> Estimate | None:
     """For a question as it is typed so far; None where no model is asked."""
     try:
@@ -89,16 +94,16 @@ def estimated(
     count = counter(found.base)
     answer = settings.CHAT_ANSWER_TOKENS
     bare = build(text, [], history=turns, budget=room, answer_tokens=answer, count=count, fence=FENCE)
-    sent = bare.tokens + _usual_passages(user, collections)
+    sent = bare.tokens + _usual_passages(user, collections, documents)
     dollars = _dollars(found.name, found.base, min(sent, room - settings.CHAT_ANSWER_TOKENS))
     return Estimate(sent + settings.CHAT_ANSWER_TOKENS, room, dollars)
 
 
-def _usual_passages(user: User, collections: Some[Collection]) -> int:
+def _usual_passages(user: User, collections: Some[Collection], documents: Some[Document]) -> int:
     """Tokens of as many passages as are sent, each as long as the latest ones that this person may read."""
     readable = Document.objects.for_user(user).current()
-    if collections:
-        readable = readable.filter(collection__in=collections)
+    if collections or documents:
+        readable = readable.filter(Q(collection__in=collections) | Q(pk__in=documents))
     latest = Chunk.objects.filter(document__in=readable, is_searched=True).order_by("-pk")
     sizes = list(latest.values_list("tokens", flat=True)[:SAMPLE])
     if not sizes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,7 @@ class Question:
     is_open: bool = False  # What the passages do not say may be answered from what the model knows.
     answer_tokens: int = 0  # the most for the answer, if that is fewer than settings allow; 0: as they say
     generation: Mapping[str, Any] = field(default_factory=dict)  # further wishes, by the names of Wanted
+    looked_for: Sequence[str] = ()  # in its place, where a person wrote that, or once it has been read
 
     @property
     def payer(self) -> Payer:
@@ -52,6 +54,24 @@ class Status:
 
     stage: str
     text: str
+
+
+class ReadBy(StrEnum):
+    """Who put a question into the words that were searched for."""
+
+    NOBODY = ""  # It stands as it was asked.
+    RULES = "rules"
+    MODEL = "model"
+    PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What is looked for in a question's place: first in the question's own language, then in the documents'."""
+
+    texts: tuple[str, ...]
+    by: ReadBy = ReadBy.NOBODY
+    notice: str = ""  # a quiet word on what did not go as it should
 
 
 @dataclass(frozen=True)
@@ -115,4 +135,4 @@ class Failed:
     findings: Sequence[Finding] = ()  # of the content filter that stopped it
 
 
-Event = Status | Found | Text | Cite | Ran | Done | Failed
+Event = Status | Queries | Found | Text | Cite | Ran | Done | Failed

@@ -1,19 +1,29 @@
 """What people fill in to ask."""
 
 import uuid
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
-from documents.models import Collection
+from chat.reading import QUERY_LETTERS
+from chat.scoping import DOCUMENTS_MOST, NOTHING_LEFT
+from documents.models import Collection, Document
 from project.deployments import DeploymentsError, deployments
+
+NOT_THERE = {
+    "invalid_choice": gettext_lazy(
+        "One of the collections or documents that were chosen can no longer be read. Load the page again."
+    ),
+    "invalid_pk_value": gettext_lazy("That names no collection and no document. Load the page again."),
+}
 
 
 class QuestionForm(forms.Form):
-    """A question, and the collections it is asked of; none chosen means all that may be read."""
+    """A question, and the collections and documents it is put to; none chosen means all that may be read."""
 
     text = forms.CharField(
         max_length=settings.QUESTION_MAX_LETTERS,
@@ -23,13 +33,36 @@ class QuestionForm(forms.Form):
         },
     )
     client_key = forms.CharField(max_length=64, required=False)
-    collections = forms.ModelMultipleChoiceField(Collection.objects.none(), required=False)
+    collections = forms.ModelMultipleChoiceField(Collection.objects.none(), required=False, error_messages=NOT_THERE)
+    documents = forms.ModelMultipleChoiceField(Document.objects.none(), required=False, error_messages=NOT_THERE)
+    scope = forms.ChoiceField(
+        choices=[(name, name) for name in ("", "kept", "emptied", "everything")],
+        required=False,
+        help_text="kept: as the conversation has it. emptied: nothing is left of it, and everything was not asked for.",
+    )
     deployment = forms.CharField(max_length=80, required=False)
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         readable = cast("forms.ModelMultipleChoiceField", self.fields["collections"])
         readable.queryset = Collection.objects.for_user(user)
+        documents = cast("forms.ModelMultipleChoiceField", self.fields["documents"])
+        documents.queryset = Document.objects.for_user(user)
+
+    def clean_documents(self) -> QuerySet[Document]:
+        chosen: QuerySet[Document] = self.cleaned_data["documents"]
+        if len(chosen) > DOCUMENTS_MOST:
+            raise forms.ValidationError(
+                gettext("At most %(n)d documents can be chosen one by one. Choose their collection.")
+                % {"n": DOCUMENTS_MOST}
+            )
+        return chosen
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if given.get("scope") == "emptied" and not (given.get("collections") or given.get("documents")):
+            raise forms.ValidationError(gettext(NOTHING_LEFT))
+        return given
 
     def clean_deployment(self) -> str:
         """The default one is kept as "", so that the conversation goes along when another becomes the default."""
@@ -50,3 +83,15 @@ class QuestionForm(forms.Form):
 
 class TitleForm(forms.Form):
     title = forms.CharField(max_length=120)
+
+
+class QueryForm(forms.Form):
+    """What is searched for in a question's place, as a person writes it."""
+
+    query = forms.CharField(
+        max_length=QUERY_LETTERS,
+        error_messages={
+            "required": gettext_lazy("Write what is to be searched for."),
+            "max_length": gettext_lazy("What is searched for may have at most %(limit_value)d letters. Shorten it."),
+        },
+    )

@@ -87,7 +87,7 @@ async def check_question(question: Question) -> None:
     """Raises QuestionBlocked with a sentence for the asker."""
     way, deployment = await sync_to_async(_way)(question.deployment)
     if way in {"openai", "words"}:
-        await _Check(question, way, deployment, "question").text(question.text)
+        await _Check(question, way, deployment, "question").text("\n".join([question.text, *question.looked_for]))
 
 
 def watched(model: ChatModel, question: Question) -> ChatModel:

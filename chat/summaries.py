@@ -60,7 +60,7 @@ def _said(conversation: Conversation, message: Message) -> list[tuple[Turn, date
     if conversation.summed_up_to:
         rows = rows.filter(created_at__gt=conversation.summed_up_to)
     return [
-        (Turn(row.question.content, row.content or REFUSED), row.created_at)
+        (Turn(row.question.content, row.content or REFUSED, read_as=next(iter(row.queries), "")), row.created_at)
         for row in rows.order_by("-created_at")[:READ_MOST][::-1]
     ]
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def service(settings):
-    settings.SUMMARISE_HISTORY = True
+    settings.SUMMARISE_HISTORY, settings.REWRITE = True, "rules"
     with FakeOpenAI() as fake:
         settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = f"{fake.url}/v1", "secret"
         settings.OPENAI_CHAT_MODEL = "gpt-test"

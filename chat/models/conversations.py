@@ -37,7 +37,11 @@ class Conversation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=120)
-    collections = models.ManyToManyField(Collection, blank=True, help_text="Empty: all that the owner may read.")
+    collections = models.ManyToManyField(Collection, blank=True)
+    documents = models.ManyToManyField(Document, blank=True, related_name="+")
+    scope_size = models.PositiveIntegerField(
+        default=0, help_text="How many collections and documents were chosen; 0: everything the owner may read."
+    )
     deployment = models.CharField(max_length=80, blank=True, help_text="Who answers. Empty: the default.")
     summary = models.TextField(blank=True, help_text="What was said up to `summed_up_to`, in short, for the model.")
     summed_up_to = models.DateTimeField(null=True, blank=True)
@@ -120,6 +124,13 @@ class Message(models.Model):
     how = models.JSONField(
         default=list, blank=True, help_text='How the answer was made: [["Searched for", "..."], ...]'
     )
+    queries = models.JSONField(
+        default=list, blank=True, help_text="What is searched for in the question's place, in its own language first."
+    )
+    read_by = models.CharField(
+        max_length=10, blank=True, help_text="Who put it so: “rules”, “model”, “person”. Empty: it is the question."
+    )
+    suggestions = models.JSONField(null=True, blank=True, help_text="What could be asked next; null: not looked for.")
     runs = models.JSONField(
         default=list, blank=True, help_text='Code that was run for the answer: [{"code": "...", "output": "..."}, ...]'
     )

@@ -17,10 +17,11 @@ from django.views.decorators.http import require_POST
 from chat import conversing
 from chat.conversing import Draft, begin, converse
 from chat.estimating import estimated
-from chat.events import Question
-from chat.forms import QuestionForm
+from chat.events import Question, ReadBy
+from chat.forms import QueryForm, QuestionForm
 from chat.models import Conversation, Message, State
 from chat.moderation import QuestionBlocked, check_question
+from chat.scoping import Chosen
 from chat.views.pieces import is_script, readable_answer, turn_body
 from chat.views.taking import check_streams, take_on
 from project.accounts import SignedInRequest
@@ -38,12 +39,16 @@ async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
         await check_question(Question(given["text"], user, deployment=given["deployment"]))
         message = await sync_to_async(_put)(user, pk, given)
     except (ValidationError, QuestionBlocked) as exc:
-        sentence = exc.messages[0] if isinstance(exc, ValidationError) else translated(exc)
-        if is_script(request):
-            return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
-        await sync_to_async(messages.error)(request, sentence)
-        return redirect("conversation", pk) if pk else redirect("conversations")
+        return await _refused(request, exc.messages[0] if isinstance(exc, ValidationError) else translated(exc), pk)
     return await _answer(request, user, message)
+
+
+async def _refused(request: SignedInRequest, sentence: str, pk: UUID | None) -> HttpResponse:
+    """What cannot be asked so, said on the page one came from."""
+    if is_script(request):
+        return JsonResponse({"error": {"code": "invalid", "reason": sentence, "advice": ""}}, status=400)
+    await sync_to_async(messages.error)(request, sentence)
+    return redirect("conversation", pk) if pk else redirect("conversations")
 
 
 @require_POST
@@ -55,19 +60,26 @@ def estimate(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=204)
     given = form.cleaned_data
-    found = estimated(request.user, row, given["text"], given["collections"], given["deployment"])
+    found = estimated(request.user, row, given["text"], given["collections"], given["documents"], given["deployment"])
     return render(request, "chat/_meter.html", {"meter": found}) if found else HttpResponse(status=204)
 
 
 @require_POST
 @limited("ask")
 async def again(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """Another answer to the same question, by our own search if that is asked for; one that is being written stays."""
+    """Another answer to the same question, by our own search or for other words if that is asked for; one that is
+    being written stays."""
     user = await request.auser()
     message = await sync_to_async(readable_answer)(user, pk)
     if not message.is_running:
         grounding = "hybrid" if request.POST.get("grounding") == "hybrid" else message.grounding
-        message = await sync_to_async(conversing.ask_again)(message.question, grounding)
+        query = message.queries[0] if message.read_by == ReadBy.PERSON and message.queries else ""
+        if "query" in request.POST:
+            form = QueryForm(request.POST)
+            if not form.is_valid():
+                return await _refused(request, str(form.errors["query"][0]), message.conversation_id)
+            query = form.cleaned_data["query"]
+        message = await sync_to_async(conversing.ask_again)(message.question, grounding, query)
     return await _answer(request, user, message)
 
 
@@ -95,16 +107,17 @@ def _given(request: SignedInRequest, user: User, pk: UUID | None) -> dict[str, A
 def _put(user: User, pk: UUID | None, given: dict[str, Any]) -> Message:
     """The answer that is to be written."""
     row = get_object_or_404(Conversation.objects.for_user(user), pk=pk) if pk else None
-    text, key, chosen = given["text"], given["client_key"], list(given["collections"])
+    text, key = given["text"], given["client_key"]
+    collections, documents = list(given["collections"]), list(given["documents"])
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # A second click waits, and then finds the first.
         asked = Message.objects.for_user(user).filter(client_key=key).select_related("conversation").first()
         if asked is None:
             check_streams(user)  # Said here, the question stays in its box.
         if row is None:
-            row = asked.conversation if asked else begin(user, text, chosen)
-        else:
-            row.collections.set(chosen)
+            row = asked.conversation if asked else begin(user, text, collections, documents)
+        elif asked is None and given["scope"] != "kept":
+            Chosen(collections, documents).keep(row)
         if asked is None:
             Conversation.objects.filter(pk=row.pk).update(deployment=given["deployment"])
         return conversing.ask(row, text, key)

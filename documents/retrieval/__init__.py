@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection as Some
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -18,11 +19,12 @@ from documents.retrieval import reranking
 from documents.retrieval.asking import Scope, asked_of
 from documents.retrieval.duplicates import apart
 from documents.retrieval.joining import Stretch, joined
-from documents.retrieval.merging import Finding, merged
+from documents.retrieval.languages import languages_held
+from documents.retrieval.merging import Finding, fused, merged
 from documents.retrieval.passages import Passage, Place
 from documents.search import Hit, Leg, Mode, Query, SearchError
 
-__all__ = ["Found", "Passage", "Place", "Scope", "find", "retrieve"]
+__all__ = ["Found", "Passage", "Place", "Scope", "find", "find_all", "languages_held", "retrieve"]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,15 @@ def find(query: str, user: Person, scope: Scope = EVERYWHERE, *, top: int = 10) 
             log.warning("reranking failed: %s", fault)
             notices.append(reranking.NOTICE)
     return Found([*passages, *copies][:top], notices)
+
+
+def find_all(queries: Sequence[str], user: Person, scope: Scope = EVERYWHERE, *, top: int = 10) -> Found:
+    """What several wordings of one question find, in one order: that of another language finds other documents."""
+    found = [find(query, user, scope, top=top) for query in queries]
+    if len(found) == 1:
+        return found[0]
+    passages = fused([(query, each.passages) for query, each in zip(queries, found, strict=True)])
+    return Found(passages[:top], list(dict.fromkeys(notice for each in found for notice in each.notices)))
 
 
 def _gathered(

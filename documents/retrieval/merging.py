@@ -45,6 +45,35 @@ def merged(question: str, findings: Sequence[Finding]) -> list[Passage]:
     return sorted(scored, key=lambda passage: (-passage.score, passage.chunk_id))
 
 
+def fused(lists: Sequence[tuple[str, Sequence[Passage]]]) -> list[Passage]:
+    """What several wordings of a question found, best first, each place once.
+
+    Each list's best has the highest score there is, so a list weighs as much as its best passages hold of its wording.
+    """
+    weights = _relative([_share_held(query, passages) for query, passages in lists])
+    scored = [
+        replace(passage, score=passage.score * weight)
+        for weight, (_, passages) in zip(weights, lists, strict=True)
+        for passage in passages
+    ]
+    kept: list[Passage] = []
+    for passage in sorted(scored, key=lambda passage: (-passage.score, passage.chunk_id)):
+        if not any(_overlap(passage, other) for other in kept):
+            kept.append(passage)
+    return kept
+
+
+def _share_held(query: str, passages: Sequence[Passage]) -> float:
+    asked = _stems(query)
+    held = [len(asked & _stems(passage.text)) for passage in passages[:LOOKED_AT]]
+    return max(held, default=0) / len(asked) if asked else 0.0
+
+
+def _overlap(one: Passage, other: Passage) -> bool:
+    is_one_page = (one.document_id, one.page_number) == (other.document_id, other.page_number)
+    return is_one_page and one.start < other.end and other.start < one.end
+
+
 def _weights(question: str, findings: Sequence[Finding]) -> list[float]:
     """How well each index's best speaks to the question, 1 for the one that does it best."""
     worded = _relative(_worded(question, findings))

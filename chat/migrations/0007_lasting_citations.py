@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0005_wording_moderation_batches'),
+        ('chat', '0006_ended_at'),
         ('documents', '0007_search_tables'),
     ]
 
