@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.translation import gettext, gettext_lazy
 
+from chat.models import Reason
 from documents.models import Collection
 from project.deployments import DeploymentsError, deployments
 
@@ -25,6 +26,7 @@ class QuestionForm(forms.Form):
     client_key = forms.CharField(max_length=64, required=False)
     collections = forms.ModelMultipleChoiceField(Collection.objects.none(), required=False)
     deployment = forms.CharField(max_length=80, required=False)
+    after = forms.UUIDField(required=False)  # The answer that was read before it was asked.
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -50,3 +52,28 @@ class QuestionForm(forms.Form):
 
 class TitleForm(forms.Form):
     title = forms.CharField(max_length=120)
+
+
+class ShareForm(forms.Form):
+    """For how long a link opens."""
+
+    DAYS = (
+        (1, gettext_lazy("1 day")),
+        (7, gettext_lazy("7 days")),
+        (30, gettext_lazy("30 days")),
+        (90, gettext_lazy("90 days")),
+    )
+
+    days = forms.TypedChoiceField(label=gettext_lazy("The link opens for"), choices=DAYS, coerce=int, initial=7)
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(max_length=200, required=False)
+
+
+class FeedbackForm(forms.Form):
+    """A thumb, and why."""
+
+    vote = forms.ChoiceField(choices=[("up", "up"), ("down", "down"), ("none", "none")])
+    reasons = forms.MultipleChoiceField(choices=Reason.choices, required=False)
+    comment = forms.CharField(max_length=2_000, required=False)

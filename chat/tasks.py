@@ -3,12 +3,18 @@
 from celery import shared_task
 
 from chat.batches import working
-from chat.models import Batch, Message
+from chat.models import Batch, Conversation, Message
 
 
 @shared_task
 def end_interrupted() -> None:
     Message.end_interrupted()
+
+
+@shared_task
+def sweep_conversations() -> None:
+    """What was deleted and not brought back goes for good."""
+    Conversation.objects.sweep()
 
 
 @shared_task

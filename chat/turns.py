@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Message, State
@@ -20,6 +22,27 @@ from documents.models import Document
 
 NEAREST = 3
 SHOWN_MOST = 300  # conversations in the list
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Which of several a question or an answer is, counted from 1, and the addresses of those beside it."""
+
+    number: int
+    count: int
+    earlier: str
+    later: str
+
+    @classmethod
+    def around(cls, shown: Message, all_of_them: list[Message]) -> Versions:
+        place = [row.pk for row in all_of_them].index(shown.pk)
+        earlier, later = all_of_them[max(0, place - 1) : place], all_of_them[place + 1 : place + 2]
+        return cls(place + 1, len(all_of_them), _address(earlier), _address(later))
+
+
+def _address(rows: list[Message]) -> str:
+    """Of the conversation with this message on the branch that is shown; "" without one."""
+    return "".join(row.get_absolute_url() for row in rows)
 
 
 @dataclass(frozen=True)
@@ -33,6 +56,8 @@ class Turn:
     retrieved: list[Citation]
     nearest: list[Citation]
     place: int  # from 1, among the turns of the conversation
+    asked: Versions  # of the question
+    said: Versions  # of the answer
 
     @property
     def how(self) -> list[list[str]]:
@@ -64,18 +89,20 @@ class Turn:
         return reverse("message-again", args=[self.message.pk])
 
 
-def turns_of(conversation: Conversation, user: User) -> list[Turn]:
-    """The questions in order, each with its newest answer."""
-    replies = conversation.messages.filter(role=Message.Role.ASSISTANT).select_related("reply_to")
-    newest = {reply.reply_to_id: reply for reply in replies.order_by("created_at")}
-    ordered = sorted(newest.values(), key=lambda reply: reply.question.created_at)
-    return [turn_of(reply, user, place) for place, reply in enumerate(ordered, 1)]
+def turns_of(conversation: Conversation, user: User, at: UUID | None = None) -> list[Turn]:
+    """The questions of one branch in order, each with its answer; see `branches.branch`."""
+    rows = list(conversation.messages.select_related("reply_to"))
+    return [_turn(step, user, place) for place, step in enumerate(branch(rows, at), 1)]
 
 
-def turn_of(message: Message, user: User, place: int | None = None) -> Turn:
-    if place is None:
-        asked = message.conversation.messages.filter(role=Message.Role.USER)
-        place = asked.filter(created_at__lte=message.question.created_at).count()
+def turn_of(message: Message, user: User) -> Turn:
+    """The turn that an answer belongs to."""
+    steps = until(message.conversation.messages.select_related("reply_to"), message.pk)
+    return _turn(steps[-1], user, len(steps))
+
+
+def _turn(step: Step, user: User, place: int) -> Turn:
+    message = step.answer
     citations = _readable(message.citations.select_related("document"), user)
     cited = [citation for citation in citations if citation.is_cited]
     others = [citation for citation in citations if not citation.is_cited]
@@ -88,6 +115,8 @@ def turn_of(message: Message, user: User, place: int | None = None) -> Turn:
         retrieved=[] if is_refused else others,
         nearest=others[:NEAREST] if is_refused else [],
         place=place,
+        asked=Versions.around(step.question, step.questions),
+        said=Versions.around(step.answer, step.answers),
     )
 
 
@@ -125,18 +154,19 @@ def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
 
 
 def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
-    """This person's conversations by day, newest first."""
+    """This person's conversations, the pinned first, then by day, newest first."""
     today = timezone.localdate()
-    groups: dict[str, list[Conversation]] = {}
-    for conversation in Conversation.objects.for_user(user)[:SHOWN_MOST]:
-        day = timezone.localdate(conversation.updated_at)
-        if day >= today:
-            label = gettext("Today")
-        elif day == today - timedelta(days=1):
-            label = gettext("Yesterday")
-        elif day > today - timedelta(days=7):
-            label = gettext("Last 7 days")
-        else:
-            label = date_format(day, "YEAR_MONTH_FORMAT")
-        groups.setdefault(label, []).append(conversation)
-    return list(groups.items())
+    rows = Conversation.objects.for_user(user)
+    pinned = rows.exclude(pinned_at=None).order_by("-pinned_at")
+    groups: dict[str, list[Conversation]] = {gettext("Pinned"): list(pinned)}
+    for conversation in rows.filter(pinned_at=None)[:SHOWN_MOST]:
+        groups.setdefault(_day(timezone.localdate(conversation.updated_at), today), []).append(conversation)
+    return [(label, group) for label, group in groups.items() if group]
+
+
+def _day(day: date, today: date) -> str:
+    if day >= today:
+        return gettext("Today")
+    if day == today - timedelta(days=1):
+        return gettext("Yesterday")
+    return gettext("Last 7 days") if day > today - timedelta(days=7) else date_format(day, "YEAR_MONTH_FORMAT")

@@ -1,7 +1,23 @@
 """The conversation's pages, and the stream an answer comes in."""
 
-from chat.views.asking import again, ask, estimate, stop
-from chat.views.pages import conversation, conversations, delete, rename, source
+from chat.views.asking import again, ask, edit, estimate, stop
+from chat.views.keeping import bring_back, delete, pin, rename
+from chat.views.pages import conversation, conversations, search, source
 from chat.views.streaming import stream
 
-__all__ = ["again", "ask", "conversation", "conversations", "delete", "estimate", "rename", "source", "stop", "stream"]
+__all__ = [
+    "again",
+    "ask",
+    "bring_back",
+    "conversation",
+    "conversations",
+    "delete",
+    "edit",
+    "estimate",
+    "pin",
+    "rename",
+    "search",
+    "source",
+    "stop",
+    "stream",
+]
