@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -17,8 +17,8 @@ from django.utils.translation import gettext
 from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Message, State
-from documents.models import Document
+from chat.models import Citation, Conversation, Feedback, Message, State
+from documents.models import Document, Person
 
 NEAREST = 3
 SHOWN_MOST = 300  # conversations in the list
@@ -58,6 +58,7 @@ class Turn:
     place: int  # from 1, among the turns of the conversation
     asked: Versions  # of the question
     said: Versions  # of the answer
+    opinions: Mapping[int | None, Feedback]  # of the reader, by the citation; None: of the answer itself
 
     @property
     def how(self) -> list[list[str]]:
@@ -66,6 +67,10 @@ class Turn:
     @property
     def runs(self) -> list[dict[str, str]]:
         return self.message.runs
+
+    @property
+    def opinion(self) -> Feedback | None:
+        return self.opinions.get(None)
 
     @property
     def notice(self) -> str:
@@ -101,9 +106,12 @@ def turn_of(message: Message, user: User) -> Turn:
     return _turn(steps[-1], user, len(steps))
 
 
-def _turn(step: Step, user: User, place: int) -> Turn:
+def _turn(step: Step, user: Person, place: int) -> Turn:
     message = step.answer
     citations = _readable(message.citations.select_related("document"), user)
+    opinions = {opinion.citation_id: opinion for opinion in Feedback.objects.by_user(user).filter(answer=message)}
+    for citation in citations:
+        citation.opinion = opinions.get(citation.pk)
     cited = [citation for citation in citations if citation.is_cited]
     others = [citation for citation in citations if not citation.is_cited]
     is_refused = message.state == State.REFUSED
@@ -117,7 +125,21 @@ def _turn(step: Step, user: User, place: int) -> Turn:
         place=place,
         asked=Versions.around(step.question, step.questions),
         said=Versions.around(step.answer, step.answers),
+        opinions=opinions,
     )
+
+
+def shared_turns(answers: Iterable[Message], reader: Person) -> list[Turn]:
+    """Answers as somebody else may read them: what a service found in its own index is for whoever asked alone."""
+    turns = []
+    for place, answer in enumerate(answers, 1):
+        turn = _turn(Step(answer.question, answer, [answer.question], [answer]), reader, place)
+        outside = [citation for citation in turn.citations if citation.is_external]
+        if outside and answer.conversation.owner_id != reader.pk:
+            _withhold(outside)
+            turn = replace(turn, html=answer_html(answer, turn.citations))
+        turns.append(turn)
+    return turns
 
 
 def answer_html(message: Message, cited: Iterable[Citation]) -> SafeString:
@@ -138,7 +160,7 @@ def peek_id(message: Message, number: int) -> str:
     return f"peek-{message.pk}-{number}"
 
 
-def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
+def _readable(citations: Iterable[Citation], user: Person) -> list[Citation]:
     """Check again who may read: of a document that is gone or no longer shared, no word is shown.
 
     What a service found in its own index is nobody's document here: whoever asked keeps what was answered.
@@ -148,9 +170,15 @@ def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
     readable = set(Document.objects.for_user(user).filter(pk__in=wanted).values_list("pk", flat=True))
     for citation in found:
         citation.is_gone = not citation.is_external and citation.document_id not in readable
-        if citation.is_gone:
-            citation.title, citation.text, citation.section, citation.marks = gettext("No longer available"), "", "", []
+    _withhold(citation for citation in found if citation.is_gone)
     return found
+
+
+def _withhold(citations: Iterable[Citation]) -> None:
+    """Let no word of these be shown."""
+    for citation in citations:
+        citation.is_gone = True
+        citation.title, citation.text, citation.section, citation.marks = gettext("No longer available"), "", "", []
 
 
 def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -15,6 +16,9 @@ from django.utils.translation import gettext, gettext_lazy
 
 from documents.models import Collection, Document, Person, page_url
 from project.models import narrowed_to
+
+if TYPE_CHECKING:
+    from chat.models.feedback import Feedback
 
 GRACE = timedelta(hours=1)  # How long a deleted conversation can be brought back.
 
@@ -245,6 +249,7 @@ class Citation(models.Model):
     def __str__(self) -> str:
         return f"{self.number}: {self.label}"
 
+    opinion: Feedback | None = None  # Set where a page is made for somebody: what they think of it.
     is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
 
     @property

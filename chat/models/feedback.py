@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -71,6 +73,30 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return f"{'up' if self.is_good else 'down'}: {self.question[:60]}"
+
+    @classmethod
+    def give(
+        cls,
+        user: Person,
+        answer: Message,
+        citation: Citation | None,
+        is_good: bool | None,
+        reasons: Sequence[str] = (),
+        comment: str = "",
+    ) -> None:
+        """Keep what somebody thinks, in place of what they thought before; None takes it back.
+
+        What is said anew is looked at anew.
+        """
+        if is_good is None:
+            cls.objects.filter(user=user, answer=answer, citation=citation).delete()
+            return
+        said = {"is_good": is_good, "reasons": [] if is_good else list(reasons), "comment": comment}
+        kept, is_new = cls.objects.get_or_create(user=user, answer=answer, citation=citation, defaults=said)
+        if not is_new and any(getattr(kept, name) != value for name, value in said.items()):
+            for name, value in {**said, "resolved_at": None, "resolved_by": None}.items():
+                setattr(kept, name, value)
+            kept.save()
 
     @property
     def question(self) -> str:

@@ -1,8 +1,11 @@
 """The conversation's pages, and the stream an answer comes in."""
 
 from chat.views.asking import again, ask, edit, estimate, stop
+from chat.views.exporting import export_json, export_markdown, printed
 from chat.views.keeping import bring_back, delete, pin, rename
+from chat.views.opinions import feedback
 from chat.views.pages import conversation, conversations, search, source
+from chat.views.sharing import revoke, shared, shares
 from chat.views.streaming import stream
 
 __all__ = [
@@ -14,9 +17,16 @@ __all__ = [
     "delete",
     "edit",
     "estimate",
+    "export_json",
+    "export_markdown",
+    "feedback",
     "pin",
+    "printed",
     "rename",
+    "revoke",
     "search",
+    "shared",
+    "shares",
     "source",
     "stop",
     "stream",
