@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from chat import rechecking
 from chat.batches import working
-from chat.models import Batch, Message
+from chat.models import Batch, Conversation, Message
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,12 @@ log = logging.getLogger(__name__)
 @shared_task
 def end_interrupted() -> None:
     Message.end_interrupted()
+
+
+@shared_task
+def sweep_conversations() -> None:
+    """What was deleted and not brought back goes for good."""
+    Conversation.objects.sweep()
 
 
 @shared_task

@@ -269,6 +269,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
     "recheck-kept-answers": {"task": "chat.tasks.recheck", "schedule": 600.0, "options": {"expires": 600}},
+    "sweep-conversations": {"task": "chat.tasks.sweep_conversations", "schedule": crontab(minute="*/10")},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -312,6 +313,7 @@ QUESTION_MAX_LETTERS = 20_000
 REQUESTS_A_MINUTE = whole_number("LECTERN_REQUESTS_A_MINUTE", 6_000, least=1)
 TOKENS_A_MINUTE = whole_number("LECTERN_TOKENS_A_MINUTE", 1_000_000, least=1)
 STREAMS_AT_ONCE = 2
+SHARE_WITH_STRANGERS = switch("LECTERN_SHARE_WITH_STRANGERS", False)
 
 NINJA_PAGINATION_PER_PAGE = 100
 

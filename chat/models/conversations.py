@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
@@ -17,18 +18,31 @@ from documents.locating import Quote
 from documents.models import Collection, Document, Person
 from project.models import narrowed_to
 
+if TYPE_CHECKING:
+    from chat.models.feedback import Feedback
+
+GRACE = timedelta(hours=1)  # How long a deleted conversation can be brought back.
+
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def for_user(self, user: Person) -> ConversationQuerySet:
         """One's own; of a caller whose key is narrowed, those that were asked of its collections and no others."""
         if not user.is_authenticated:
             return self.none()
-        rows, only = self.filter(owner=user), narrowed_to(user)
+        rows, only = self.filter(owner=user, deleted_at=None), narrowed_to(user)
         if only is None:
             return rows
         asked = Conversation.collections.through.objects
         inside, outside = asked.filter(collection__in=only), asked.exclude(collection__in=only)
         return rows.filter(pk__in=inside.values("conversation")).exclude(pk__in=outside.values("conversation"))
+
+    def discarded(self) -> ConversationQuerySet:
+        """Deleted, and kept for as long as that may be taken back."""
+        return self.exclude(deleted_at=None)
+
+    def sweep(self) -> int:
+        """Delete for good what was discarded long enough ago; returns how many conversations."""
+        return self.discarded().filter(deleted_at__lt=timezone.now() - GRACE).delete()[1].get("chat.Conversation", 0)
 
 
 class Conversation(models.Model):
@@ -47,6 +61,8 @@ class Conversation(models.Model):
     summed_up_to = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="Gone for its owner; soon gone for good.")
 
     objects = ConversationQuerySet.as_manager()
 
@@ -73,6 +89,15 @@ class Conversation(models.Model):
     @property
     def delete_url(self) -> str:
         return reverse("conversation-delete", args=[self.pk])
+
+    def discard(self) -> None:
+        """Delete it, so that this can be taken back for a while; what is being answered is stopped."""
+        with transaction.atomic():
+            Conversation.objects.filter(pk=self.pk).update(deleted_at=timezone.now())
+            self.messages.filter(state__in=RUNNING).update(stop_requested=True)
+
+    def bring_back(self) -> None:
+        Conversation.objects.filter(pk=self.pk).update(deleted_at=None)
 
 
 class State(models.TextChoices):
@@ -107,6 +132,14 @@ class Message(models.Model):
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
     role = models.CharField(max_length=10, choices=Role)
     reply_to = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
+    after = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="follow_ups",
+        help_text="The answer a question follows; none: it is a first one. Questions after the same are versions.",
+    )
     content = models.TextField(blank=True)
     client_key = models.CharField(
         max_length=64, blank=True, help_text="Sent with a question, so that it is asked once."
@@ -159,11 +192,21 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.role}: {self.content[:60]}"
 
+    def get_absolute_url(self) -> str:
+        """The conversation with this message on the branch that is shown."""
+        place = "asked" if self.role == Message.Role.USER else "turn"
+        return f"{reverse('conversation', args=[self.conversation_id])}?at={self.pk}#{place}-{self.pk}"
+
     @property
     def question(self) -> Message:
         """What this is an answer to."""
         assert self.reply_to is not None
         return self.reply_to
+
+    @property
+    def parent_id(self) -> uuid.UUID | None:
+        """What comes before it: the question of an answer, the answer that a question follows."""
+        return self.reply_to_id or self.after_id
 
     @property
     def is_running(self) -> bool:
@@ -224,6 +267,7 @@ class Citation(models.Model):
     def __str__(self) -> str:
         return f"{self.number}: {self.label}"
 
+    opinion: Feedback | None = None  # Set where a page is made for somebody: what they think of it.
     is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
 
     @property

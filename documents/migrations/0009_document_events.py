@@ -32,7 +32,7 @@ DROP FUNCTION note_document_event();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0007_search_tables'),
+        ('documents', '0008_programs_stores'),
     ]
 
     operations = [
