@@ -97,7 +97,7 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
 
 async def _answered(message: Message) -> AsyncGenerator[Event]:
     """The events of the answer; summing up what was said before is part of it, and can be stopped as well."""
-    question = await sync_to_async(_question)(message)
+    question = await sync_to_async(question_of)(message)
     if is_nowhere(question):
         yield Failed("nothing_to_search", NOTHING_LEFT)
         return
@@ -169,7 +169,7 @@ def turn_said(reply: Message) -> Turn:
     return Turn(reply.question.content, reply.content or REFUSED, read_as=next(iter(reply.queries), ""))
 
 
-def _question(message: Message) -> Question:
+def question_of(message: Message) -> Question:
     """The question of an answer, with what was said before it and where it may be looked for."""
     conversation = message.conversation
     asked = message.question

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,12 +19,16 @@ class NotEmpty(Exception):
     """The collection cannot be deleted yet; str(exc) says why, and what to do."""
 
 
-def found(user: User, name: str) -> Collection:
+class NotYet(NotEmpty):
+    """What was deleted from it is not gone everywhere: worth trying again in a minute."""
+
+
+def found(user: User, name: str, **facts: Any) -> Collection:
     """A new collection of this person's. Raises PermissionDenied for a caller whose key is narrowed to others."""
     if narrowed_to(user) is not None:
         raise PermissionDenied("This key is for certain collections alone: it cannot make another one.")
     with transaction.atomic():
-        collection = Collection.objects.create(owner=user, name=name, index=default_index())
+        collection = Collection.objects.create(owner=user, name=name, index=default_index(), **facts)
         audit("collection.create", collection, by=user)
     return collection
 
@@ -57,21 +63,13 @@ def delete(collection: Collection) -> None:
     """Only an empty collection can be deleted: its documents are somebody's work. Raises NotEmpty."""
     with transaction.atomic():
         Collection.objects.select_for_update(of=("self",)).get(pk=collection.pk)  # Nothing comes in meanwhile.
-        hindrance = _hindrance(collection)
-        if not hindrance:
+        if left := collection.documents.filter(deleted_at=None).count():
+            raise NotEmpty(f"“{collection.name}” still holds {left} documents. Delete them first.")
+        for gone in collection.documents.filter(cleaned_at=None):
+            remove_traces(gone)
+        if is_clean := not collection.documents.filter(cleaned_at=None).exists():
             audit("collection.delete", collection)
             collection.delete()
-    if hindrance:  # Told only now: what was removed on the way stays removed.
-        raise NotEmpty(hindrance)
-
-
-def _hindrance(collection: Collection) -> str:
-    """A sentence when something is left in it, after an attempt to remove what was deleted; else ""."""
-    if left := collection.documents.filter(deleted_at=None).count():
-        return f"“{collection.name}” still holds {left} documents. Delete them first."
-    for gone in collection.documents.filter(cleaned_at=None):
-        remove_traces(gone)
-    if collection.documents.filter(cleaned_at=None).exists():
-        why = "What was deleted from it is still in an index that does not answer. Try again in a minute."
-        return f"“{collection.name}” is not deleted yet. {why}"
-    return ""
+    if not is_clean:  # Outside: what was removed on the way stays removed.
+        said = "What was deleted from it is still in an index that does not answer. Try again in a minute."
+        raise NotYet(f"“{collection.name}” is not deleted yet. {said}")

@@ -101,17 +101,28 @@ reading, writing, running = (KeyAuth(scope) for scope in ApiKey.Scope)
 asking = AsyncKeyAuth()
 
 
-def error_body(code: str, reason: str, advice: str = "", param: str | None = None) -> dict[str, object]:
+def error_body(
+    code: str, reason: str, advice: str = "", param: str | None = None, kind: str = "invalid_request_error"
+) -> dict[str, object]:
     """One body both families read: ours takes reason and advice, OpenAI's clients message, type, param, code."""
     message = f"{reason} {advice}".strip()
     return {
-        "error": {"code": code, "reason": reason, "advice": advice, "message": message, "type": code, "param": param}
+        "error": {"code": code, "reason": reason, "advice": advice, "message": message, "type": kind, "param": param}
     }
+
+
+def kind_of(status: int, code: str) -> str:
+    """What OpenAI's clients read as the type of an error.
+
+    >>> kind_of(404, "not_found"), kind_of(429, "insufficient_quota"), kind_of(503, "busy")
+    ('invalid_request_error', 'insufficient_quota', 'server_error')
+    """
+    return "server_error" if status >= 500 else code if status == 429 else "invalid_request_error"
 
 
 @api.exception_handler(ApiError)
 def refused(request: HttpRequest, exc: ApiError) -> HttpResponse:
-    body = error_body(exc.code, exc.reason, exc.advice, exc.param)
+    body = error_body(exc.code, exc.reason, exc.advice, exc.param, kind_of(exc.status, exc.code))
     response = api.create_response(request, body, status=exc.status)
     if exc.retry_after is not None:
         response["Retry-After"] = str(exc.retry_after)
@@ -135,17 +146,30 @@ def forbidden(request: HttpRequest, exc: PermissionDenied) -> HttpResponse:
 
 @api.exception_handler(TooMany)
 def too_many(request: HttpRequest, exc: TooMany) -> HttpResponse:
-    response = api.create_response(request, error_body("rate_limit_exceeded", str(exc)), status=429)
+    body = error_body("rate_limit_exceeded", str(exc), kind="rate_limit_exceeded")
+    response = api.create_response(request, body, status=429)
     response["Retry-After"] = str(exc.retry_after)
     return response
 
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, exc: ValidationError) -> HttpResponse:
-    first = exc.errors[0]
-    place = ".".join(str(part) for part in first["loc"][1:] if part not in {"payload", "body"}) or str(first["loc"][-1])
-    body = error_body("invalid_request_error", f"{place}: {first['msg']}.", param=place)
+    first = next((each for each in exc.errors if each["type"] == "extra_forbidden"), exc.errors[0])
+    parts = [part for part in first["loc"][1:] if part not in {"payload", "body", "wanted"}] or [first["loc"][-1]]
+    if first["type"] == "extra_forbidden":
+        body = _unknown(request, ".".join(map(str, parts)))
+    else:
+        place = ".".join(map(str, parts))
+        body = error_body("invalid_request_error", f"{place}: {first['msg']}.", param=place)
     return api.create_response(request, body, status=422 if request.path.startswith("/api/") else 400)
+
+
+def _unknown(request: HttpRequest, place: str) -> dict[str, object]:
+    """What is not known is refused in the service's own words, which differ between its ways."""
+    place = place[:80]
+    if request.path.endswith("/chat/completions") and "." not in place:
+        return error_body("unknown_parameter", f"Unrecognized request argument supplied: {place}", param=place)
+    return error_body("unknown_parameter", f"Unknown parameter: '{place}'.", param=place)
 
 
 @api.exception_handler(HttpError)

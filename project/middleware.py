@@ -1,15 +1,20 @@
 """What every answer carries, and what a limit says."""
 
+import time
+import uuid
+from collections.abc import Callable
 from io import BytesIO
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_cache_control
+from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
 from project.limits import Room, TooMany
-from project.views import refuse
+from project.views import PROGRAMS, refuse
 
 
 class StaticFiles(WhiteNoiseMiddleware):
@@ -57,3 +62,28 @@ class Limits(MiddlewareMixin):
         response = refuse(request, 429, "too_many_requests", str(exception))
         response["Retry-After"] = str(exception.retry_after)
         return response
+
+
+@sync_and_async_middleware
+def numbered(get_response: Callable) -> Callable:
+    """Every answer to a program has a number to ask about, and says how long it took until it began."""
+
+    def note(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpResponseBase:
+        if request.path.startswith(PROGRAMS):
+            response.headers.setdefault("x-request-id", f"req_{uuid.uuid4().hex}")
+            response["openai-processing-ms"] = str(round((time.monotonic() - began) * 1000))
+        return response
+
+    if iscoroutinefunction(get_response):
+
+        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
+            began = time.monotonic()
+            return note(request, await get_response(request), began)
+
+        return asynchronous
+
+    def synchronous(request: HttpRequest) -> HttpResponseBase:
+        began = time.monotonic()
+        return note(request, get_response(request), began)
+
+    return synchronous

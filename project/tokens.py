@@ -7,7 +7,7 @@ counts with it. rs-bpe carries the two that matter, and counts the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 import rs_bpe
@@ -16,6 +16,7 @@ import tiktoken
 from project.catalogue import Model
 
 OLDER, NEWER = "cl100k_base", "o200k_base"
+OLDER_TOKENS = 100_256  # without those that are no text
 MESSAGE, REPLY = 3, 3  # tokens around each message and before the reply, as OpenAI's cookbook gives them
 HALF = re.compile("[\ud800-\udfff]")
 
@@ -48,6 +49,20 @@ def count_messages(messages: Iterable[Mapping[str, str]], count: Callable[[str],
     12
     """
     return sum(MESSAGE + count(each["role"]) + count(each["content"]) for each in messages) + REPLY
+
+
+def text_of_tokens(tokens: Sequence[int]) -> str:
+    """The text of tokens of cl100k. Raises ValueError for what is no token, or no text.
+
+    >>> text_of_tokens([68840, 374, 4245, 304, 3297, 13])
+    'Rent is due in May.'
+    """
+    if not all(0 <= token < OLDER_TOKENS for token in tokens):  # The tokenizer would crash with the process.
+        raise ValueError("not a token of cl100k_base")
+    text = _vocabulary(OLDER).decode(list(tokens))
+    if text is None:
+        raise ValueError("tokens that are no text")
+    return text
 
 
 @cache

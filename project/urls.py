@@ -11,6 +11,7 @@ from project.spending import pages
 
 api.add_router("/api", "documents.api.router")
 api.add_router("/v1", "chat.api.router")
+api.add_router("/v1", "documents.openai_api.routes.router")
 
 programs, program_app, program_name = api.urls
 for route in programs:

@@ -14,6 +14,7 @@ from documents.models.documents import (
 from documents.models.evaluation import EvaluationRun
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion
 from documents.models.pages import Chunk, Holding, Page, page_url
+from documents.models.store_files import FileBatch, StoreFile, status_of
 from documents.models.stores import RemoteFile, VectorStore
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "DocumentQuerySet",
     "EmbeddingCache",
     "EvaluationRun",
+    "FileBatch",
     "Holding",
     "Index",
     "IndexVersion",
@@ -36,7 +38,9 @@ __all__ = [
     "Person",
     "RemoteFile",
     "State",
+    "StoreFile",
     "VectorStore",
     "display_name",
     "page_url",
+    "status_of",
 ]

@@ -47,6 +47,7 @@ class Collection(models.Model):
         default=False, help_text="The one everybody has for themselves; it cannot be shared."
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="shared_collections")
+    metadata = models.JSONField(default=dict, blank=True, help_text="What programs noted of it: strings by name.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = CollectionQuerySet.as_manager()

@@ -108,6 +108,7 @@ class Document(models.Model):
     language = models.CharField(max_length=10, blank=True)
     version = models.PositiveIntegerField(default=1)
     replaces = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replaced_by")
+    purpose = models.CharField(max_length=20, blank=True, help_text="What the program that sent it wants it for.")
     parent = models.ForeignKey(
         "self", models.CASCADE, null=True, blank=True, related_name="children", help_text="The mail it was attached to."
     )

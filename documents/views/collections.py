@@ -81,10 +81,11 @@ def _collection_page(
 
 
 def _delete_collection(request: SignedInRequest, row: Collection) -> HttpResponse:
+    name, pk = row.name, row.pk
     try:
         sharing.delete(row)
     except sharing.NotEmpty as exc:
         messages.error(request, str(exc))
-        return redirect("collection", row.pk)
-    messages.success(request, f"“{row.name}” is deleted.")
+        return redirect("collection", pk)
+    messages.success(request, f"“{name}” is deleted.")
     return redirect("library")
