@@ -5,4 +5,7 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import checks  # noqa: F401 - they register themselves
+        from chat import checks, tasks  # noqa: F401 - they register themselves
+        from documents.changes import changed
+
+        changed.connect(tasks.documents_changed)

@@ -121,7 +121,8 @@ def citation(passage: Passage) -> dict[str, object]:
     """A passage in the shape of Azure OpenAI's On Your Data, with the place on the page beside it."""
     if passage.document_id is None:
         return _outer_citation(passage)
-    place = page_url(passage.document_id, passage.page_number, (passage.start, passage.end))
+    span = passage.start, passage.end
+    place = page_url(passage.document_id, passage.page_number, span, [span], words=passage.text)
     return {
         "content": passage.text,
         "title": passage.document_title,

@@ -1,8 +1,9 @@
 from django.urls import path
 
-from chat import console
+from chat import console, overview
 
 urlpatterns = [
+    path("", overview.overview, name="console"),
     path("wording/", console.wording, name="console-wording"),
     path("wording/try/", console.try_wording, name="console-wording-try"),
     path("moderation/", console.moderation, name="console-moderation"),

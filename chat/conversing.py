@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections, transaction
@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from chat.answering import answer
 from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Ran, ReadBy, Source, Text
+from chat.history import turns_before
 from chat.models import Citation, Conversation, Message, State
-from chat.prompts import REFUSED, Turn
 from chat.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
 from chat.summaries import with_summary
 from documents.models import Collection, Document
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # How often a stop is looked for.
 KEEP_S = 1.0  # How often what is written is kept.
-TURNS_REMEMBERED = 6
 
 
 class Draft:
@@ -157,23 +156,11 @@ async def _end(message: Message, draft: Draft, state: State, sentence: str, code
     await sync_to_async(_finish_early)(message, draft, state, sentence, code)
 
 
-def turns_before(conversation: Conversation, moment: datetime) -> tuple[list[Turn], int]:
-    """What was said before a moment, as much as is remembered, and how many turns are older."""
-    ended = conversation.messages.filter(role=Message.Role.ASSISTANT, state__in=[State.DONE, State.REFUSED])
-    before = ended.filter(created_at__lt=moment).select_related("reply_to").order_by("-created_at")
-    turns = [turn_said(reply) for reply in before[:TURNS_REMEMBERED]]
-    return turns[::-1], max(0, before.count() - len(turns))
-
-
-def turn_said(reply: Message) -> Turn:
-    return Turn(reply.question.content, reply.content or REFUSED, read_as=next(iter(reply.queries), ""))
-
-
 def question_of(message: Message) -> Question:
     """The question of an answer, with what was said before it and where it may be looked for."""
     conversation = message.conversation
     asked = message.question
-    turns, older = turns_before(conversation, asked.created_at)
+    turns, older = turns_before(conversation, asked.after_id) if asked.after_id else ([], 0)
     scope = scope_of(conversation)
     return Question(
         asked.content,
@@ -252,15 +239,34 @@ def _citation(message: Message, number: int, source: Source) -> Citation:
     )
 
 
-def ask(conversation: Conversation, text: str, client_key: str) -> Message:
-    """Put a question; the answer, still to be written. The same client key again gives the same answer back."""
+def ask(
+    conversation: Conversation,
+    text: str,
+    client_key: str,
+    *,
+    after: Message | None = None,
+    replaces: Message | None = None,
+) -> Message:
+    """Put a question; the answer, still to be written. The same client key again gives the same answer back.
+
+    It follows the answer `after` (the newest, without one), or takes the place of the question it `replaces`, which
+    stays as an older version.
+    """
     with transaction.atomic():
         if client_key:
             known = Message.objects.filter(reply_to__conversation=conversation, reply_to__client_key=client_key)
             if answered := known.order_by("created_at").last():
                 return answered
-        question = conversation.messages.create(role=Message.Role.USER, content=text, client_key=client_key)
+        before = replaces.after_id if replaces else after.pk if after else _newest(conversation)
+        question = conversation.messages.create(
+            role=Message.Role.USER, content=text, client_key=client_key, after_id=before
+        )
         return ask_again(question)
+
+
+def _newest(conversation: Conversation) -> UUID | None:
+    answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
+    return answers.order_by("created_at").values_list("pk", flat=True).last()
 
 
 def ask_again(question: Message, grounding: str = "", query: str = "") -> Message:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection as Some
 from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Avg, Q
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from chat.answering import PASSAGES
-from chat.conversing import turns_before
+from chat.history import turns_before
 from chat.models import Conversation
 from chat.prompts import Turn, build
 from documents.models import Chunk, Collection, Document
@@ -81,6 +81,7 @@ def estimated(
     collections: Some[Collection],
     documents: Some[Document],
     deployment: str,
+    after: UUID | None = None,
 ) -> Estimate | None:
     """For a question as it is typed so far; None where no model is asked."""
     try:
@@ -89,7 +90,7 @@ def estimated(
         return None
     if found is None:
         return None
-    turns: list[Turn] = turns_before(conversation, timezone.now())[0] if conversation else []
+    turns: list[Turn] = turns_before(conversation, after)[0] if conversation else []
     room = min(settings.CHAT_CONTEXT_TOKENS, found.base.context_tokens or settings.CHAT_CONTEXT_TOKENS)
     count = counter(found.base)
     answer = settings.CHAT_ANSWER_TOKENS

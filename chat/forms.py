@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
+from chat.models import Reason
 from chat.reading import QUERY_LETTERS
 from chat.scoping import DOCUMENTS_MOST, NOTHING_LEFT
 from documents.models import Collection, Document
@@ -41,6 +42,7 @@ class QuestionForm(forms.Form):
         help_text="kept: as the conversation has it. emptied: nothing is left of it, and everything was not asked for.",
     )
     deployment = forms.CharField(max_length=80, required=False)
+    after = forms.UUIDField(required=False)  # The answer that was read before it was asked.
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -95,3 +97,28 @@ class QueryForm(forms.Form):
             "max_length": gettext_lazy("What is searched for may have at most %(limit_value)d letters. Shorten it."),
         },
     )
+
+
+class ShareForm(forms.Form):
+    """For how long a link opens."""
+
+    DAYS = (
+        (1, gettext_lazy("1 day")),
+        (7, gettext_lazy("7 days")),
+        (30, gettext_lazy("30 days")),
+        (90, gettext_lazy("90 days")),
+    )
+
+    days = forms.TypedChoiceField(label=gettext_lazy("The link opens for"), choices=DAYS, coerce=int, initial=7)
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(max_length=200, required=False)
+
+
+class FeedbackForm(forms.Form):
+    """A thumb, and why."""
+
+    vote = forms.ChoiceField(choices=[("up", "up"), ("down", "down"), ("none", "none")])
+    reasons = forms.MultipleChoiceField(choices=Reason.choices, required=False)
+    comment = forms.CharField(max_length=2_000, required=False)

@@ -14,9 +14,10 @@ from django.conf import settings
 
 from chat.answering import afford
 from chat.events import Question
+from chat.history import turns_of_branch
 from chat.llm import Asked
-from chat.models import Conversation, Message, State
-from chat.prompts import REFUSED, Prompt, Turn, newest
+from chat.models import Conversation, Message
+from chat.prompts import Prompt, Turn, newest
 from project.deployments import UNUSABLE, chosen
 from project.provider import ProviderError
 from project.spending import BudgetSpent
@@ -41,28 +42,26 @@ async def with_summary(question: Question, message: Message) -> Question:
     if not settings.SUMMARISE_HISTORY:
         return question
     conversation = message.conversation
-    said = await sync_to_async(_said)(conversation, message)
+    before, said = await sync_to_async(_said)(conversation, message)
     turns = [turn for turn, _ in said]
     room = (settings.CHAT_CONTEXT_TOKENS - settings.CHAT_ANSWER_TOKENS) // 5
     is_too_much = len(turns) > TURNS_MOST or len(newest(turns, room, count_tokens)) < len(turns)
     if is_too_much and len(said) > TURNS_KEPT:
         older, up_to = turns[:-TURNS_KEPT], said[-TURNS_KEPT - 1][1]
-        if summary := await _summed_up(conversation.summary, older, question):
+        if summary := await _summed_up(before, older, question):
             await sync_to_async(_keep)(conversation, summary, up_to)
-            turns = turns[-TURNS_KEPT:]
-    return replace(question, history=turns, summary=conversation.summary)
+            before, turns = summary, turns[-TURNS_KEPT:]
+    return replace(question, history=turns, summary=before)
 
 
-def _said(conversation: Conversation, message: Message) -> list[tuple[Turn, datetime]]:
-    """The turns since the summary, oldest first."""
-    ended = conversation.messages.filter(role=Message.Role.ASSISTANT, state__in=[State.DONE, State.REFUSED])
-    rows = ended.filter(created_at__lt=message.question.created_at).select_related("reply_to")
-    if conversation.summed_up_to:
-        rows = rows.filter(created_at__gt=conversation.summed_up_to)
-    return [
-        (Turn(row.question.content, row.content or REFUSED, read_as=next(iter(row.queries), "")), row.created_at)
-        for row in rows.order_by("-created_at")[:READ_MOST][::-1]
-    ]
+def _said(conversation: Conversation, message: Message) -> tuple[str, list[tuple[Turn, datetime]]]:
+    """The summary so far, and the turns since, oldest first. A summary of another branch of it does not count."""
+    after = message.question.after_id
+    said = [(turn, answer.created_at) for turn, answer in turns_of_branch(conversation, after)] if after else []
+    up_to = conversation.summed_up_to
+    if up_to and any(moment == up_to for _, moment in said):
+        return conversation.summary, [(turn, moment) for turn, moment in said if moment > up_to][-READ_MOST:]
+    return "", said[-READ_MOST:]
 
 
 async def _summed_up(before: str, turns: Sequence[Turn], question: Question) -> str:

@@ -1,14 +1,28 @@
 """Doors for the worker."""
 
-from celery import shared_task
+import logging
+from collections.abc import Iterable
+from uuid import UUID
 
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from chat import rechecking
 from chat.batches import working
-from chat.models import Batch, Message
+from chat.models import Batch, Conversation, Message
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
 def end_interrupted() -> None:
     Message.end_interrupted()
+
+
+@shared_task
+def sweep_conversations() -> None:
+    """What was deleted and not brought back goes for good."""
+    Conversation.objects.sweep()
 
 
 @shared_task
@@ -22,3 +36,17 @@ def work_batch(batch_id: str) -> None:
 @shared_task
 def sweep_batches() -> None:
     working.sweep()
+
+
+@shared_task
+def recheck(document_ids: list[str] | None = None) -> None:
+    """Look again at kept answers that cite these documents; without any, at whatever was not looked at yet."""
+    rechecking.recheck([UUID(pk) for pk in document_ids] if document_ids is not None else None)
+
+
+def documents_changed(documents: Iterable[UUID], **_: object) -> None:
+    """What the library tells. When the queue does not answer, the next sweep finds it."""
+    try:
+        recheck.apply_async([[str(pk) for pk in documents]], retry=False)
+    except OperationalError as exc:
+        log.warning("the queue does not answer, kept answers are looked at later: %s", exc)

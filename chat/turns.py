@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -14,13 +15,35 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Message, State
-from documents.models import Document
+from chat.models import Citation, Conversation, Feedback, Message, Recheck, State
+from documents.models import Document, Person
 
 NEAREST = 3
 SHOWN_MOST = 300  # conversations in the list
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Which of several a question or an answer is, counted from 1, and the addresses of those beside it."""
+
+    number: int
+    count: int
+    earlier: str
+    later: str
+
+    @classmethod
+    def around(cls, shown: Message, all_of_them: list[Message]) -> Versions:
+        place = [row.pk for row in all_of_them].index(shown.pk)
+        earlier, later = all_of_them[max(0, place - 1) : place], all_of_them[place + 1 : place + 2]
+        return cls(place + 1, len(all_of_them), _address(earlier), _address(later))
+
+
+def _address(rows: list[Message]) -> str:
+    """Of the conversation with this message on the branch that is shown; "" without one."""
+    return "".join(row.get_absolute_url() for row in rows)
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,10 @@ class Turn:
     retrieved: list[Citation]
     nearest: list[Citation]
     place: int  # from 1, among the turns of the conversation
+    asked: Versions  # of the question
+    said: Versions  # of the answer
+    opinions: Mapping[int | None, Feedback]  # of the reader, by the citation; None: of the answer itself
+    rechecks: list[Recheck] = field(default_factory=list)  # that tell the owner what no longer holds
 
     @property
     def how(self) -> list[list[str]]:
@@ -42,6 +69,10 @@ class Turn:
     @property
     def runs(self) -> list[dict[str, str]]:
         return self.message.runs
+
+    @property
+    def opinion(self) -> Feedback | None:
+        return self.opinions.get(None)
 
     @property
     def notice(self) -> str:
@@ -81,19 +112,24 @@ class Turn:
         return reverse("message-again", args=[self.message.pk])
 
 
-def turns_of(conversation: Conversation, user: User) -> list[Turn]:
-    """The questions in order, each with its newest answer."""
-    replies = conversation.messages.filter(role=Message.Role.ASSISTANT).select_related("reply_to")
-    newest = {reply.reply_to_id: reply for reply in replies.order_by("created_at")}
-    ordered = sorted(newest.values(), key=lambda reply: reply.question.created_at)
-    return [turn_of(reply, user, place) for place, reply in enumerate(ordered, 1)]
+def turns_of(conversation: Conversation, user: User, at: UUID | None = None) -> list[Turn]:
+    """The questions of one branch in order, each with its answer; see `branches.branch`."""
+    rows = list(conversation.messages.select_related("reply_to"))
+    return [_turn(step, user, place) for place, step in enumerate(branch(rows, at), 1)]
 
 
-def turn_of(message: Message, user: User, place: int | None = None) -> Turn:
-    if place is None:
-        asked = message.conversation.messages.filter(role=Message.Role.USER)
-        place = asked.filter(created_at__lte=message.question.created_at).count()
+def turn_of(message: Message, user: User) -> Turn:
+    """The turn that an answer belongs to."""
+    steps = until(message.conversation.messages.select_related("reply_to"), message.pk)
+    return _turn(steps[-1], user, len(steps))
+
+
+def _turn(step: Step, user: Person, place: int) -> Turn:
+    message = step.answer
     citations = _readable(message.citations.select_related("document"), user)
+    opinions = {opinion.citation_id: opinion for opinion in Feedback.objects.by_user(user).filter(answer=message)}
+    for citation in citations:
+        citation.opinion = opinions.get(citation.pk)
     cited = [citation for citation in citations if citation.is_cited]
     others = [citation for citation in citations if not citation.is_cited]
     is_refused = message.state == State.REFUSED
@@ -105,7 +141,35 @@ def turn_of(message: Message, user: User, place: int | None = None) -> Turn:
         retrieved=[] if is_refused else others,
         nearest=others[:NEAREST] if is_refused else [],
         place=place,
+        asked=Versions.around(step.question, step.questions),
+        said=Versions.around(step.answer, step.answers),
+        opinions=opinions,
+        rechecks=rechecks_of(message, user),
     )
+
+
+def rechecks_of(message: Message, user: Person) -> list[Recheck]:
+    """What its owner should know of an answer since documents it cites have changed; nobody else is told."""
+    found = list(Recheck.objects.for_user(user).open().filter(message=message).select_related("document"))
+    readable = set(
+        Document.objects.for_user(user).filter(pk__in=[each.document_id for each in found]).values_list("pk", flat=True)
+    )
+    for each in found:
+        each.is_readable = each.document_id in readable
+    return found
+
+
+def shared_turns(answers: Iterable[Message], reader: Person) -> list[Turn]:
+    """Answers as somebody else may read them: what a service found in its own index is for whoever asked alone."""
+    turns = []
+    for place, answer in enumerate(answers, 1):
+        turn = _turn(Step(answer.question, answer, [answer.question], [answer]), reader, place)
+        outside = [citation for citation in turn.citations if citation.is_external]
+        if outside and answer.conversation.owner_id != reader.pk:
+            _withhold(outside)
+            turn = replace(turn, html=answer_html(answer, turn.citations))
+        turns.append(turn)
+    return turns
 
 
 def answer_html(message: Message, cited: Iterable[Citation]) -> SafeString:
@@ -115,7 +179,7 @@ def answer_html(message: Message, cited: Iterable[Citation]) -> SafeString:
 def chip(message: Message, citation: Citation) -> Chip:
     gone = citation.is_gone
     return Chip(
-        url="#gone" if gone else citation.url,
+        url=citation.url,
         panel_url="" if gone else citation.panel_url,
         peek_id=peek_id(message, citation.number),
         label=gettext("no longer available") if gone else citation.label,
@@ -126,7 +190,7 @@ def peek_id(message: Message, number: int) -> str:
     return f"peek-{message.pk}-{number}"
 
 
-def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
+def _readable(citations: Iterable[Citation], user: Person) -> list[Citation]:
     """Check again who may read: of a document that is gone or no longer shared, no word is shown.
 
     What a service found in its own index is nobody's document here: whoever asked keeps what was answered.
@@ -136,24 +200,34 @@ def _readable(citations: Iterable[Citation], user: User) -> list[Citation]:
     readable = set(Document.objects.for_user(user).filter(pk__in=wanted).values_list("pk", flat=True))
     for citation in found:
         citation.is_gone = not citation.is_external and citation.document_id not in readable
-        if citation.is_gone:
-            citation.title, citation.text, citation.section, citation.marks = gettext("No longer available"), "", "", []
+    _withhold(citation for citation in found if citation.is_gone)
     return found
 
 
+def _withhold(citations: Iterable[Citation]) -> None:
+    """Let no word of these be shown."""
+    for citation in citations:
+        citation.is_gone = True
+        citation.title, citation.text, citation.section, citation.marks = gettext("No longer available"), "", "", []
+
+
 def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
-    """This person's conversations by day, newest first."""
+    """This person's conversations, the pinned first, then by day, newest first."""
     today = timezone.localdate()
-    groups: dict[str, list[Conversation]] = {}
-    for conversation in Conversation.objects.for_user(user)[:SHOWN_MOST]:
-        day = timezone.localdate(conversation.updated_at)
-        if day >= today:
-            label = gettext("Today")
-        elif day == today - timedelta(days=1):
-            label = gettext("Yesterday")
-        elif day > today - timedelta(days=7):
-            label = gettext("Last 7 days")
-        else:
-            label = date_format(day, "YEAR_MONTH_FORMAT")
-        groups.setdefault(label, []).append(conversation)
-    return list(groups.items())
+    rows = Conversation.objects.for_user(user)
+    pinned = rows.exclude(pinned_at=None).order_by("-pinned_at")
+    changed = set(Recheck.objects.for_user(user).open().values_list("message__conversation", flat=True))
+    groups: dict[str, list[Conversation]] = {gettext("Pinned"): list(pinned)}
+    for conversation in rows.filter(pinned_at=None)[:SHOWN_MOST]:
+        groups.setdefault(_day(timezone.localdate(conversation.updated_at), today), []).append(conversation)
+    for conversation in (each for group in groups.values() for each in group):
+        conversation.has_changed = conversation.pk in changed
+    return [(label, group) for label, group in groups.items() if group]
+
+
+def _day(day: date, today: date) -> str:
+    if day >= today:
+        return gettext("Today")
+    if day == today - timedelta(days=1):
+        return gettext("Yesterday")
+    return gettext("Last 7 days") if day > today - timedelta(days=7) else date_format(day, "YEAR_MONTH_FORMAT")

@@ -23,10 +23,16 @@ def probes() -> Iterator[Probe]:
             yield Probe("Search", index.name, where, _searching(index))
     name = model_name()
     about = "this machine" if name == LOCAL_MODEL else "the service that settings name"
-    yield Probe("Search", "Embedding model", f"{name}, {about}" if name else "search is by words alone", _embedding)
+    yield Probe(
+        "Search",
+        "Embedding model",
+        f"{name}, {about}" if name else "search is by words alone",
+        _embedding,
+        name != LOCAL_MODEL,
+    )
     if reranking.is_configured():
         host = urlsplit(settings.RERANK_URL).hostname or "?"
-        yield Probe("Search", "Reranker", f"{settings.RERANK_MODEL or 'its own model'} at {host}", _reranking)
+        yield Probe("Search", "Reranker", f"{settings.RERANK_MODEL or 'its own model'} at {host}", _reranking, True)
     yield Probe("Reading", "Text recognition", "tesseract, for scanned pages", _recognition)
 
 

@@ -18,6 +18,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from documents import passwords
+from documents.changes import tell
 from documents.extraction import ExtractionError, kind_of
 from documents.models import UNDER_WAY, Attempt, Collection, Document, State, display_name
 from documents.queue import send
@@ -297,6 +298,26 @@ def move(document: Document, collection: Collection) -> None:
     document.refresh_from_db()
 
 
+def rename(document: Document, name: str) -> None:
+    """Give a document, with its versions, another name. Raises UploadRefused.
+
+    A file that is uploaded under that name becomes its next version from then on.
+    """
+    name = display_name(name)
+    if document.name == name:
+        return
+    with transaction.atomic():
+        hold_place(document)
+        place = document.collection
+        if place.documents.filter(name=name, parent=document.parent_id, deleted_at=None).exists():
+            reason = f"“{place}” has a document named “{name}” already."
+            raise UploadRefused(409, "taken", reason, "Choose another name, or delete that document first.")
+        before = document.name
+        document.versions().update(name=name)
+        audit("document.rename", document, before=before, name=name)
+    document.refresh_from_db(fields=["name"])
+
+
 def _name_taken(document: Document, collection: Collection) -> UploadRefused:
     reason = f"“{collection}” has a document of this name or content already."
     return UploadRefused(409, "taken", f"“{document.name}” was not moved. {reason}", "Delete one of the two first.")
@@ -319,6 +340,7 @@ def delete(document: Document) -> None:
             row.end_attempt(Attempt.Outcome.CANCELED, "It was deleted.")
         rows.update(deleted_at=timezone.now(), lease_until=None, lease_token=None)
         audit("document.delete", document, documents=gone)
+        tell(map(uuid.UUID, gone))
         for pk in gone:
             transaction.on_commit(partial(send, "clean_up", pk))
 

@@ -18,9 +18,10 @@ from documents.consistency import faults
 from documents.indexes import versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
 from documents.ingestion.building import ask_for_turn, build_next
-from documents.models import UNDER_WAY, Document, Holding, IndexVersion, Page
+from documents.models import UNDER_WAY, Document, DocumentEvent, Holding, IndexVersion, Page
 from documents.queue import send
 from project.celery import app
+from project.workers import show_scheduler
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def tidy_stores() -> None:
 @shared_task
 def sweep() -> None:
     """Send again what nobody holds: never sent, forgotten by the queue, or left by a worker that died."""
+    show_scheduler()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [SWEEP_LOCK])
         if not cursor.fetchone()[0]:
@@ -85,6 +87,7 @@ def sweep() -> None:
             for pk in random.sample(left, room):  # What no index lets go of does not keep the others waiting.
                 send("clean_up", str(pk))
             versions.sweep()
+            DocumentEvent.objects.outdated().delete()
             if stores.has_outdated():
                 send("tidy_stores")
         finally:

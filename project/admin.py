@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 
 from project.keys import revoke
-from project.models import ApiKey, AuditEvent, Budget, Usage
+from project.models import ApiKey, AuditEvent, Budget, OuterIdentity, Usage
 from project.spending.reports import collection_names
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -50,6 +50,12 @@ class AuditEventAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None) -> bool:
         return False
+
+
+@admin.register(OuterIdentity)
+class OuterIdentityAdmin(admin.ModelAdmin):
+    list_display = ["user", "issuer", "subject", "created_at"]
+    list_select_related = ["user"]
 
 
 @admin.register(Usage)

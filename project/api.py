@@ -6,9 +6,10 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import Field, NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from project import entra
 from project.accounts import SignedInRequest
 from project.limits import Room, TooMany, afford, take
 from project.models import ApiKey
@@ -28,6 +29,25 @@ NOT_ENOUGH = {
     ApiKey.Scope.WRITE: "This key may only search and ask.",
     ApiKey.Scope.ADMIN: "Only a key with the scope admin, of somebody who runs Lectern, may do this.",
 }
+
+
+class Fault(Schema):
+    code: str
+    message: str
+    type: str = ""
+    param: str | None = None
+    reason: str = Field("", description="What is wrong, and why.")
+    advice: str = Field("", description="What to do.")
+
+
+class Refusal(Schema):
+    """The body of every answer that is not a success."""
+
+    error: Fault
+
+
+# What may become of any call of ours: wrong words, no key, not enough of one, not there, not now.
+REFUSED = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 507})
 
 
 class ApiError(Exception):
@@ -66,7 +86,7 @@ class KeyAuth:
     def __call__(self, request: HttpRequest) -> ApiKey | None:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         secret = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("api-key", "").strip()
-        key = ApiKey.find(secret) if secret else None
+        key = key_of(secret)
         if key is None:
             return None
         _count(request, key)
@@ -74,6 +94,16 @@ class KeyAuth:
             raise ApiError(403, "forbidden", NOT_ENOUGH[self.scope], f"Use a key of the scope {self.scope}.")
         request.user = key.person
         return key
+
+
+def key_of(secret: str) -> ApiKey | None:
+    """What a call is signed with: one of our keys or, where an issuer is trusted, a token of its own."""
+    if not entra.looks_like_one(secret):
+        return ApiKey.find(secret) if secret else None
+    try:
+        return entra.key_of(secret)
+    except entra.IssuerGone as exc:
+        raise ApiError(503, "issuer_unavailable", str(exc), "Try again in a minute.", retry_after=60) from exc
 
 
 def _count(request: HttpRequest, key: ApiKey) -> None:

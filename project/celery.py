@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 from celery import Celery
 from celery.signals import beat_embedded_init, celeryd_after_setup, worker_process_init, worker_ready
@@ -30,7 +31,7 @@ def end_with_the_worker(**_: object) -> None:
 
 
 @worker_ready.connect
-def show_that_somebody_works(**_: object) -> None:
+def show_that_somebody_works(sender: Any, **_: object) -> None:
     from project.workers import keep_showing  # Needs the settings, which need this module.
 
-    keep_showing()
+    keep_showing(str(sender.hostname))

@@ -27,6 +27,17 @@ CIRCUIT = {
 }
 
 
+@dataclass(frozen=True)
+class Look:
+    """Something that an administrator should see first, and where to do something about it."""
+
+    shape: str  # the icon: bad, caution, waiting
+    title: str
+    text: str
+    url: str
+    act: str
+
+
 def staff_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def checked(request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
@@ -39,10 +50,9 @@ def staff_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
 
 def console(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
     """A page of the console, with the list of all of them beside it."""
-    pages = [
-        {"name": name, "url": reverse(view), "is_here": request.path.startswith(reverse(view))}
-        for name, view in settings.CONSOLE_PAGES
-    ]
+    places = [(name, reverse(view)) for name, view in settings.CONSOLE_PAGES]
+    here = max((url for _, url in places if request.path.startswith(url)), key=len, default="")
+    pages = [{"name": name, "url": url, "is_here": url == here} for name, url in places]
     return render(request, template, {**context, "console_pages": pages})
 
 

@@ -31,11 +31,12 @@ from project.parameters import Wanted
 from project.provider import ProviderError
 from project.provider.calls import Call, stream
 from project.spending import Payer
-from project.workers import why_nobody_works
+from project.workers import scheduler_silent_s, why_nobody_works, workers
 
 log = logging.getLogger(__name__)
 
 TIME_S = 4.5
+SCHEDULER_LATE_S = 90  # It sends something every 15 s.
 SCARCE_BYTES = 2 * 10**9
 
 State = Literal["good", "caution", "bad", "none"]
@@ -58,6 +59,7 @@ class Probe:
     name: str
     about: str  # Where it is and what it is, without secrets.
     ask: Callable[[float], Finding]
+    is_dear: bool = False  # Asking costs tokens, or seconds: no page does it again and again.
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ class Examined:
     finding: Finding
 
 
-def examine() -> list[Examined]:
-    """Every probe with its finding, in their order, in less than five seconds."""
-    probes = [each for path in settings.PROBES for each in import_string(path)()]
+def examine(*, spares: bool = False) -> list[Examined]:
+    """Every probe with its finding, in their order, in less than five seconds; `spares` leaves out the dear ones."""
+    known = [each for path in settings.PROBES for each in import_string(path)()]
+    probes = [each for each in known if not (spares and each.is_dear)]
     pool = ThreadPoolExecutor(max(1, len(probes)), thread_name_prefix="doctor")
     asked = {each: pool.submit(_ask, each) for each in probes}
     done, _ = wait(asked.values(), timeout=TIME_S)
@@ -97,6 +100,7 @@ def probes() -> Iterator[Probe]:
     )
     yield Probe(machine, "Redis", "embedded" if settings.EMBEDDED_REDIS else _host(settings.REDIS_URL), _redis)
     yield Probe(machine, "Workers", "reads and builds in the background", _workers)
+    yield Probe(machine, "Scheduler", "sends the regular work", _scheduler)
     yield Probe(machine, "Storage", str(settings.DATA_DIR), _storage)
     try:
         known = deployments()
@@ -107,7 +111,7 @@ def probes() -> Iterator[Probe]:
     if not known:
         yield Probe("Models", "Language model", "answers are sentences of the documents", _no_model)
     for deployment in known.values():
-        yield Probe("Models", deployment.name, about(deployment), _asking(deployment))
+        yield Probe("Models", deployment.name, about(deployment), _asking(deployment), is_dear=True)
 
 
 def _database(seconds: float) -> Finding:
@@ -128,8 +132,21 @@ def _redis(seconds: float) -> Finding:
 
 
 def _workers(seconds: float) -> Finding:
-    sentence = why_nobody_works()
-    return Finding("caution", sentence) if sentence else Finding("good")
+    if sentence := why_nobody_works():
+        return Finding("caution", sentence)
+    known = workers()
+    alive = [each for each in known if each.is_alive]
+    return Finding("good" if alive == known else "caution", f"{len(alive)} of {len(known)} alive.")
+
+
+def _scheduler(seconds: float) -> Finding:
+    try:
+        silent_s = scheduler_silent_s()
+    except RedisError as exc:
+        return Finding("bad", f"Redis does not answer ({type(exc).__name__}).")
+    if silent_s is None or silent_s > SCHEDULER_LATE_S:
+        return Finding("caution", "It sends no regular work: what a worker leaves behind is not taken up.")
+    return Finding("good", f"{silent_s:.0f} s ago.")
 
 
 def _storage(seconds: float) -> Finding:

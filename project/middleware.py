@@ -6,8 +6,9 @@ from collections.abc import Callable
 from io import BytesIO
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.cache import patch_cache_control
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -39,6 +40,40 @@ class PrivatePages(MiddlewareMixin):
             patch_cache_control(response, no_store=True, private=True)
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         return response
+
+
+class OtherOrigins(MiddlewareMixin):
+    """Lets pages of the origins that are named call the API from a browser, each with a key of its own.
+
+    Cookies are never let through: nobody acts there as whoever happens to be signed in.
+    """
+
+    ASKED = "Authorization, api-key, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Session-Id"
+    TOLD = "Retry-After, x-request-id, Mcp-Session-Id, " + ", ".join(
+        f"x-ratelimit-{part}-{what}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")
+    )
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        is_asking = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if not (is_asking and _is_let_in(request)):
+            return None
+        response = HttpResponse(status=204)
+        response["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+        response["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", self.ASKED)
+        response["Access-Control-Max-Age"] = "600"
+        return response
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if settings.CORS_ORIGINS and request.path.startswith(PROGRAMS):
+            patch_vary_headers(response, ["Origin"])
+            if _is_let_in(request):
+                response["Access-Control-Allow-Origin"] = request.headers["Origin"]
+                response["Access-Control-Expose-Headers"] = self.TOLD
+        return response
+
+
+def _is_let_in(request: HttpRequest) -> bool:
+    return request.path.startswith(PROGRAMS) and request.headers.get("Origin") in settings.CORS_ORIGINS
 
 
 class RateHeaders(MiddlewareMixin):

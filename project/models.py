@@ -121,6 +121,22 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
+class OuterIdentity(models.Model):
+    """Who a person is at an issuer of tokens. Settled once: their address there may change, and become another's."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="outer_identities")
+    issuer = models.CharField(max_length=200)
+    subject = models.CharField(max_length=200, help_text="The issuer's own id of the person.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "outer identities"
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="one_person_an_identity")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.issuer}"
+
+
 class Usage(models.Model):
     """One call to a model: its tokens as the service counted them, and what they cost."""
 

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "project.middleware.numbered",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "project.middleware.OtherOrigins",
     "project.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -138,6 +139,18 @@ if EMAIL_URL := text("EMAIL_URL"):
     vars().update(environ.Env.email_url_config(EMAIL_URL))
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "lectern@localhost")
 
+# Bearer tokens of Microsoft Entra ID, beside Lectern's own keys
+ENTRA_TENANT = text("LECTERN_ENTRA_TENANT")
+ENTRA_AUDIENCES = words("LECTERN_ENTRA_AUDIENCE")
+ENTRA_ISSUER = text("LECTERN_ENTRA_ISSUER", ENTRA_TENANT and f"https://login.microsoftonline.com/{ENTRA_TENANT}/v2.0")
+ENTRA_NEW_PEOPLE = switch("LECTERN_ENTRA_NEW_PEOPLE", False)
+if not re.fullmatch(r"(https://[^\s/]\S*|http://(localhost|127\.0\.0\.1)(:\d+)?(/\S*)?)?", ENTRA_ISSUER):
+    raise ImproperlyConfigured(f"LECTERN_ENTRA_ISSUER is {ENTRA_ISSUER!r}: it must begin with https://.")
+if ENTRA_TENANT in {"common", "organizations", "consumers"}:
+    raise ImproperlyConfigured(f"LECTERN_ENTRA_TENANT is {ENTRA_TENANT!r}: name one tenant, by its id.")
+if ENTRA_ISSUER and not ENTRA_AUDIENCES:
+    raise ImproperlyConfigured("LECTERN_ENTRA_AUDIENCE must say for whom the tokens of the issuer are made.")
+
 # What a browser is allowed to do -----------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -152,6 +165,10 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+CORS_ORIGINS = words("LECTERN_CORS_ORIGINS")  # whose pages may call the API; none, unless they are named
+for _origin in CORS_ORIGINS:
+    if not re.fullmatch(r"https?://[^\s/?#@*]+", _origin):
+        raise ImproperlyConfigured(f"LECTERN_CORS_ORIGINS: {_origin!r} must be like https://app.example.org.")
 CSRF_FAILURE_VIEW = "project.views.csrf_failed"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -202,6 +219,7 @@ SEARCH_BACKENDS = {
 RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
+    ("Overview", "console"),
     ("Health", "console-health"),
     ("Models", "console-models"),
     ("Spending", "console-spending"),
@@ -250,6 +268,8 @@ CELERY_BEAT_SCHEDULE = {
     "check-consistency": {"task": "documents.tasks.check_consistency", "schedule": crontab(hour=3, minute=30)},
     "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
+    "recheck-kept-answers": {"task": "chat.tasks.recheck", "schedule": 600.0, "options": {"expires": 600}},
+    "sweep-conversations": {"task": "chat.tasks.sweep_conversations", "schedule": crontab(minute="*/10")},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -293,6 +313,7 @@ QUESTION_MAX_LETTERS = 20_000
 REQUESTS_A_MINUTE = whole_number("LECTERN_REQUESTS_A_MINUTE", 6_000, least=1)
 TOKENS_A_MINUTE = whole_number("LECTERN_TOKENS_A_MINUTE", 1_000_000, least=1)
 STREAMS_AT_ONCE = 2
+SHARE_WITH_STRANGERS = switch("LECTERN_SHARE_WITH_STRANGERS", False)
 
 NINJA_PAGINATION_PER_PAGE = 100
 

@@ -53,8 +53,10 @@ def things(alice):
     conversation = begin(alice, "When is the rent due?", [])
     answer = ask(conversation, "When is the rent due?", "k")
     answer.citations.create(number=1, is_external=True, title="Rules", page_number=0, start=0, end=4, text="Rent")
+    cited = answer.citations.create(number=2, document=document, title="Rules", page_number=1, start=0, end=4, text="x")
     shared = shared_collection(alice)
-    return {"library": document.pk, "conversations": conversation.pk, "answers": answer.pk, "collections": shared.pk}
+    ids = {"library": document.pk, "conversations": conversation.pk, "answers": answer.pk, "collections": shared.pk}
+    return ids | {"cite": cited.public_id}
 
 
 def concrete(route: str, things: dict[str, object]) -> str:

@@ -6,12 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 
 from chat.answering import PASSAGES, turns_told
-from chat.conversing import turns_before
+from chat.conversing import ask
 from chat.estimating import Estimate
-from chat.models import Conversation, Message, State
+from chat.history import turns_before
+from chat.models import Conversation, State
 from chat.prompts import Turn, build
 from documents.retrieval import find
 from project.catalogue import model_of
@@ -46,10 +46,8 @@ def numbers(response) -> list[int]:
 def conversation(user, turns: int) -> Conversation:
     row = Conversation.objects.create(owner=user, title="Rent")
     for number in range(turns):
-        asked = Message.objects.create(conversation=row, role="user", content=f"What is rule {number}? " * 20)
-        Message.objects.create(
-            conversation=row, role="assistant", reply_to=asked, content="It says so. " * 20, state=State.DONE
-        )
+        reply = ask(row, f"What is rule {number}? " * 20, f"k{number}")
+        reply.end(State.DONE, content="It says so. " * 20)
     return row
 
 
@@ -140,7 +138,7 @@ def test_turns_without_room_are_counted():
 
 
 def test_turns_that_are_too_old_to_be_remembered_are_counted_too(alice):
-    turns, older = turns_before(conversation(alice, 9), timezone.now())
+    turns, older = turns_before(conversation(alice, 9))
     assert (len(turns), older) == (6, 3)
 
 

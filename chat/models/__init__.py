@@ -1,7 +1,9 @@
-"""The conversation's rows: what was asked and answered, how answers are worded, what was stopped, and batches."""
+"""The conversation's rows: what was asked and answered, how answers are worded, what was stopped, what was
+thought of it, who may read along, and batches."""
 
 from chat.models.batches import Batch, BatchItem
 from chat.models.conversations import (
+    GRACE,
     RUNNING,
     Citation,
     Conversation,
@@ -11,10 +13,14 @@ from chat.models.conversations import (
     State,
     web_address,
 )
+from chat.models.feedback import Feedback, Reason
 from chat.models.moderation import ModerationEvent
+from chat.models.rechecks import Recheck, RecheckQuerySet
+from chat.models.sharing import Share
 from chat.models.templates import CollectionTemplate, PromptTemplate
 
 __all__ = [
+    "GRACE",
     "RUNNING",
     "Batch",
     "BatchItem",
@@ -22,10 +28,15 @@ __all__ = [
     "CollectionTemplate",
     "Conversation",
     "ConversationQuerySet",
+    "Feedback",
     "Message",
     "MessageQuerySet",
     "ModerationEvent",
     "PromptTemplate",
+    "Reason",
+    "Recheck",
+    "RecheckQuerySet",
+    "Share",
     "State",
     "web_address",
 ]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from documents.models import Collection, Document, Person, page_url
+from documents.locating import Quote
+from documents.models import Collection, Document, Person
 from project.models import narrowed_to
+
+if TYPE_CHECKING:
+    from chat.models.feedback import Feedback
+
+GRACE = timedelta(hours=1)  # How long a deleted conversation can be brought back.
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -22,12 +29,20 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """One's own; of a caller whose key is narrowed, those that were asked of its collections and no others."""
         if not user.is_authenticated:
             return self.none()
-        rows, only = self.filter(owner=user), narrowed_to(user)
+        rows, only = self.filter(owner=user, deleted_at=None), narrowed_to(user)
         if only is None:
             return rows
         asked = Conversation.collections.through.objects
         inside, outside = asked.filter(collection__in=only), asked.exclude(collection__in=only)
         return rows.filter(pk__in=inside.values("conversation")).exclude(pk__in=outside.values("conversation"))
+
+    def discarded(self) -> ConversationQuerySet:
+        """Deleted, and kept for as long as that may be taken back."""
+        return self.exclude(deleted_at=None)
+
+    def sweep(self) -> int:
+        """Delete for good what was discarded long enough ago; returns how many conversations."""
+        return self.discarded().filter(deleted_at__lt=timezone.now() - GRACE).delete()[1].get("chat.Conversation", 0)
 
 
 class Conversation(models.Model):
@@ -46,8 +61,12 @@ class Conversation(models.Model):
     summed_up_to = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="Gone for its owner; soon gone for good.")
 
     objects = ConversationQuerySet.as_manager()
+
+    has_changed = False  # Set where a list is made: a document that one of its answers cites says something else now.
 
     class Meta:
         ordering = ["-updated_at"]
@@ -70,6 +89,15 @@ class Conversation(models.Model):
     @property
     def delete_url(self) -> str:
         return reverse("conversation-delete", args=[self.pk])
+
+    def discard(self) -> None:
+        """Delete it, so that this can be taken back for a while; what is being answered is stopped."""
+        with transaction.atomic():
+            Conversation.objects.filter(pk=self.pk).update(deleted_at=timezone.now())
+            self.messages.filter(state__in=RUNNING).update(stop_requested=True)
+
+    def bring_back(self) -> None:
+        Conversation.objects.filter(pk=self.pk).update(deleted_at=None)
 
 
 class State(models.TextChoices):
@@ -104,6 +132,14 @@ class Message(models.Model):
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
     role = models.CharField(max_length=10, choices=Role)
     reply_to = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="replies")
+    after = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="follow_ups",
+        help_text="The answer a question follows; none: it is a first one. Questions after the same are versions.",
+    )
     content = models.TextField(blank=True)
     client_key = models.CharField(
         max_length=64, blank=True, help_text="Sent with a question, so that it is asked once."
@@ -140,11 +176,13 @@ class Message(models.Model):
         help_text="The wording it was asked for in; none: the built-in one.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = MessageQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at"]
+        indexes = [models.Index(fields=["role", "created_at"], name="message_by_day")]
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation", "client_key"], condition=~Q(client_key=""), name="one_question_a_client_key"
@@ -154,11 +192,21 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.role}: {self.content[:60]}"
 
+    def get_absolute_url(self) -> str:
+        """The conversation with this message on the branch that is shown."""
+        place = "asked" if self.role == Message.Role.USER else "turn"
+        return f"{reverse('conversation', args=[self.conversation_id])}?at={self.pk}#{place}-{self.pk}"
+
     @property
     def question(self) -> Message:
         """What this is an answer to."""
         assert self.reply_to is not None
         return self.reply_to
+
+    @property
+    def parent_id(self) -> uuid.UUID | None:
+        """What comes before it: the question of an answer, the answer that a question follows."""
+        return self.reply_to_id or self.after_id
 
     @property
     def is_running(self) -> bool:
@@ -172,8 +220,9 @@ class Message(models.Model):
     def end(self, state: State, **fields) -> None:
         """Give a running answer its end; one that has an end keeps it."""
         running = Message.objects.filter(pk=self.pk, state__in=RUNNING)
-        if running.update(state=state, **fields):
-            Conversation.objects.filter(pk=self.conversation_id).update(updated_at=timezone.now())
+        now = timezone.now()
+        if running.update(state=state, ended_at=now, **fields):
+            Conversation.objects.filter(pk=self.conversation_id).update(updated_at=now)
         self.refresh_from_db()
 
     @classmethod
@@ -192,6 +241,7 @@ class Citation(models.Model):
     service found in an index of its own has no document and no page; its text and its address are hostile.
     """
 
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, help_text="What its link names.")
     message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
     number = models.PositiveIntegerField()
     is_cited = models.BooleanField(default=True, help_text="False: retrieved, but not used.")
@@ -217,6 +267,7 @@ class Citation(models.Model):
     def __str__(self) -> str:
         return f"{self.number}: {self.label}"
 
+    opinion: Feedback | None = None  # Set where a page is made for somebody: what they think of it.
     is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
 
     @property
@@ -263,18 +314,18 @@ class Citation(models.Model):
         return web_address(self.outside)
 
     @property
+    def quote_kept(self) -> Quote:
+        """By what its words are found again, however its document was read since."""
+        return Quote(self.page_number, self.start, self.end, self.text, self.spans)
+
+    @property
     def url(self) -> str:
-        if self.is_external:
-            return reverse("message-source", args=[self.message_id, self.number])
-        assert self.document_id is not None  # Asked only where the document is still there.
-        return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans)
+        """Its permanent link: the version, the page and the words it was made from, as long as that version exists."""
+        return reverse("cite", args=[self.public_id])
 
     @property
     def panel_url(self) -> str:
-        if self.is_external:
-            return f"{self.url}?part=1"
-        assert self.document_id is not None
-        return page_url(self.document_id, self.page_number, (self.start, self.end), self.spans, part=True)
+        return f"{self.url}?part=1"
 
 
 def _beginning(text: str, letters: int) -> str:

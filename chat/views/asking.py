@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from chat import conversing
@@ -33,11 +35,24 @@ from project.translating import translated
 @limited("ask")
 async def ask(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     """Put a question to a new conversation, or to the one named."""
+    return await _take(request, await request.auser(), pk, _put)
+
+
+@require_POST
+@limited("ask")
+async def edit(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """The same question in other words: a new version of it. The old one stays, and so does what followed it."""
     user = await request.auser()
+    old = await aget_object_or_404(Message.objects.for_user(user), pk=pk, role=Message.Role.USER)
+    return await _take(request, user, old.conversation_id, partial(_put_anew, old))
+
+
+async def _take(request: SignedInRequest, user: User, pk: UUID | None, put: Callable[..., Message]) -> HttpResponse:
+    """Read the form, look at the question, put it; or say in a sentence why not."""
     try:
         given = await sync_to_async(_given)(request, user, pk)
         await check_question(Question(given["text"], user, deployment=given["deployment"]))
-        message = await sync_to_async(_put)(user, pk, given)
+        message = await sync_to_async(put)(user, pk, given)
     except (ValidationError, QuestionBlocked) as exc:
         return await _refused(request, exc.messages[0] if isinstance(exc, ValidationError) else translated(exc), pk)
     return await _answer(request, user, message)
@@ -60,7 +75,9 @@ def estimate(request: SignedInRequest, pk: UUID | None = None) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=204)
     given = form.cleaned_data
-    found = estimated(request.user, row, given["text"], given["collections"], given["documents"], given["deployment"])
+    found = estimated(
+        request.user, row, given["text"], given["collections"], given["documents"], given["deployment"], given["after"]
+    )
     return render(request, "chat/_meter.html", {"meter": found}) if found else HttpResponse(status=204)
 
 
@@ -120,7 +137,18 @@ def _put(user: User, pk: UUID | None, given: dict[str, Any]) -> Message:
             Chosen(collections, documents).keep(row)
         if asked is None:
             Conversation.objects.filter(pk=row.pk).update(deployment=given["deployment"])
-        return conversing.ask(row, text, key)
+        answers = row.messages.filter(role=Message.Role.ASSISTANT)
+        after = get_object_or_404(answers, pk=given["after"]) if given["after"] else None
+        return conversing.ask(row, text, key, after=after)
+
+
+def _put_anew(old: Message, user: User, pk: UUID, given: dict[str, Any]) -> Message:
+    """The answer to a new version of a question, within the scope the conversation has."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if not Message.objects.for_user(user).filter(client_key=given["client_key"]).exists():
+            check_streams(user)
+        return conversing.ask(old.conversation, given["text"], given["client_key"], replaces=old)
 
 
 @require_POST

@@ -1,4 +1,4 @@
-"""The page of a conversation, what is done to the whole of it, and sources outside the library."""
+"""The page of a conversation, the search for one, and sources outside the library."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import uuid
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib import messages
 from django.db.models import Count, Sum
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
 
-from chat.forms import TitleForm
+from chat.finding import find
+from chat.forms import SearchForm
 from chat.models import Citation, Conversation, Message
 from chat.turns import conversation_list, turns_of
 from chat.views.choosing import choose_address, gone_words, shown_scope
+from chat.views.pieces import as_uuid, is_script
 from documents.models import FINDABLE, Document
 from documents.samples import sample_questions
 from documents.textview import blocks
@@ -26,13 +26,27 @@ from project.deployments import DeploymentsError, deployments
 
 @require_GET
 def conversations(request: SignedInRequest) -> HttpResponse:
-    return render(request, "chat/conversation.html", _page(request, None))
+    """A new conversation; after one was deleted, with the way to bring it back."""
+    return render(request, "chat/conversation.html", _page(request, None) | {"discarded": _discarded(request)})
 
 
 @require_GET
 def conversation(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """A conversation's newest branch, or the one with the message `?at=` on it."""
     row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     return render(request, "chat/conversation.html", _page(request, row))
+
+
+@require_GET
+def search(request: SignedInRequest) -> HttpResponse:
+    """The conversations in whose title, questions or answers the words stand; the list alone for a script."""
+    form = SearchForm(request.GET)
+    words = form.cleaned_data["q"].strip() if form.is_valid() else ""
+    found = {"searched": words, "found": find(request.user, words)} if words else {}
+    if is_script(request):
+        listed = {} if words else {"conversations": conversation_list(request.user)}
+        return render(request, "chat/_list.html", found | listed)
+    return render(request, "chat/conversation.html", _page(request, None) | found)
 
 
 def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, object]:
@@ -42,7 +56,7 @@ def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, objec
     return {
         "conversation": row,
         "conversations": conversation_list(request.user),
-        "turns": turns_of(row, request.user) if row else [],
+        "turns": turns_of(row, request.user, as_uuid(request.GET.get("at"))) if row else [],
         "scope": scope,
         "scope_gone": gone_words(scope),
         "choose_url": choose_address(row, scope),
@@ -56,31 +70,18 @@ def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, objec
     }
 
 
+def _discarded(request: SignedInRequest) -> Conversation | None:
+    """The conversation that was deleted a moment ago, as long as it can be brought back."""
+    pk = as_uuid(request.GET.get("deleted"))
+    return Conversation.objects.filter(owner=request.user).discarded().filter(pk=pk).first() if pk else None
+
+
 def _deployment_names() -> list[str]:
     """The models one may choose between; none while the operator's file cannot be used, which asking then says."""
     try:
         return list(deployments())
     except DeploymentsError:
         return []
-
-
-@require_POST
-def rename(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
-    form = TitleForm(request.POST)
-    if form.is_valid():
-        Conversation.objects.filter(pk=row.pk).update(title=form.cleaned_data["title"])
-    else:
-        messages.error(request, gettext("A conversation needs a name of at most 120 letters."))
-    return redirect(row)
-
-
-@require_POST
-def delete(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
-    row.delete()
-    messages.success(request, gettext("“%(title)s” is deleted.") % {"title": row.title})
-    return redirect("conversations")
 
 
 @require_GET

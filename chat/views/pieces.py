@@ -18,6 +18,18 @@ def is_script(request: HttpRequest) -> bool:
     return request.headers.get("X-Requested-With") == "fetch"
 
 
+def as_uuid(text: str | None) -> UUID | None:
+    """An address may hold anything: what is no id names nothing.
+
+    >>> as_uuid("no"), as_uuid(None), as_uuid("12345678123456781234567812345678")
+    (None, None, UUID('12345678-1234-5678-1234-567812345678'))
+    """
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
 def readable_answer(user: User, pk: UUID) -> Message:
     rows = Message.objects.for_user(user).select_related("conversation__owner", "reply_to")
     return get_object_or_404(rows, pk=pk, role=Message.Role.ASSISTANT)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from documents.changes import tell
 from documents.embeddings import EmbeddingError
 from documents.indexes import live_version
 from documents.ingestion.indexing import Indexing, Vectors
@@ -225,6 +226,7 @@ class Job:
             row.end_attempt(Attempt.Outcome.CANCELED, "A newer version took its place.")
         rows.under_way().update(state=State.CANCELED, lease_until=None, lease_token=None, finished_at=timezone.now())
         rows.update(superseded_at=timezone.now())
+        tell(ids)
         return list(ids)
 
     def write(self, model: type[Page] | type[Chunk], rows: list, **progress: object) -> None:

@@ -12,6 +12,7 @@ from documents.models.documents import (
     display_name,
 )
 from documents.models.evaluation import EvaluationRun
+from documents.models.events import DocumentEvent
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion
 from documents.models.pages import Chunk, Holding, Page, page_url
 from documents.models.store_files import FileBatch, StoreFile, status_of
@@ -25,6 +26,7 @@ __all__ = [
     "Collection",
     "CollectionQuerySet",
     "Document",
+    "DocumentEvent",
     "DocumentQuerySet",
     "EmbeddingCache",
     "EvaluationRun",

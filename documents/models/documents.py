@@ -296,6 +296,17 @@ class Document(models.Model):
         """Every document that is, or was, this one: of its name, at its place."""
         return Document.objects.filter(collection=self.collection_id, name=self.name, parent=self.parent_id)
 
+    def newer(self) -> Document | None:
+        """The version that is read in this one's place, if another took it; also after either was renamed."""
+        found, level, seen = None, {self.pk}, {self.pk}
+        while level:
+            rows = list(Document.objects.filter(replaces__in=level).exclude(pk__in=seen))
+            level = {row.pk for row in rows}
+            seen |= level
+            live = [row for row in rows if row.is_findable]
+            found = max([*live, *([found] if found else [])], key=lambda row: row.version, default=None)
+        return found
+
 
 class LeaseLost(Exception):
     """The document was canceled, deleted or taken by another worker: whoever works on it must leave it alone."""

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from documents.anchoring import check_of
 from documents.models.collections import Collection
 from documents.models.documents import Document
 from documents.models.indexes import IndexVersion
@@ -77,11 +78,17 @@ def page_url(
     passage: tuple[int, int] | None = None,
     marks: Sequence[tuple[int, int]] = (),
     *,
+    words: str = "",
     part: bool = False,
 ) -> str:
-    """The lasting address of words on a page; with `part`, of the piece that a panel shows."""
+    """The address of words on a page; with `part`, of the piece that a panel shows.
+
+    With the passage's `words` it lasts: it carries a check of them, by which they are found again when the document
+    was read anew and its text stands elsewhere.
+    """
     query = [("passage", f"{passage[0]}-{passage[1]}")] if passage else []
     query += [("mark", f"{start}-{end}") for start, end in marks]
+    query += [("check", check_of(words))] if words.strip() else []
     query += [("part", "1")] if part else []
     return reverse("page", args=[document_id, number]) + (f"?{urlencode(query)}" if query else "")
 

@@ -14,7 +14,7 @@ from documents.views.documents import (
     trust_document,
 )
 from documents.views.listing import bulk, coming, library, library_state
-from documents.views.pages import image, page
+from documents.views.pages import draw, gone, image, page
 from documents.views.uploads import upload
 
 __all__ = [
@@ -26,7 +26,9 @@ __all__ = [
     "distrust_document",
     "document",
     "document_receipt",
+    "draw",
     "give_password",
+    "gone",
     "image",
     "library",
     "library_state",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +10,12 @@ from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.paginator import Page as PageOfRows
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import content_disposition_header
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
-from documents import intake
+from documents import intake, originals
 from documents.forms import PasswordForm
 from documents.intake import UploadRefused
 from documents.models import Document, page_url
@@ -199,23 +197,11 @@ def give_password(request: SignedInRequest, pk: UUID) -> HttpResponse:
 
 @require_GET
 async def original(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
-    """The file as it was uploaded: always a download, never a page of ours."""
-    row = await sync_to_async(_readable)(await request.auser(), pk)
-    if not row.path.exists():
+    found = await originals.original(await sync_to_async(_readable)(await request.auser(), pk))
+    if found is None:
         raise Http404
-    response = StreamingHttpResponse(_pieces(row.path), content_type="application/octet-stream")
-    response["Content-Length"] = str(row.size)
-    response["Content-Disposition"] = content_disposition_header(True, row.name)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
+    return found
 
 
 def _readable(user, pk: UUID) -> Document:
     return get_object_or_404(Document.objects.for_user(user), pk=pk)
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    """A sync file under ASGI would be read whole into memory first."""
-    with path.open("rb") as file:
-        while piece := await sync_to_async(file.read, thread_sensitive=False)(1 << 18):
-            yield piece

@@ -16,7 +16,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from documents import rendering
-from documents.models import Document, Page, page_url
+from documents.anchoring import Span, check_of
+from documents.locating import NOWHERE, checked, newer_for, since
+from documents.models import Collection, Document, Page, page_url
 from documents.standing import why_withheld
 from documents.textview import blocks
 from documents.views.collections import listed
@@ -44,20 +46,76 @@ class Finding:
 
 @require_GET
 def page(request: SignedInRequest, pk: UUID, number: int) -> HttpResponse:
-    """A page with words lit: `?passage=0-900&mark=12-80&mark=95-130`, offsets into the page's text."""
-    is_part = bool(request.GET.get("part"))
+    """A page with words lit: `?passage=0-900&mark=12-80&mark=95-130`, offsets into the page's text.
+
+    With `check=` the passage is found again where the document was read anew and its words stand elsewhere.
+    """
     row = Document.objects.for_user(request.user).select_related("collection").filter(pk=pk).first()
-    shown = row.pages_live().filter(number=number).first() if row else None
-    if row is None or shown is None:
-        if is_part:
-            return render(request, "documents/_gone.html", status=404)
-        raise Http404
-    passage = next((span for span in _spans(request.GET.getlist("passage"), shown) if any(span)), None)
+    if row is None:
+        deleted = Document.objects.filter(pk=pk, collection__in=Collection.objects.for_user(request.user))
+        return gone(request, is_known=deleted.exists())
+    shown = row.pages_live().filter(number=number).first()
+    passages = _spans(request.GET.getlist("passage"), shown)
     marks = _spans(request.GET.getlist("mark"), shown)
-    context = _page_context(row, shown) | _lit(row, shown, marks, passage)
-    if not is_part:
-        context["collections"] = listed(request)
-    return render(request, "documents/_page.html" if is_part else "documents/page.html", context)
+    passage, is_same = next(filter(any, passages), None), True
+    if check := request.GET.get("check", ""):
+        named = _span(request.GET.get("passage", ""))
+        if shown is None or check_of(shown.shown_text(*named)) != check:
+            place = checked(row, number, named, check)
+            is_same = place is not None
+            if place:
+                shown = row.pages_live().get(number=place.page)
+                marks = [(place.start, place.end)] if marks else []
+                passage = place.start, place.end
+    if shown is None:
+        return gone(request)
+    return draw(request, row, shown, marks, passage, is_same=is_same)
+
+
+def draw(
+    request: SignedInRequest,
+    row: Document,
+    shown: Page,
+    marks: list[Span],
+    passage: Span | None,
+    *,
+    is_same: bool = True,
+) -> HttpResponse:
+    """A page for whoever may read it, whole or as the piece that a panel shows.
+
+    Of a version that was replaced it says what became of the lit words. `is_same` is false when the words that were
+    cited could not all be found as they were.
+    """
+    newer = newer_for(row, request.user) if row.superseded_at else None
+    spans = [mark for mark in marks if any(mark)] or ([passage] if passage else [])
+    shown.document = row
+    is_part = bool(request.GET.get("part"))
+    context = _page_context(row, shown) | {
+        "is_part": is_part,
+        "own_url": _without_part(request),
+        "is_same": is_same,
+        "since": since(shown, spans, newer) if newer else None,
+    }
+    context |= _lit(row, shown, marks, passage)
+    if is_part:
+        return render(request, "documents/_page.html", context)
+    return render(request, "documents/page.html", context | {"collections": listed(request)})
+
+
+def _without_part(request: SignedInRequest) -> str:
+    """The address of the whole page, which may be kept and passed on."""
+    wanted = request.GET.copy()
+    wanted.pop("part", None)
+    return f"{request.path}?{wanted.urlencode()}" if wanted else request.path
+
+
+def gone(request: SignedInRequest, *, is_known: bool = False) -> HttpResponse:
+    """No word of it: it was deleted, or is not theirs to read. Who never knew of it learns nothing here."""
+    if request.GET.get("part"):
+        return render(request, "documents/_gone.html", status=404)
+    if not is_known:
+        raise Http404
+    return render(request, "documents/gone.html", {"collections": listed(request)}, status=404)
 
 
 @require_GET
@@ -107,9 +165,7 @@ def _page_context(row: Document, shown: Page) -> dict[str, object]:
     }
 
 
-def _lit(
-    row: Document, shown: Page, marks: list[tuple[int, int]], passage: tuple[int, int] | None
-) -> dict[str, object]:
+def _lit(row: Document, shown: Page, marks: list[Span], passage: Span | None) -> dict[str, object]:
     """The page as a picture with rectangles, if it can be drawn, and as text."""
     withheld = (
         []
@@ -133,8 +189,8 @@ def _lit(
 def _picture(
     row: Document,
     shown: Page,
-    marks: list[tuple[int, int]],
-    passage: tuple[int, int] | None,
+    marks: list[Span],
+    passage: Span | None,
     withheld: list[tuple[int, int, str, str]],
 ) -> dict[str, object]:
     spans = [*marks, *((start, end) for start, end, *_ in withheld), *([passage] if passage else [])]
@@ -151,11 +207,14 @@ def _picture(
     }
 
 
-def _spans(values: list[str], shown: Page) -> list[tuple[int, int]]:
+def _spans(values: list[str], shown: Page | None) -> list[Span]:
     """The spans an address names, each in its place; what is no span of this page is an empty one."""
-    found = []
-    for value in values[:SPANS_MAX]:
-        match = SPAN.fullmatch(value)
-        start, end = (int(match[1]), int(match[2])) if match else (0, 0)
-        found.append((start, end) if start < end <= len(shown.text) else (0, 0))
-    return found
+    letters = len(shown.text) if shown else 0
+    found = [_span(value) for value in values[:SPANS_MAX]]
+    return [span if span[1] <= letters else NOWHERE for span in found]
+
+
+def _span(value: str) -> Span:
+    match = SPAN.fullmatch(value)
+    start, end = (int(match[1]), int(match[2])) if match else NOWHERE
+    return (start, end) if start < end else NOWHERE

@@ -18,7 +18,7 @@ class Bar:
     is_last: bool
 
 
-def bars(values: Iterable[tuple[str, int]]) -> list[Bar]:
+def bars(values: Iterable[tuple[str, float]]) -> list[Bar]:
     """A bar for each value, the largest as high as the picture; what is not nothing can be seen.
 
     >>> [(bar.x, bar.y, bar.height) for bar in bars([("Monday", 2), ("Tuesday", 0), ("Wednesday", 4)])]

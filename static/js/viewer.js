@@ -35,9 +35,24 @@ export function light(viewer, mark) {
 }
 
 let wanted = 0;
+let within = false; // The address came from a link inside the viewer: a neighbour, or the newer version.
+
+/** From a page one turned to, the way back to the words one came for. */
+function offerBack(viewer) {
+  const back = viewer.querySelector("[data-back]");
+  if (back) back.hidden = !viewer.dataset.from || viewer.dataset.from === viewer.dataset.page;
+}
 
 /** Put the page of that address into the viewer and light its words; what is asked for last is what is shown. */
 export async function show(viewer, url, mark) {
+  if (!within) {
+    delete viewer.dataset.from;
+    delete viewer.dataset.fromMark;
+  } else if (!viewer.dataset.from && viewer.dataset.page) {
+    viewer.dataset.from = viewer.dataset.page;
+    if (viewer.dataset.mark !== undefined) viewer.dataset.fromMark = viewer.dataset.mark;
+  }
+  within = false;
   if (!url) {
     delete viewer.dataset.page;
     wanted += 1;
@@ -65,9 +80,36 @@ export async function show(viewer, url, mark) {
   viewer.innerHTML = piece;
   if (viewer.dataset.zoom && viewer.querySelector("[data-zoom-shown]")) zoomTo(viewer, Number(viewer.dataset.zoom));
   light(viewer, mark);
+  offerBack(viewer);
 }
 
+// Before anybody answers the click, so that `show` knows where it came from.
 document.addEventListener("click", (event) => {
+  within = Boolean(event.target.closest?.(".viewer [data-panel]"));
+}, true);
+
+const KEYS = { "+": "+", "=": "+", "-": "-", 0: "fit" };
+
+document.addEventListener("keydown", (event) => {
+  const frame = event.target.closest?.(".viewer__page");
+  if (!frame || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  const viewer = frame.closest(".viewer");
+  const turns = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  const scrolls = frame.scrollWidth > frame.clientWidth + 1 || event.target !== frame;
+  const press = KEYS[event.key]
+    ? viewer.querySelector(`[data-zoom-by="${KEYS[event.key]}"]`)
+    : turns && !scrolls && viewer.querySelector(`[rel="${turns}"]`);
+  if (!press) return;
+  event.preventDefault();
+  press.click();
+});
+
+document.addEventListener("click", (event) => {
+  const back = event.target.closest?.("[data-back]")?.closest(".viewer");
+  if (back) {
+    within = true;
+    show(back, back.dataset.from, back.dataset.fromMark);
+  }
   const button = event.target.closest?.("[data-zoom-by]");
   const viewer = button?.closest(".viewer");
   if (!viewer) return;

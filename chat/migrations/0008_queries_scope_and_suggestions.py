@@ -13,7 +13,7 @@ def count_what_was_chosen(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0005_wording_moderation_batches'),
+        ('chat', '0007_lasting_citations'),
         ('documents', '0007_search_tables'),
     ]
 

@@ -1,0 +1,29 @@
+"""What was said before a question, on its branch of the conversation."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chat.branches import branch, until
+from chat.models import Conversation, Message, State
+from chat.prompts import REFUSED, Turn
+
+TURNS_REMEMBERED = 6
+
+
+def turns_before(conversation: Conversation, answer: UUID | None = None) -> tuple[list[Turn], int]:
+    """What was said up to an answer (the newest, without one), as much as is remembered, and how many are older."""
+    turns = [turn for turn, _ in turns_of_branch(conversation, answer)]
+    return turns[-TURNS_REMEMBERED:], max(0, len(turns) - TURNS_REMEMBERED)
+
+
+def turns_of_branch(conversation: Conversation, answer: UUID | None) -> list[tuple[Turn, Message]]:
+    """The turns that have an end, oldest first, with their answers."""
+    rows = list(conversation.messages.defer("how", "runs"))
+    steps = until(rows, answer) if answer else branch(rows)
+    ended = [step for step in steps if step.answer.state in {State.DONE, State.REFUSED}]
+    return [(_turn(step.question, step.answer), step.answer) for step in ended]
+
+
+def _turn(question: Message, answer: Message) -> Turn:
+    return Turn(question.content, answer.content or REFUSED, read_as=next(iter(answer.queries), ""))

@@ -1,0 +1,94 @@
+"""The console's first page: whether Lectern is well, and what wants a look."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from chat.models import Conversation, Message, State
+from project import limits, workers
+from project.models import Usage
+from tests.rows import row
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(client, staff):
+    client.force_login(staff)
+    return lambda: client.get("/console/").content.decode()
+
+
+def heard_of(name: str, seconds_ago: float = 0) -> None:
+    limits.connection().zadd(workers.KEY, {name: limits.connection().time()[0] - seconds_ago})
+
+
+def answered(owner, state: str = State.DONE, **facts) -> None:
+    conversation = Conversation.objects.create(owner=owner, title="Rent")
+    question = conversation.messages.create(role=Message.Role.USER, content="When is the rent due?")
+    conversation.messages.create(role=Message.Role.ASSISTANT, reply_to=question, state=state, **facts)
+
+
+def test_with_workers_and_scheduler_alive_and_nothing_failed_nothing_wants_a_look(page):
+    heard_of("celery@one")
+    workers.show_scheduler()
+    assert "Lectern is working. Nothing wants a look." in page()
+
+
+def test_a_worker_that_fell_silent_is_named_first(page):
+    heard_of("celery@one")
+    heard_of("celery@two", seconds_ago=240)
+    workers.show_scheduler()
+    text = page()
+    assert "One thing wants a look." in text
+    assert "Workers wants a look" in text
+    assert "1 of 2 alive." in text
+    assert "4 min" in text
+
+
+def test_a_scheduler_that_sends_nothing_is_told(page):
+    heard_of("celery@one")
+    assert "It sends no regular work" in page()
+
+
+def test_documents_that_failed_are_counted_by_reason(page, alice):
+    row(alice, "a.pdf", "failed", error={"code": "password", "reason": "", "advice": ""})
+    row(alice, "b.pdf", "failed", error={"code": "damaged", "reason": "", "advice": ""})
+    text = page()
+    assert "2 documents could not be read" in text
+    assert "password: 1" in text
+
+
+def test_what_is_told_of_documents_is_not_what_they_say(page, alice):
+    row(alice, "secret plan.pdf")
+    assert "secret plan" not in page()
+
+
+def test_questions_answers_and_costs_are_drawn_by_day_with_the_figures_behind(page, alice):
+    answered(alice, ended_at=timezone.now() + timedelta(seconds=3))
+    answered(alice, State.REFUSED, ended_at=timezone.now() + timedelta(seconds=3))
+    Usage.objects.create(deployment="desk", cost=Decimal("1.25"))
+    text = page()
+    assert '<p class="chart__now">2<span>today</span>' in text
+    assert '<p class="chart__now">3.0 s<span>today</span>' in text
+    assert '<p class="chart__now">$1.25<span>today</span>' in text
+
+
+def test_answers_that_failed_are_told_with_their_codes(page, alice):
+    answered(alice, State.FAILED, failure="rate_limited")
+    text = page()
+    assert "One answer failed" not in text
+    assert "1 answer failed this week" in text
+    assert "rate_limited: 1" in text
+
+
+def test_the_page_stands_while_redis_is_away(page, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    limits.connection.cache_clear()
+    try:
+        text = page()
+    finally:
+        limits.connection.cache_clear()
+    assert "Redis does not work" in text
+    assert "Something does not work." in text
