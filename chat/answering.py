@@ -226,10 +226,10 @@ def _search(question: Question) -> retrieval.Found:
     """The passages; the connection goes back at once, for the model may take minutes and connections are few."""
     scope = Scope(collections=question.collections, documents=question.documents)
     try:
-        words = question.looked_for or [question.text]
+        queries = question.looked_for or [question.text]
         if question.find is not None:
-            return question.find(words[0])
-        return retrieval.find_all(words, question.user, scope, top=PASSAGES)
+            return question.find(queries[0])
+        return retrieval.find_all(queries, question.user, scope, top=PASSAGES)
     finally:
         close_old_connections()
 

@@ -96,7 +96,7 @@ async def converse(message: Message, draft: Draft) -> AsyncGenerator[Event | Non
 
 async def _answered(message: Message) -> AsyncGenerator[Event]:
     """The events of the answer; summing up what was said before is part of it, and can be stopped as well."""
-    question = await sync_to_async(_question)(message)
+    question = await sync_to_async(question_of)(message)
     if is_nowhere(question):
         yield Failed("nothing_to_search", NOTHING_LEFT)
         return
@@ -156,7 +156,7 @@ async def _end(message: Message, draft: Draft, state: State, sentence: str, code
     await sync_to_async(_finish_early)(message, draft, state, sentence, code)
 
 
-def _question(message: Message) -> Question:
+def question_of(message: Message) -> Question:
     """The question of an answer, with what was said before it and where it may be looked for."""
     conversation = message.conversation
     asked = message.question

@@ -75,7 +75,7 @@ def _planned(question: Question) -> _Plan:
         deployment = chosen(question.deployment) if settings.REWRITE == "model" else None
         if deployment is None:
             return _Plan(None)
-        languages = [] if len(question.looked_for) > 1 else foreign_languages(question)
+        languages = [] if question.find is not None else foreign_languages(question)
         has_before = bool(question.history or question.summary) and not question.looked_for
         return _Plan(deployment if has_before or languages else None, languages)
     except UNUSABLE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
@@ -76,6 +77,22 @@ class Turn:
     @property
     def notice(self) -> str:
         return self.message.notice
+
+    @property
+    def searched_for(self) -> list[str]:
+        """What was looked for in the question's place; nothing where it was the question itself."""
+        queries = self.message.queries
+        return queries if self.message.read_by or len(queries) > 1 else []
+
+    @property
+    def suggestions(self) -> list[str]:
+        return self.message.suggestions or []
+
+    @property
+    def next_url(self) -> str:
+        """Where what could be asked next is made; "" where it has been, or nothing was answered."""
+        is_open = settings.SUGGESTIONS and self.message.state == State.DONE and self.message.suggestions is None
+        return reverse("message-next", args=[self.message.pk]) if is_open else ""
 
     @property
     def stream_url(self) -> str:

@@ -5,6 +5,8 @@ from chat import citing, views
 urlpatterns = [
     path("", views.conversations, name="conversations"),
     path("ask/", views.ask, name="ask"),
+    path("scope/", views.choose, name="scope"),
+    path("scope/ask/", views.ask_these, name="ask-these"),
     path("ask/estimate/", views.estimate, name="estimate"),
     path("conversations/<uuid:pk>/ask/estimate/", views.estimate, name="estimate-more"),
     path("conversations/search/", views.search, name="conversation-search"),
@@ -24,6 +26,7 @@ urlpatterns = [
     path("answers/<uuid:pk>/stream/", views.stream, name="message-stream"),
     path("answers/<uuid:pk>/stop/", views.stop, name="message-stop"),
     path("answers/<uuid:pk>/sources/<int:number>/", views.source, name="message-source"),
+    path("answers/<uuid:pk>/next/", views.suggestions, name="message-next"),
     path("cite/<uuid:pk>/", citing.cite, name="cite"),
     path("rechecks/<int:pk>/dismiss/", citing.dismiss, name="recheck-dismiss"),
     path("answers/<uuid:pk>/feedback/", views.feedback, name="message-feedback"),

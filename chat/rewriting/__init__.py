@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from chat.prompts import Turn
-from chat.rewriting.subjects import is_name, is_said, names_of, places_of, subject_of, words_of
+from chat.rewriting.subjects import is_name, is_said, names_of, phrase_at, places_of, subject_of, words_of
 from chat.rewriting.words import ENGLISH, LANGUAGES, Language
 
 YEAR = re.compile(r"\b(?:1[0-9]|20)\d\d\b")
@@ -42,6 +42,8 @@ def _resolved(question: str, before: str, answer: str) -> str:
         return text
     language = language_words(text, before)
     opener, rest = _opened(text, language)
+    if not words_of(rest):
+        return before[:LETTERS_MOST]  # "And?"
     if is_bare(rest, language):
         return _asked_again(rest, before, language)[:LETTERS_MOST]
     if pointed := _pointing(rest, language):
@@ -95,7 +97,7 @@ def _pointing(text: str, language: Language) -> str:
     ['', '', 'it']
     """
     low = text.casefold()
-    for phrase in language.empty:
+    for phrase in sorted(language.empty, key=len, reverse=True):
         low = re.sub(rf"\b{re.escape(phrase)}\b", lambda found: "·" * len(found[0]), low)
     seen: list[str] = []
     for match in re.finditer(r"[^\W_]+(?:['’.-][^\W_]+)*", low):
@@ -153,7 +155,11 @@ def _pointed(text: str, word: str, before: str, answer: str, language: Language)
         return f"{text} ({before.rstrip('?')})"
     put, beside = _placed(text, word, subject, language)
     context = [*beside, *(known or places_of(before, language)[-1:])]
-    left = [each for each in dict.fromkeys(context) if each.casefold() not in put.casefold()][:CONTEXT_MOST]
+    left: list[str] = []
+    for each in context:
+        if each.casefold() not in " ".join([put, *left]).casefold():
+            left.append(each)
+    left = left[:CONTEXT_MOST]
     return f"{_capital(put)} ({', '.join(left)})" if left else _capital(put)
 
 
@@ -202,13 +208,26 @@ def _continued(text: str, before: str, language: Language) -> str:
     if YEAR.search(piece) and YEAR.search(stem) and not names_of(piece, language):
         return f"{YEAR.sub(YEAR.search(piece)[0], stem, count=1)}?"  # type: ignore[index]
     if words and words[0].casefold() in language.before:
-        again = re.search(rf"\s{re.escape(words[0])}\s[^,;]*$", stem, re.I)
-        return f"{stem[: again.start()] if again else stem} {piece}?"
+        return f"{_with_phrase(stem, piece, words[0], language)}?"
     named = names_of(piece, language)
     known = names_of(stem, language)
     if named and known and language is ENGLISH:
         return f"{stem.replace(known[0], piece, 1)}?"
     return f"{stem}: {piece}?"
+
+
+def _with_phrase(stem: str, piece: str, preposition: str, language: Language) -> str:
+    """A question with "of a shop" in the place of its own "of a flat", or behind it where it has none.
+
+    >>> _with_phrase("When is the rent of a flat due", "of a shop", "of", ENGLISH)
+    'When is the rent of a shop due'
+    """
+    words = words_of(stem)
+    for at, word in enumerate(words):
+        phrase = phrase_at(words, at + 1, language) if word.casefold() == preposition.casefold() else ""
+        if phrase and f"{word} {phrase}" in stem:
+            return stem.replace(f"{word} {phrase}", piece, 1)
+    return f"{stem} {piece}"
 
 
 def _within(text: str, before: str, language: Language) -> str:

@@ -14,7 +14,9 @@ from chat.rewriting.words import Language
 
 WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 LINKS = frozenset("of de la du des del von van di da".split())
-LATER = frozenset("due located used called known born made said done set built held found left needed allowed".split())
+LATER = frozenset(
+    "due located used called known born made said done set built held found left needed allowed fällig".split()
+)
 ARTICLES = frozenset("the a an der die das ein eine el la los las un una le les une".split())
 DOING = frozenset("do does did".split())
 KINDS = frozenset("what which".split())
@@ -105,8 +107,13 @@ def places_of(question: str, language: Language) -> list[str]:
     ['a steam engine']
     """
     words = words_of(question)
-    starts = [at + 1 for at, word in enumerate(words) if word.casefold() in language.before - {"to"}]
-    return list(filter(None, (_phrase(words[at:], language, "") for at in starts)))
+    starts = [at for at, word in enumerate(words) if word.casefold() in language.before - {"to", "of"}]
+    return list(filter(None, (phrase_at(words, at + 1, language) for at in starts)))
+
+
+def phrase_at(words: Sequence[str], at: int, language: Language) -> str:
+    """The noun phrase that begins at a word; "" where none does."""
+    return _phrase(words[at:], language, "")
 
 
 def _phrase_around(name: str, words: Sequence[str], language: Language) -> str:

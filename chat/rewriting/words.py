@@ -40,9 +40,9 @@ ENGLISH = Language(
     small=_words(
         "a an the of in on at by for from to with without as into onto over under between among about after before "
         "during since until against along through per via and or but not no than then if because so very most more "
-        "any some all each every other another such only just also too first last own s"
+        "any some all each every other another such only just also too s"
     ),
-    before=_words("in on at by for from to with without as during since until before after about under between"),
+    before=_words("of in on at by for from to with without as during since until before after about under between"),
     empty=(
         "is there",
         "are there",
@@ -52,6 +52,8 @@ ENGLISH = Language(
         "it takes",
         "it took",
         "it cost",
+        "it true that",
+        "it possible that",
         "it true",
         "it possible",
         "it necessary",

@@ -15,8 +15,9 @@ from chat.finding import find
 from chat.forms import SearchForm
 from chat.models import Citation, Conversation, Message
 from chat.turns import conversation_list, turns_of
+from chat.views.choosing import choose_address, gone_words, shown_scope
 from chat.views.pieces import as_uuid, is_script
-from documents.models import FINDABLE, Collection, Document
+from documents.models import FINDABLE, Document
 from documents.samples import sample_questions
 from documents.textview import blocks
 from project.accounts import SignedInRequest
@@ -51,15 +52,14 @@ def search(request: SignedInRequest) -> HttpResponse:
 def _page(request: SignedInRequest, row: Conversation | None) -> dict[str, object]:
     ready = Document.objects.for_user(request.user).current().filter(state__in=FINDABLE)
     totals = ready.aggregate(documents=Count("pk"), pages=Sum("page_count"))
-    collections = list(Collection.objects.for_user(request.user))
-    chosen = set(row.collections.values_list("pk", flat=True)) if row else set()
-    for item in collections:
-        item.chosen = item.pk in chosen
+    scope = shown_scope(request, row)
     return {
         "conversation": row,
         "conversations": conversation_list(request.user),
         "turns": turns_of(row, request.user, as_uuid(request.GET.get("at"))) if row else [],
-        "collections": collections,
+        "scope": scope,
+        "scope_gone": gone_words(scope),
+        "choose_url": choose_address(row, scope),
         "deployments": _deployment_names(),
         "samples": [] if row else sample_questions(request.user),
         "document_count": totals["documents"],

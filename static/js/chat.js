@@ -7,6 +7,8 @@ import { openSheet } from "./shell.js";
 import "./chat/asking.js";
 import "./chat/copying.js";
 import "./chat/first_run.js";
+import "./chat/next.js";
+import "./chat/scope.js";
 import "./meter.js";
 import "./upload.js";
 
