@@ -206,8 +206,10 @@ def turns_told(kept: int, left_out: int) -> str:
     """
     if not kept and not left_out:
         return ""
-    told = f"{kept} turn{'s' * (kept > 1)} before" if kept else "none"
-    return f"{told}; {left_out} older turn{'s' * (left_out > 1)} left out" if left_out else told
+    told = "1 turn before" if kept == 1 else f"{kept} turns before" if kept else "none"
+    if not left_out:
+        return told
+    return f"{told}; 1 older turn left out" if left_out == 1 else f"{told}; {left_out} older turns left out"
 
 
 async def afford(question: Question, model: ChatModel) -> list[str]:
@@ -300,8 +302,9 @@ async def _still_coming(question: Question) -> str:
     reading = await Document.objects.for_user(question.user).under_way().filter(generation=0).acount()
     if not reading:
         return ""
-    many = f"{reading} documents are" if reading > 1 else "One document is"
-    return f"{many} still being read and could not be searched. Ask again when that is done."
+    if reading == 1:
+        return "One document is still being read and could not be searched. Ask again when that is done."
+    return f"{reading} documents are still being read and could not be searched. Ask again when that is done."
 
 
 def _notice(model: ChatModel, draft: _Draft) -> str:

@@ -8,6 +8,8 @@ from io import BytesIO
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
@@ -30,6 +32,16 @@ class StaticFiles(WhiteNoiseMiddleware):
         for name, value in found.headers:
             response[name] = value
         return response
+
+
+class Language(LocaleMiddleware):
+    """A page speaks the language that was chosen, or the browser's; programs are always told the same words."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path.startswith(PROGRAMS):
+            translation.activate(settings.LANGUAGE_CODE)
+        else:
+            super().process_request(request)
 
 
 class PrivatePages(MiddlewareMixin):

@@ -7,6 +7,7 @@ import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_noop
 
 from project import local
 from project.environment import choice, fraction, kept_secret, limits, switch, text, whole_number, words
@@ -60,6 +61,7 @@ MIDDLEWARE = [
     "project.middleware.OtherOrigins",
     "project.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "project.middleware.Language",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -107,8 +109,8 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
-LANGUAGE_COOKIE_NAME = "lectern_language"
 TIME_ZONE = text("TZ", "UTC")
 USE_TZ = True
 
@@ -178,9 +180,11 @@ SECURE_SSL_REDIRECT = SECURE and switch("DJANGO_SSL_REDIRECT", True)
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 if SECURE:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_NAME = "lectern_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 # Several Lecterns on one host must not sign each other out.
 SESSION_COOKIE_NAME = f"lectern_session_{PORT}" if LOOPBACK_ONLY else "lectern_session"
 CSRF_COOKIE_NAME = f"lectern_csrf_{PORT}" if LOOPBACK_ONLY else "lectern_csrf"
@@ -219,13 +223,13 @@ SEARCH_BACKENDS = {
 RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
-    ("Overview", "console"),
-    ("Health", "console-health"),
-    ("Models", "console-models"),
-    ("Spending", "console-spending"),
-    ("Wording", "console-wording"),
-    ("Moderation", "console-moderation"),
-    ("Batches", "batches"),
+    (gettext_noop("Overview"), "console"),
+    (gettext_noop("Health"), "console-health"),
+    (gettext_noop("Models"), "console-models"),
+    (gettext_noop("Spending"), "console-spending"),
+    (gettext_noop("Wording"), "console-wording"),
+    (gettext_noop("Moderation"), "console-moderation"),
+    (gettext_noop("Batches"), "batches"),
 )
 COLLECTION_NAMES = "documents.models.collections.collection_names"
 INGEST_ATTEMPTS = 3
