@@ -135,7 +135,10 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     draft = _Draft(prompt.passages, is_refused=not prompt.passages and not may_go_on)
     if not draft.is_refused:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), aclosing(_write(model, prompt, draft)) as events:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                aclosing(_write(model, prompt, draft, wants_json=question.wants_json)) as events,
+            ):
                 async for event in events:
                     yield event
         except ProviderError as exc:
@@ -236,10 +239,13 @@ def _search(question: Question) -> retrieval.Found:
         close_old_connections()
 
 
-async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
-    """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
+async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json: bool) -> AsyncGenerator[Event]:
+    """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it.
+
+    In JSON a [1] may be a list: numbers stay where they are.
+    """
     held: str | None = ""
-    parts: AsyncGenerator[object] = split_markers(model.stream(prompt))
+    parts: AsyncGenerator[object] = model.stream(prompt) if wants_json else split_markers(model.stream(prompt))
     async with aclosing(parts):
         async for piece in parts:
             if isinstance(piece, Tokens):

@@ -42,6 +42,11 @@ class Question:
     looked_for: Sequence[str] = ()  # in its place, where a person wrote that, or once it has been read
 
     @property
+    def wants_json(self) -> bool:
+        """Whether the answer is for a program to read, and no text."""
+        return "response_format" in self.generation
+
+    @property
     def payer(self) -> Payer:
         """Whose budgets this counts against."""
         only = next(iter(self.collections)) if self.collections is not None and len(self.collections) == 1 else None

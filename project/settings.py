@@ -274,6 +274,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
     "recheck-kept-answers": {"task": "chat.tasks.recheck", "schedule": 600.0, "options": {"expires": 600}},
     "sweep-conversations": {"task": "chat.tasks.sweep_conversations", "schedule": crontab(minute="*/10")},
+    "sweep-responses": {"task": "chat.tasks.sweep_responses", "schedule": crontab(hour=3, minute=50)},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -302,6 +303,7 @@ if not re.fullmatch(r"\d+(\.\d+)?", _price := text("LECTERN_EMBEDDING_PRICE", "0
 EMBEDDING_REQUESTS_A_MINUTE = whole_number("LECTERN_EMBEDDING_REQUESTS_A_MINUTE", 0)
 EMBEDDING_TOKENS_A_MINUTE = whole_number("LECTERN_EMBEDDING_TOKENS_A_MINUTE", 0)
 EMBEDDING_PRICE = float(_price)  # for a million tokens; 0: unknown
+RESPONSES_DAYS = whole_number("LECTERN_RESPONSES_DAYS", 30, least=1, most=3_650)
 CHAT_CONTEXT_TOKENS = whole_number("LECTERN_CONTEXT_TOKENS", 8_000, least=1_000)
 CHAT_ANSWER_TOKENS = whole_number("LECTERN_ANSWER_TOKENS", 1_000, least=50)
 CACHE_ANSWERS_S = whole_number("LECTERN_CACHE_ANSWERS", 0, most=43_200) * 60
