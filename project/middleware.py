@@ -16,7 +16,8 @@ from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from project.limits import Room, TooMany
+from project.api import rate_headers
+from project.limits import TooMany
 from project.views import PROGRAMS, refuse
 
 
@@ -60,8 +61,8 @@ class OtherOrigins(MiddlewareMixin):
     Cookies are never let through: nobody acts there as whoever happens to be signed in.
     """
 
-    ASKED = "Authorization, api-key, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Session-Id"
-    TOLD = "Retry-After, x-request-id, Mcp-Session-Id, " + ", ".join(
+    ASKED = "Authorization, api-key, Content-Type, Last-Event-ID"
+    TOLD = "Retry-After, x-request-id, " + ", ".join(
         f"x-ratelimit-{part}-{what}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")
     )
 
@@ -92,11 +93,8 @@ class RateHeaders(MiddlewareMixin):
     """What is left of the limits of the key that signed a call, in the headers that OpenAI's clients read."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        rooms: dict[str, Room] = getattr(request, "rooms", {})
-        for what, room in rooms.items():
-            response[f"x-ratelimit-limit-{what}"] = str(room.limit)
-            response[f"x-ratelimit-remaining-{what}"] = str(room.remaining)
-            response[f"x-ratelimit-reset-{what}"] = f"{room.reset_s}s"
+        for name, value in rate_headers(request).items():
+            response[name] = value
         return response
 
 

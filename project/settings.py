@@ -231,6 +231,7 @@ CONSOLE_PAGES = (
     (gettext_noop("Moderation"), "console-moderation"),
     (gettext_noop("Batches"), "batches"),
 )
+MCP_DOOR = "chat.mcp.http.application"
 COLLECTION_NAMES = "documents.models.collections.collection_names"
 INGEST_ATTEMPTS = 3
 LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
@@ -332,6 +333,7 @@ LOGGING = {
     "loggers": {
         "azure": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "mcp": {"level": "WARNING"},
         "pypdf": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},
