@@ -26,7 +26,7 @@ from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.moderation import moderated, watched
-from chat.prompts import BUILT_IN, NOT_FOUND, Prompt, build, is_too_long
+from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, is_too_long
 from chat.researching import researcher
 from chat.sources import nearest, sources_of
 from chat.verification import WORD, content_stems
@@ -70,10 +70,10 @@ class _Draft:
 
 def chat_model(question: Question) -> ChatModel:
     """The model that is chosen for this question, or none at all. Raises DeploymentsError, UnknownDeployment."""
-    if tool_user := researcher(question, settings.CHAT_ANSWER_TOKENS):
+    if question.find is None and (tool_user := researcher(question, answer_tokens(question))):
         return tool_user
     if deployment := chosen(question.deployment):
-        return Asked(deployment, question.payer, is_urgent=question.purpose == "answer")
+        return Asked(deployment, question.payer, is_urgent=question.purpose == "answer", wishes=question.generation)
     model = local_model_name()
     return Extractive(embedder(model).embed if model else None)
 
@@ -102,7 +102,8 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    if is_chosen and (by_service := elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)):
+    is_free = is_chosen and question.find is None  # Nobody has said who is to answer, or to search.
+    if is_free and (by_service := elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)):
         async with aclosing(by_service) as events:
             async for event in events:
                 yield event
@@ -115,7 +116,7 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
         return
     passages, searched_s = searched.passages, time.monotonic() - clock
     prompt = prompt_of(question, passages, model)
-    room, most = window(model), settings.CHAT_ANSWER_TOKENS
+    room, most = window(model), answer_tokens(question)
     if not prompt.passages and (
         passages or (model.looks_further and is_too_long(prompt.messages, room, most, model.count))
     ):
@@ -123,7 +124,8 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
         return
     yield Found(prompt.passages)
     yield Status("answering", f"Read {len(prompt.passages)} passages")
-    draft = _Draft(prompt.passages, is_refused=not prompt.passages and not model.looks_further)
+    may_go_on = model.looks_further or question.is_open
+    draft = _Draft(prompt.passages, is_refused=not prompt.passages and not may_go_on)
     if not draft.is_refused:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), aclosing(_write(model, prompt, draft)) as events:
@@ -165,10 +167,16 @@ def prompt_of(question: Question, passages: Sequence[Passage], model: ChatModel)
         summary=question.summary,
         tone=question.wording.text if question.wording else "",
         instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
+        rules=OPEN_RULES if question.is_open else RULES,
         budget=window(model),
-        answer_tokens=settings.CHAT_ANSWER_TOKENS,
+        answer_tokens=answer_tokens(question),
         count=model.count,
     )
+
+
+def answer_tokens(question: Question) -> int:
+    """The most that an answer may have: what the operator allows, or less if that is asked for."""
+    return min(settings.CHAT_ANSWER_TOKENS, question.answer_tokens or settings.CHAT_ANSWER_TOKENS)
 
 
 def window(model: ChatModel) -> int:
@@ -208,6 +216,8 @@ def _search(question: Question) -> retrieval.Found:
     """The passages; the connection goes back at once, for the model may take minutes and connections are few."""
     scope = Scope(collections=question.collections, documents=question.documents)
     try:
+        if question.find is not None:
+            return question.find(search_text(question))
         return retrieval.find(search_text(question), question.user, scope, top=PASSAGES)
     finally:
         close_old_connections()

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.events import Cite, Done, Event, Found, Question, Ran, Source, Text
-from chat.prompts import BUILT_IN, RULES, TONE
+from chat.prompts import BUILT_IN, OPEN_RULES, RULES, TONE
 from documents.retrieval import Passage, Scope, keeping
 from project.cache import keep, kept
 from project.deployments import UNUSABLE, chosen
@@ -35,7 +35,8 @@ Write = Callable[[Question], AsyncGenerator[Event]]
 
 async def cached(question: Question, *, write: Write) -> AsyncGenerator[Event]:
     """The events of `write(question)`, or those that were kept of them, with a word on their age."""
-    key = await _aside(key_of, question) if settings.CACHE_ANSWERS_S else ""
+    is_known = settings.CACHE_ANSWERS_S and question.find is None  # Else nobody can tell what it depends on.
+    key = await _aside(key_of, question) if is_known else ""
     if key and not question.is_fresh:
         for event in await _aside(_replayed, key, question):
             yield event
@@ -92,7 +93,7 @@ def key_of(question: Question) -> str:
             SHAPE,
             keeping.revision(question.user, scope),
             repr(deployment),
-            [RULES, TONE],
+            [OPEN_RULES if question.is_open else RULES, TONE],
             {name: str(getattr(settings, name)) for name in SETTINGS},
             " ".join(question.text.split()),
             {one.name: repr(getattr(question, one.name)) for one in fields(question) if one.name not in NOT_IN_KEY},

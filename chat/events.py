@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 
 from chat.prompts import BUILT_IN, Turn, Wording
+from documents import retrieval
 from documents.retrieval import Passage
 from project.provider import Finding, Tokens
 from project.spending import Payer
@@ -32,6 +34,10 @@ class Question:
     wording: Wording | None = None  # None: the one that is active
     summary: str = ""  # of what was said before `history`
     is_fresh: bool = False  # Asked again: an answer that is kept will not do.
+    find: Callable[[str], retrieval.Found] | None = None  # looks up these words in place of our own search
+    is_open: bool = False  # What the passages do not say may be answered from what the model knows.
+    answer_tokens: int = 0  # the most for the answer, if that is fewer than settings allow; 0: as they say
+    generation: Mapping[str, Any] = field(default_factory=dict)  # further wishes, by the names of Wanted
 
     @property
     def payer(self) -> Payer:

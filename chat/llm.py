@@ -6,11 +6,11 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -67,14 +67,19 @@ class Asked:
     notice = rules = ""
     looks_further = False
 
-    def __init__(self, deployment: Deployment, payer: Payer, *, is_urgent: bool = True) -> None:
+    def __init__(
+        self, deployment: Deployment, payer: Payer, *, is_urgent: bool = True, wishes: Mapping[str, Any] | None = None
+    ) -> None:
         self.name, self.window = deployment.name, deployment.base.context_tokens
         self.count = counter(deployment.base)
-        self.deployment, self.payer, self.is_urgent = deployment, payer, is_urgent
+        self.deployment, self.payer, self.is_urgent, self.wishes = deployment, payer, is_urgent, wishes or {}
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece]:
         wanted = Wanted(
-            prompt.messages, max_output_tokens=prompt.max_tokens, stream=self.deployment.base.streaming is not False
+            prompt.messages,
+            max_output_tokens=prompt.max_tokens,
+            stream=self.deployment.base.streaming is not False,
+            **self.wishes,
         )
         call = Call(self.deployment, wanted, self.payer, is_urgent=self.is_urgent)
         async with aclosing(provider.stream(call)) as pieces:

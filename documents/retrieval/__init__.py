@@ -62,7 +62,8 @@ def find(query: str, user: Person, scope: Scope = EVERYWHERE, *, top: int = 10) 
     """As `retrieve` does, and how it went."""
     notices: list[str] = []
     passages, copies = _gathered(query, user, asked_of(query, user, scope, notices), top, notices)
-    if scope.mode == "hybrid" and reranking.is_configured() and query.strip():
+    wants_order = scope.mode == "hybrid" if scope.is_reranked is None else scope.is_reranked
+    if wants_order and reranking.is_configured() and query.strip():
         try:
             passages = reranking.reranked(query, passages)
         except reranking.RerankFault as fault:

@@ -27,6 +27,7 @@ class Scope:
     collections: Some[UUID] | None = None
     documents: Some[UUID] | None = None
     version: IndexVersion | None = None  # this one of its index, in place of the one that is live
+    is_reranked: bool | None = None  # where a reranker is set up; None: of searches by words and meaning, all
 
 
 def asked_of(question: str, user: Person, scope: Scope, notices: list[str]) -> dict[IndexVersion, Query]:
