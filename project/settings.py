@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_noop
 
 from project import local
-from project.environment import choice, fraction, kept_secret, limits, switch, text, whole_number, words
+from project.environment import choice, fraction, kept_secret, limits, names, switch, text, whole_number, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(BASE_DIR / ".env")
@@ -247,6 +247,16 @@ if not re.match(r"https://.|http://(localhost|127\.0\.0\.1)(:|$)|$", AZURE_SEARC
     raise ImproperlyConfigured(f"AZURE_SEARCH_ENDPOINT is {AZURE_SEARCH_ENDPOINT!r}: it must begin with https://.")
 if SEARCH_BACKEND == "azure" and not AZURE_SEARCH_ENDPOINT:
     raise ImproperlyConfigured("LECTERN_SEARCH_BACKEND is 'azure': AZURE_SEARCH_ENDPOINT must say where.")
+
+# Programs written for Azure OpenAI On Your Data --------------------------------------------------------------------
+ON_YOUR_DATA_INDEXES = names(
+    "LECTERN_ON_YOUR_DATA_INDEXES", ("azure_search", "azure_cosmos_db", "elasticsearch", "mongo_db", "pinecone")
+)
+SEARCH_HOSTS = [host.lower() for host in words("LECTERN_SEARCH_HOSTS")]
+if _wrong := [host for host in SEARCH_HOSTS if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", host)]:
+    raise ImproperlyConfigured(
+        f"LECTERN_SEARCH_HOSTS: {_wrong[0]!r} is no name of a host, such as x.search.windows.net."
+    )
 
 # Background work ---------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = (

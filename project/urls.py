@@ -47,4 +47,5 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("", (programs, program_app, program_name)),
+    path("openai/", include("chat.on_your_data.urls")),  # Last: what nobody else answers there is not found.
 ]
