@@ -25,6 +25,7 @@ from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Sta
 from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
+from chat.making import Made
 from chat.moderation import moderated, watched
 from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, is_too_long
 from chat.reading import foreign_languages, read
@@ -167,6 +168,16 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
         is_cut=draft.is_cut,
         is_degraded=bool(searched.notices or draft.notices or warnings),
         wording=question.wording or BUILT_IN,
+        made=Made(
+            search_s=round(searched_s, 3),
+            answer_s=round(took_s - searched_s, 3),
+            sent=len(draft.passages),
+            asked=model.name != Extractive.name,
+            prompt_tokens=prompt.tokens,
+            input_tokens=draft.tokens.input,
+            output_tokens=draft.tokens.output,
+            room=room,
+        ),
     )
 
 

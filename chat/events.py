@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
+from chat.making import Made
 from chat.prompts import BUILT_IN, Turn, Wording
 from documents import retrieval
 from documents.retrieval import Passage
@@ -127,6 +128,7 @@ class Done:
     is_cached: bool = False  # Nothing was asked: it was kept from before.
     is_degraded: bool = False  # Something was out of order: the same question may be answered better in a minute.
     wording: Wording = BUILT_IN
+    made: Made | None = None  # None: it was not made here.
 
 
 @dataclass(frozen=True)

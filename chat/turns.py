@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 
 from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
+from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Feedback, Message, Recheck, State
 from documents.models import Document, Person
@@ -65,6 +66,16 @@ class Turn:
     @property
     def how(self) -> list[list[str]]:
         return self.message.how
+
+    @property
+    def made(self) -> Drawn | None:
+        return drawn(self.message.made)
+
+    @property
+    def found(self) -> list[Citation]:
+        """Every passage that was found and may still be read, the best first."""
+        there = [each for each in (*self.citations, *self.retrieved) if not each.is_gone]
+        return sorted(there, key=lambda each: -each.score)
 
     @property
     def runs(self) -> list[dict[str, str]]:
