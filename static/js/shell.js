@@ -51,7 +51,7 @@ if (!("commandForElement" in HTMLButtonElement.prototype)) {
   });
 }
 // A menu closes when something in it was chosen, and stands under the button that opened it.
-document.addEventListener("click", (event) => event.target.closest?.(".menu button")?.closest(".menu").hidePopover());
+document.addEventListener("click", (event) => event.target.closest?.(".menu button, .menu a")?.closest(".menu").hidePopover());
 document.addEventListener("toggle", (event) => {
   const menu = event.target;
   if (event.newState !== "open" || !menu.matches?.(".menu")) return;
