@@ -78,7 +78,7 @@ class Turn:
     def reasons(self) -> list[tuple[str, str, bool]]:
         """What may be wrong with it, in words, and whether the reader said so."""
         said = self.opinion.reasons if self.opinion else []
-        return [(value, label, value in said) for value, label in Reason.choices]
+        return [(value, str(label), value in said) for value, label in Reason.choices]
 
     @property
     def notice(self) -> str:

@@ -13,7 +13,8 @@ async function search() {
   asked?.abort();
   asked = new AbortController();
   try {
-    const answer = await fetch(`${form.action}?${new URLSearchParams(new FormData(form))}`, {
+    const here = location.pathname.split("/")[2] ?? ""; // The conversation that is open is marked in the list.
+    const answer = await fetch(`${form.action}?${new URLSearchParams({ q: words.value, here })}`, {
       headers: { "X-Requested-With": "fetch" }, signal: asked.signal,
     });
     if (answer.ok && !answer.redirected) list.innerHTML = await answer.text();
