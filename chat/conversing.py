@@ -32,6 +32,7 @@ from project.tokens import count_tokens
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # How often a stop is looked for.
+TICK_S = 0.08  # While nothing comes, this often whoever reads has a turn.
 KEEP_S = 1.0  # How often what is written is kept.
 
 
@@ -119,7 +120,7 @@ async def _until_stopped(events: AsyncGenerator[Event], message: Message) -> Asy
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({coming}, timeout=LOOK_S)
+            done, _ = await asyncio.wait({coming}, timeout=TICK_S)
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 if await sync_to_async(_is_stopped)(message):

@@ -19,7 +19,7 @@ from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Feedback, Message, Recheck, State
+from chat.models import Citation, Conversation, Feedback, Message, Reason, Recheck, State
 from documents.models import Document, Person
 
 NEAREST = 3
@@ -84,6 +84,12 @@ class Turn:
     @property
     def opinion(self) -> Feedback | None:
         return self.opinions.get(None)
+
+    @property
+    def reasons(self) -> list[tuple[str, str, bool]]:
+        """What may be wrong with it, in words, and whether the reader said so."""
+        said = self.opinion.reasons if self.opinion else []
+        return [(value, str(label), value in said) for value, label in Reason.choices]
 
     @property
     def notice(self) -> str:

@@ -51,7 +51,7 @@ if (!("commandForElement" in HTMLButtonElement.prototype)) {
   });
 }
 // A menu closes when something in it was chosen, and stands under the button that opened it, or over it at the page's foot.
-document.addEventListener("click", (event) => event.target.closest?.(".menu button:not([name])")?.closest(".menu").hidePopover());
+document.addEventListener("click", (event) => event.target.closest?.(".menu :is(button:not([name]), a)")?.closest(".menu").hidePopover());
 document.addEventListener("toggle", (event) => {
   const menu = event.target;
   if (event.newState !== "open" || !menu.matches?.(".menu")) return;

@@ -132,7 +132,8 @@ class Upload {
       if (answer.duplicate) this.show("duplicate", say("alreadyHere", { name: answer.name }));
       else if (list.dataset.keeps !== undefined) this.show("stored", say("inYourLibrary"));
       else this.row.remove();
-      document.dispatchEvent(new CustomEvent("lectern:stored"));
+      const detail = { id: answer.id, row: this.row, isNew: !answer.duplicate };
+      document.dispatchEvent(new CustomEvent("lectern:stored", { detail }));
     } else {
       // Led elsewhere, it is the sign-in page that came.
       const status = request.responseURL === form.action ? request.status : 403;
@@ -190,19 +191,21 @@ if (form) {
       input.value = "";
     });
   }
-  for (const button of form.querySelectorAll("[data-choose]")) {
-    button.addEventListener("click", () => document.getElementById(button.dataset.choose).click());
+  for (const button of document.querySelectorAll("[data-choose]")) {
+    const chooser = document.getElementById(button.dataset.choose); // The form may leave the page, the button may stay.
+    button.addEventListener("click", () => chooser.click());
   }
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const letGo = () => { delete form.dataset.over; delete document.body.dataset.over; };
   let depth = 0;
-  addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; form.dataset.over = ""; } });
-  addEventListener("dragleave", (event) => { if (carriesFiles(event) && --depth <= 0) { depth = 0; delete form.dataset.over; } });
+  addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; form.dataset.over = document.body.dataset.over = ""; } });
+  addEventListener("dragleave", (event) => { if (carriesFiles(event) && --depth <= 0) { depth = 0; letGo(); } });
   addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
   addEventListener("drop", async (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     depth = 0;
-    delete form.dataset.over;
+    letGo();
     take(await dropped(event.dataTransfer.items));
   });
   addEventListener("paste", (event) => {
