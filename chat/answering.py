@@ -25,6 +25,7 @@ from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Sta
 from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
+from chat.making import Made
 from chat.moderation import moderated, watched
 from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, is_too_long
 from chat.reading import foreign_languages, read
@@ -135,7 +136,10 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     draft = _Draft(prompt.passages, is_refused=not prompt.passages and not may_go_on)
     if not draft.is_refused:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), aclosing(_write(model, prompt, draft)) as events:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                aclosing(_write(model, prompt, draft, wants_json=question.wants_json)) as events,
+            ):
                 async for event in events:
                     yield event
         except ProviderError as exc:
@@ -164,6 +168,16 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
         is_cut=draft.is_cut,
         is_degraded=bool(searched.notices or draft.notices or warnings),
         wording=question.wording or BUILT_IN,
+        made=Made(
+            search_s=round(searched_s, 3),
+            answer_s=round(took_s - searched_s, 3),
+            sent=len(draft.passages),
+            asked=model.name != Extractive.name,
+            prompt_tokens=prompt.tokens,
+            input_tokens=draft.tokens.input,
+            output_tokens=draft.tokens.output,
+            room=room,
+        ),
     )
 
 
@@ -206,8 +220,10 @@ def turns_told(kept: int, left_out: int) -> str:
     """
     if not kept and not left_out:
         return ""
-    told = f"{kept} turn{'s' * (kept > 1)} before" if kept else "none"
-    return f"{told}; {left_out} older turn{'s' * (left_out > 1)} left out" if left_out else told
+    told = "1 turn before" if kept == 1 else f"{kept} turns before" if kept else "none"
+    if not left_out:
+        return told
+    return f"{told}; 1 older turn left out" if left_out == 1 else f"{told}; {left_out} older turns left out"
 
 
 async def afford(question: Question, model: ChatModel) -> list[str]:
@@ -234,10 +250,13 @@ def _search(question: Question) -> retrieval.Found:
         close_old_connections()
 
 
-async def _write(model: ChatModel, prompt: Prompt, draft: _Draft) -> AsyncGenerator[Event]:
-    """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it."""
+async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json: bool) -> AsyncGenerator[Event]:
+    """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it.
+
+    In JSON a [1] may be a list: numbers stay where they are.
+    """
     held: str | None = ""
-    parts: AsyncGenerator[object] = split_markers(model.stream(prompt))
+    parts: AsyncGenerator[object] = model.stream(prompt) if wants_json else split_markers(model.stream(prompt))
     async with aclosing(parts):
         async for piece in parts:
             if isinstance(piece, Tokens):
@@ -300,8 +319,9 @@ async def _still_coming(question: Question) -> str:
     reading = await Document.objects.for_user(question.user).under_way().filter(generation=0).acount()
     if not reading:
         return ""
-    many = f"{reading} documents are" if reading > 1 else "One document is"
-    return f"{many} still being read and could not be searched. Ask again when that is done."
+    if reading == 1:
+        return "One document is still being read and could not be searched. Ask again when that is done."
+    return f"{reading} documents are still being read and could not be searched. Ask again when that is done."
 
 
 def _notice(model: ChatModel, draft: _Draft) -> str:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from chat.answering import PASSAGES, answer, chat_model, prompt_of
@@ -39,10 +40,10 @@ from project.spending.reports import money
 
 DAYS = 30
 WAYS = {
-    "off": "nobody",
-    "openai": "OpenAI’s moderation model",
-    "filter": "Azure’s content filter",
-    "words": "a word list",
+    "off": gettext_noop("nobody"),
+    "openai": gettext_noop("OpenAI’s moderation model"),
+    "filter": gettext_noop("Azure’s content filter"),
+    "words": gettext_noop("a word list"),
 }
 FILE_MOST = 20_000_000
 ITEMS_A_PAGE = 50
@@ -244,7 +245,7 @@ def _row(batch: Batch) -> dict[str, object]:
     counts = batch.counts()
     total = sum(counts.values())
     left = sum(counts.get(state, 0) for state in BatchItem.OPEN)
-    words = [(label.lower(), counts[state]) for state, label in BatchItem.State.choices if counts.get(state)]
+    words = [(label, counts[state]) for state, label in BatchItem.State.choices if counts.get(state)]
     cost = _cost_words(batch.cost, batch.has_untold_cost)
     return {"batch": batch, "total": total, "ended": total - left, "left": left, "counts": words, "cost": cost}
 
@@ -253,4 +254,4 @@ def _cost_words(known: Decimal, is_partial: bool) -> str:
     """What it cost as far as it is known: no price is not the price 0."""
     if not is_partial:
         return money(known)
-    return f"{money(known)}, some costs not known" if known else "cost not known"
+    return f"{money(known)}, {gettext('some costs not known')}" if known else gettext("cost not known")

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -26,10 +27,12 @@ from chat.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
 from chat.summaries import with_summary
 from documents.models import Collection, Document
 from documents.retrieval import Passage
+from project.tokens import count_tokens
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # How often a stop is looked for.
+TICK_S = 0.08  # While nothing comes, this often whoever reads has a turn.
 KEEP_S = 1.0  # How often what is written is kept.
 
 
@@ -117,7 +120,7 @@ async def _until_stopped(events: AsyncGenerator[Event], message: Message) -> Asy
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({coming}, timeout=LOOK_S)
+            done, _ = await asyncio.wait({coming}, timeout=TICK_S)
             if time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
                 if await sync_to_async(_is_stopped)(message):
@@ -180,12 +183,13 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
     with transaction.atomic():
         if not Message.objects.filter(pk=message.pk).exists():
             return  # The conversation was deleted while it was answered.
-        _cite(message, draft, done.sources)
+        _cite(message, draft, done.sources, done.made.sent if done.made else None)
         message.end(
             State.REFUSED if done.is_refused else State.DONE,
             content=draft.content,
             notice=done.notice[:300],
             how=done.how,
+            made=asdict(done.made) if done.made else {},
             runs=draft.runs,
             queries=list(draft.queries.texts),
             read_by=draft.queries.by,
@@ -202,8 +206,11 @@ def _finish_early(message: Message, draft: Draft, state: State, sentence: str, c
         message.end(state, content=draft.content, error=sentence[:300], failure=code[:40], runs=draft.runs, **read)
 
 
-def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:
-    """Keep every passage that was offered: the cited first, by the numbers shown, then the others."""
+def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int | None = None) -> None:
+    """Keep every passage that was found: the cited first, by the numbers shown, then the others.
+
+    Of the sources the first `sent` were shown to whoever answered; None: all of them.
+    """
     numbers = dict(draft.numbers)
     for offered in range(1, len(sources) + 1):
         numbers.setdefault(offered, len(numbers) + 1)
@@ -211,18 +218,20 @@ def _cite(message: Message, draft: Draft, sources: Sequence[Source]) -> None:
     there = set(Document.objects.filter(pk__in=found).values_list("pk", flat=True))  # One may have gone meanwhile.
     message.citations.all().delete()
     Citation.objects.bulk_create(
-        _citation(message, numbers[offered], source)
+        _citation(message, numbers[offered], source, is_sent=sent is None or offered <= sent)
         for offered, source in enumerate(sources, 1)
         if source.passage.is_external or source.passage.document_id in there
     )
 
 
-def _citation(message: Message, number: int, source: Source) -> Citation:
+def _citation(message: Message, number: int, source: Source, *, is_sent: bool) -> Citation:
     passage = source.passage
     return Citation(
         message=message,
         number=number,
         is_cited=source.is_cited,
+        is_sent=is_sent,
+        tokens=count_tokens(passage.text),
         document_id=passage.document_id,
         is_external=passage.is_external,
         outside=passage.url,

@@ -44,7 +44,14 @@ ContextProperty = Literal["citations", "intent", "all_retrieved_documents"]
 
 
 class DataSourceError(ValueError):
-    """A data source cannot be used as it is written; str(exc) is in the service's words and holds no value of it."""
+    """A data source cannot be used as it is written; str(exc) is in the service's words and holds no value of it.
+
+    `faults` are all that is wrong, of which str(exc) is the first.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(faults[0])
+        self.faults = list(faults)
 
 
 class _Part(BaseModel):
@@ -304,10 +311,14 @@ def data_source(written: Sequence[Mapping[str, Any]] | object) -> DataSource:
     try:
         return _Request.model_validate({"data_sources": written}).data_sources[0]
     except ValidationError as exc:
-        fault = exc.errors(include_url=False, include_input=False)[0]
-        place = "/".join(map(str, fault["loc"]))
-        sentence = f"Validation error at #/{place}: {fault['msg']}"
-    raise DataSourceError(sentence)  # Here, and so without its cause, which holds what was given.
+        faults = faults_of(exc)
+    raise DataSourceError(faults)  # Here, and so without its cause, which holds what was given.
+
+
+def faults_of(exc: ValidationError) -> list[str]:
+    """What is wrong with a request, each with its place, as the service says it."""
+    found = exc.errors(include_url=False, include_input=False)
+    return [f"Validation error at #/{'/'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in found]
 
 
 def source_of(deployment: Deployment) -> DataSource:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
+from chat.making import Made
 from chat.prompts import BUILT_IN, Turn, Wording
 from documents import retrieval
 from documents.retrieval import Passage
@@ -40,6 +41,11 @@ class Question:
     answer_tokens: int = 0  # the most for the answer, if that is fewer than settings allow; 0: as they say
     generation: Mapping[str, Any] = field(default_factory=dict)  # further wishes, by the names of Wanted
     looked_for: Sequence[str] = ()  # in its place, where a person wrote that, or once it has been read
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the answer is for a program to read, and no text."""
+        return "response_format" in self.generation
 
     @property
     def payer(self) -> Payer:
@@ -122,6 +128,7 @@ class Done:
     is_cached: bool = False  # Nothing was asked: it was kept from before.
     is_degraded: bool = False  # Something was out of order: the same question may be answered better in a minute.
     wording: Wording = BUILT_IN
+    made: Made | None = None  # None: it was not made here.
 
 
 @dataclass(frozen=True)

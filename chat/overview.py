@@ -172,14 +172,16 @@ def _charts() -> list[Chart]:
     seconds = {day: span.total_seconds() for day, span in took.items()}
     dollars = {day: cost or Decimal() for day, cost in spent.values_list("day").annotate(cost=Sum("cost"))}
     return [
-        _chart(gettext("Documents taken in"), days, library.taken_in(days[0]), number),
-        _chart(gettext("Questions"), days, dict(by_day.annotate(n=Count("pk"))), number),
-        _chart(gettext("Answers, 95 %% within") % {}, days, seconds, duration),
-        _chart(gettext("Cost"), days, dollars, money),
+        _chart(gettext("Documents taken in"), days, library.taken_in(days[0]), number, "0"),
+        _chart(gettext("Questions"), days, dict(by_day.annotate(n=Count("pk"))), number, "0"),
+        _chart(gettext("Answers, 95 %% within") % {}, days, seconds, duration, "–"),
+        _chart(gettext("Cost"), days, dollars, money, "–"),
     ]
 
 
-def _chart(title: str, days: list[date], values: Mapping[date, Any], words: Callable[[Any], str]) -> Chart:
-    rows = [(date_format(day, "j M"), words(values[day]) if values.get(day) else "–") for day in days]
+def _chart(
+    title: str, days: list[date], values: Mapping[date, Any], words: Callable[[Any], str], nothing: str
+) -> Chart:
+    rows = [(date_format(day, "j M"), words(values[day]) if values.get(day) else nothing) for day in days]
     drawn = bars((f"{day}: {told}", float(values.get(at, 0))) for at, (day, told) in zip(days, rows, strict=True))
     return Chart(title, rows[-1][1], gettext("today"), drawn, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -61,11 +61,15 @@ def researcher(question: Question, answer_tokens: int) -> Researcher | None:
     deployment = chosen(question.deployment)
     if deployment is None or not deployment.tools or deployment.base.tools is False:
         return None
-    return Researcher(deployment.name, asking(deployment, question.payer, answer_tokens), deployment.base, question)
+    ask = asking(deployment, question.payer, answer_tokens, question.generation)
+    return Researcher(deployment.name, ask, deployment.base, question)
 
 
-def asking(deployment: Deployment, payer: Payer, answer_tokens: int) -> Ask:
-    """One call after another to a deployment, each paid by the same payer."""
+def asking(
+    deployment: Deployment, payer: Payer, answer_tokens: int, generation: Mapping[str, Any] | None = None
+) -> Ask:
+    """One call after another to a deployment, each paid by the same payer; `generation` are wishes for all of them."""
+    all_wishes = {**deployment.generation, **(generation or {})}
 
     def ask(
         messages: list[Message],
@@ -74,8 +78,9 @@ def asking(deployment: Deployment, payer: Payer, answer_tokens: int) -> Ask:
         tool_choice: ToolChoice | None = None,
         response_format: dict[str, Any] | None = None,
     ) -> AsyncGenerator[Piece]:
-        wishes = {**deployment.generation, "max_output_tokens": answer_tokens, "stream": True}
-        wishes |= {"tools": tools, "tool_choice": tool_choice, "response_format": response_format}
+        wishes = {**all_wishes, "max_output_tokens": answer_tokens, "stream": True}
+        wishes |= {"tools": tools, "tool_choice": tool_choice}
+        wishes |= {"response_format": response_format} if response_format else {}
         is_urgent = payer.purpose == "answer"
         return stream(Call(deployment, Wanted(messages=messages, **wishes), payer, is_urgent=is_urgent))
 

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from chat import rechecking
 from chat.batches import working
-from chat.models import Batch, Conversation, Message
+from chat.models import Batch, Conversation, Message, StoredResponse
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ def work_batch(batch_id: str) -> None:
 @shared_task
 def sweep_batches() -> None:
     working.sweep()
+
+
+@shared_task
+def sweep_responses() -> None:
+    """Every night: responses that nobody may go on from any more are deleted."""
+    StoredResponse.objects.outdated().delete()
 
 
 @shared_task

@@ -17,8 +17,9 @@ from django.utils.translation import gettext
 
 from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
+from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Feedback, Message, Recheck, State
+from chat.models import Citation, Conversation, Feedback, Message, Reason, Recheck, State
 from documents.models import Document, Person
 
 NEAREST = 3
@@ -67,12 +68,28 @@ class Turn:
         return self.message.how
 
     @property
+    def made(self) -> Drawn | None:
+        return drawn(self.message.made)
+
+    @property
+    def found(self) -> list[Citation]:
+        """Every passage that was found and may still be read, the best first."""
+        there = [each for each in (*self.citations, *self.retrieved) if not each.is_gone]
+        return sorted(there, key=lambda each: -each.score)
+
+    @property
     def runs(self) -> list[dict[str, str]]:
         return self.message.runs
 
     @property
     def opinion(self) -> Feedback | None:
         return self.opinions.get(None)
+
+    @property
+    def reasons(self) -> list[tuple[str, str, bool]]:
+        """What may be wrong with it, in words, and whether the reader said so."""
+        said = self.opinion.reasons if self.opinion else []
+        return [(value, str(label), value in said) for value, label in Reason.choices]
 
     @property
     def notice(self) -> str:

@@ -20,7 +20,7 @@ def probes() -> Iterator[Probe]:
     for index in Index.objects.select_related("live"):
         if index.live is not None:
             where = f"index “{index.name}”, version {index.live.number}, in {_place(index.live.backend_name)}"
-            yield Probe("Search", index.name, where, _searching(index))
+            yield Probe("Search", f"Search in {index.name}", where, _searching(index))
     name = model_name()
     about = "this machine" if name == LOCAL_MODEL else "the service that settings name"
     yield Probe(

@@ -12,6 +12,7 @@ from django.db.models import F, Func, Q
 from django.db.models.expressions import OrderBy, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy
 
 from documents.indexes import PRIVATE, private_collection
 from documents.models import UNDER_WAY, Collection, Document, DocumentQuerySet, Membership, State
@@ -40,10 +41,10 @@ KINDS = {
     "csv": "CSV",
     "html": "HTML",
     "markdown": "Markdown",
-    "eml": "Mail",
+    "eml": gettext_lazy("Mail"),
     "odt": "OpenDocument",
     "rtf": "RTF",
-    "text": "Text",
+    "text": gettext_lazy("Text"),
 }
 
 
@@ -51,11 +52,11 @@ class FilterForm(forms.Form):
     """What of the library is listed, and in which order. What an address has that cannot be is left aside."""
 
     STATES: ClassVar = {
-        "ready": ("Ready", (State.READY,)),
-        "attention": ("Needs attention", (State.WARNING, State.FAILED)),
-        "under-way": ("Under way", UNDER_WAY),
-        "failed": ("Failed", (State.FAILED,)),
-        "cancelled": ("Cancelled", (State.CANCELED,)),
+        "ready": (gettext_lazy("Ready"), (State.READY,)),
+        "attention": (gettext_lazy("Needs attention"), (State.WARNING, State.FAILED)),
+        "under-way": (gettext_lazy("Under way"), UNDER_WAY),
+        "failed": (gettext_lazy("Failed"), (State.FAILED,)),
+        "cancelled": (gettext_lazy("Cancelled"), (State.CANCELED,)),
     }
     SORTS: ClassVar[dict[str, F | Func]] = {
         "name": Lower(Coalesce(NullIf("title", Value("")), "name")),
@@ -66,7 +67,7 @@ class FilterForm(forms.Form):
     q = forms.CharField(required=False, max_length=200)
     state = forms.ChoiceField(required=False, choices=[(name, words) for name, (words, _) in STATES.items()])
     kind = forms.ChoiceField(required=False, choices=list(KINDS.items()))
-    owner = forms.ChoiceField(required=False, choices=[("mine", "Mine")])
+    owner = forms.ChoiceField(required=False, choices=[("mine", gettext_lazy("Mine"))])
     sort = forms.ChoiceField(required=False, choices=[(sign + name, name) for name in SORTS for sign in ("", "-")])
     collection = forms.UUIDField(required=False)
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_noop
 
 from documents.models import FINDABLE, Attempt, Document, State
+from project.translating import number, translated
 
 # How many of the six steps (stored, read, cut, embedded, indexed, ready) lie behind a document.
 STEPS = {
@@ -30,25 +33,31 @@ class Standing:
     how: str = ""  # "now" and "bad": of the step it stands at; "caution": of the reading, which lacks something
     note: str = ""
 
+    @property
+    def is_ready(self) -> bool:
+        return self.shape == "good"
+
 
 def standing(document: Document) -> Standing:
     if document.is_under_way:
         return _under_way(document, timezone.now())
     match document.state:
         case State.READY:
-            return Standing("Ready", "good", 6)
+            return Standing(gettext("Ready"), "good", 6)
         case State.WARNING if not document.chunk_count:
-            return Standing("Nothing in it can be found", "caution", 6, "caution")
+            return Standing(gettext("Nothing in it can be found"), "caution", 6, "caution")
         case State.WARNING:
-            return Standing("Ready, but not all of it", "caution", 6, "caution")
+            return Standing(gettext("Ready, but not all of it"), "caution", 6, "caution")
         case State.FAILED:
             return _failed(document)
-    return Standing("Cancelled", "none", _reached(document), note=_before(document))
+    return Standing(gettext("Cancelled"), "none", _reached(document), note=_before(document))
 
 
 def _failed(document: Document) -> Standing:
     code = (document.error or {}).get("code")
-    words = {"password": "Asks for a password", "interrupted": "Interrupted"}.get(str(code), "Failed")
+    words = {"password": gettext("Asks for a password"), "interrupted": gettext("Interrupted")}.get(
+        str(code), gettext("Failed")
+    )
     return Standing(words, "bad", _reached(document), "bad", _before(document))
 
 
@@ -57,21 +66,21 @@ def _reached(document: Document) -> int:
 
 
 def _before(document: Document) -> str:
-    return "What was read of it before can still be asked." if document.generation else ""
+    return gettext("What was read of it before can still be asked.") if document.generation else ""
 
 
 def _under_way(document: Document, now: datetime) -> Standing:
     step = STEPS.get(State(document.state), 1)
-    note = document.waits_for
+    note = translated(document.waits_for)
     if document.is_partly_live:
-        note = f"{note} What is read so far can be asked already.".strip()
+        note = f"{note} {gettext('What is read so far can be asked already.')}".strip()
     elif document.generation:
-        note = f"{note} What was read of it before can be asked meanwhile.".strip()
+        note = f"{note} {gettext('What was read of it before can be asked meanwhile.')}".strip()
     if document.is_cut_off:
-        return Standing("Interrupted, goes on by itself", step=step, note=note)
+        return Standing(gettext("Interrupted, goes on by itself"), step=step, note=note)
     if document.not_before and document.not_before > now:
         wait = duration((document.not_before - now).total_seconds())
-        return Standing(f"Waiting, tries again in {wait}", step=step, note=note)
+        return Standing(gettext("Waiting, tries again in %(time)s") % {"time": wait}, step=step, note=note)
     if document.lease_until is None:
         return Standing(_in_line(document), step=step, note=note)
     return Standing(_at_work(document), step=step, how="now", note=note)
@@ -79,16 +88,18 @@ def _under_way(document: Document, now: datetime) -> Standing:
 
 def _in_line(document: Document) -> str:
     if document.before:
-        return f"Waiting, {document.before:,} before it"
-    return "Waiting" if document.state == State.QUEUED else "Waiting for its next turn"
+        return gettext("Waiting, %(n)s before it") % {"n": number(document.before)}
+    return gettext("Waiting") if document.state == State.QUEUED else gettext("Waiting for its next turn")
 
 
 def _at_work(document: Document) -> str:
-    stage = "Preparing" if document.state == State.QUEUED else str(document.get_state_display())
+    stage = gettext("Preparing") if document.state == State.QUEUED else str(document.get_state_display())
     if not document.total:
         return stage
-    place = f"{document.done:,} of {document.total:,}"
-    return f"{stage}, page {place}" if document.state == State.EXTRACTING else f"{stage} {place}"
+    values = {"stage": stage, "n": number(document.done), "all": number(document.total)}
+    if document.state == State.EXTRACTING:
+        return gettext("%(stage)s, page %(n)s of %(all)s") % values
+    return gettext("%(stage)s %(n)s of %(all)s") % values
 
 
 def took_s(document: Document) -> float | None:
@@ -102,15 +113,15 @@ def took_s(document: Document) -> float | None:
 
 # What a page's warning is called beside the page itself.
 PAGE_WARNINGS = {
-    "no recognition": "No words recognised",
-    "unsure": "Doubtful words",
-    "no layout": "Read without its layout",
-    "cut": "Too long, its end left out",
+    "no recognition": gettext_noop("No words recognised"),
+    "unsure": gettext_noop("Doubtful words"),
+    "no layout": gettext_noop("Read without its layout"),
+    "cut": gettext_noop("Too long, its end left out"),
 }
 
 
 def page_warning(warning: str) -> str:
-    return PAGE_WARNINGS.get(warning, warning.capitalize())
+    return gettext(PAGE_WARNINGS.get(warning, warning.capitalize()))
 
 
 def why_withheld(kind: str, reason: str) -> str:
@@ -119,7 +130,11 @@ def why_withheld(kind: str, reason: str) -> str:
     >>> why_withheld("hidden", "white on white"), why_withheld("instruction", "")
     ('not visible to a reader: white on white', 'speaks to a language model')
     """
-    return f"not visible to a reader: {reason}" if kind == "hidden" else "speaks to a language model"
+    return (
+        f"{gettext('not visible to a reader')}: {translated(reason)}"
+        if kind == "hidden"
+        else gettext("speaks to a language model")
+    )
 
 
 def duration(seconds: float) -> str:
@@ -128,7 +143,7 @@ def duration(seconds: float) -> str:
     ('0.8 s', '9 s', '2 min 5 s', '1 h 5 min', '50 h')
     """
     if seconds < 5:
-        return f"{seconds:.1f} s"
+        return f"{number_format(round(seconds, 1), 1)} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -144,6 +159,6 @@ def size(count: int) -> str:
     """
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= unit * 0.9995:
-            shown = f"{count / unit:.1f}" if count < 10 * unit and unit > 1_000 else f"{count / unit:.0f}"
-            return f"{shown.removesuffix('.0')} {name}"
-    return f"{count} bytes"
+            tenths = count < 9.95 * unit and unit > 1_000 and round(count / unit, 1) % 1
+            return f"{number_format(round(count / unit, 1), 1) if tenths else f'{count / unit:.0f}'} {name}"
+    return gettext("%(n)s bytes") % {"n": count}

@@ -96,6 +96,16 @@ class KeyAuth:
         return key
 
 
+def rate_headers(request: HttpRequest) -> dict[str, str]:
+    """What is left of the limits of the key that signed this call, as OpenAI's clients read it."""
+    told = {}
+    for what, room in getattr(request, "rooms", {}).items():
+        told[f"x-ratelimit-limit-{what}"] = str(room.limit)
+        told[f"x-ratelimit-remaining-{what}"] = str(room.remaining)
+        told[f"x-ratelimit-reset-{what}"] = f"{room.reset_s}s"
+    return told
+
+
 def key_of(secret: str) -> ApiKey | None:
     """What a call is signed with: one of our keys or, where an issuer is trusted, a token of its own."""
     if not entra.looks_like_one(secret):

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.utils.module_loading import import_string
 
 from project.local import NO_ROOM, has_no_room
 
@@ -23,7 +24,7 @@ ANONYMOUS_BYTES = 64_000
 ORDINARY_BYTES = 2_500_000
 AROUND_A_FILE_BYTES = 1_000_000  # The form it travels in.
 FILE_ADDRESSES = {"/api/documents", "/v1/files", "/library/upload"}
-PROGRAMS = ("/api/", "/v1/", "/openai/")
+PROGRAMS = ("/api/", "/v1/", "/openai/", "/mcp")
 DRAIN_BYTES = 10_000_000
 DRAIN_SECONDS = 30
 
@@ -127,4 +128,17 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return b"; ".join(value for key, value in scope["headers"] if key == name)
 
 
-application = BodyLimit(get_asgi_application())  # type: ignore[arg-type]
+class Doors:
+    """Django answers; the tools of the Model Context Protocol, which are no pages, have an address of their own."""
+
+    def __init__(self, django: App) -> None:
+        self.django = django
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].rstrip("/") == "/mcp":
+            await import_string(settings.MCP_DOOR)(scope, receive, send)
+        else:
+            await self.django(scope, receive, send)
+
+
+application = BodyLimit(Doors(get_asgi_application()))  # type: ignore[arg-type]

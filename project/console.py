@@ -12,18 +12,25 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET
 
 from project.catalogue import Model, retirement_warning
 from project.circuit import Circuit
 from project.deployments import Deployment, DeploymentsError, deployments
 from project.doctor import about, examine, verdict
+from project.translating import number
 
-WORDS = {"good": "Works", "caution": "Wants a look", "bad": "Does not work", "none": "Not set up"}
+WORDS = {
+    "good": gettext_noop("Works"),
+    "caution": gettext_noop("Wants a look"),
+    "bad": gettext_noop("Does not work"),
+    "none": gettext_noop("Not set up"),
+}
 CIRCUIT = {
-    "closed": ("good", "closed: calls go"),
-    "open": ("bad", "open: no calls for now"),
-    "half-open": ("caution", "half-open: the next call is a trial"),
+    "closed": ("good", gettext_noop("closed: calls go")),
+    "open": ("bad", gettext_noop("open: no calls for now")),
+    "half-open": ("caution", gettext_noop("half-open: the next call is a trial")),
 }
 
 
@@ -111,16 +118,23 @@ class _Row:
 def _prices(base: Model) -> str:
     told = [
         f"{name} ${price:g}"
-        for name, price in (("in", base.input_price), ("kept", base.cached_input_price), ("out", base.output_price))
+        for name, price in (
+            (gettext("in"), base.input_price),
+            (gettext("kept"), base.cached_input_price),
+            (gettext("out"), base.output_price),
+        )
         if price is not None
     ]
-    return ", ".join(told) or "not known"
+    return ", ".join(told) or gettext("not known")
 
 
 def _quota(deployment: Deployment) -> str:
     told = [
-        f"{limit:,} {name}"
-        for name, limit in (("requests", deployment.requests_a_minute), ("tokens", deployment.tokens_a_minute))
+        said % {"n": number(limit)}
+        for said, limit in (
+            (gettext("%(n)s requests"), deployment.requests_a_minute),
+            (gettext("%(n)s tokens"), deployment.tokens_a_minute),
+        )
         if limit
     ]
-    return ", ".join(told) or "not told"
+    return ", ".join(told) or gettext("not told")

@@ -218,15 +218,8 @@ def verdict(found: Sequence[Examined]) -> str:
     bad = sum(each.finding.state == "bad" for each in found)
     unsure = sum(each.finding.state == "caution" for each in found)
     if bad:
-        return f"{_count(bad, 'part does', 'parts do')} not work."
+        return "One part does not work." if bad == 1 else f"{bad} parts do not work."
     if unsure:
-        return f"Lectern is working. {_count(unsure, 'part wants', 'parts want')} a look."
+        wants = "One part wants a look." if unsure == 1 else f"{unsure} parts want a look."
+        return f"Lectern is working. {wants}"
     return "Lectern is working."
-
-
-def _count(number: int, one: str, many: str) -> str:
-    """
-    >>> _count(1, "part does", "parts do"), _count(3, "part does", "parts do")
-    ('One part does', '3 parts do')
-    """
-    return f"One {one}" if number == 1 else f"{number} {many}"

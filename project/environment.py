@@ -55,6 +55,18 @@ def limits(name: str) -> dict[str, float | str]:
     return found
 
 
+def names(name: str, kinds: tuple[str, ...]) -> dict[tuple[str, str], str]:
+    """`pinecone:prod=House rules, azure_search:old=Archive`: what stands for a name of each kind, in any case."""
+    found: dict[tuple[str, str], str] = {}
+    for part in words(name):
+        kind, colon, pair = part.partition(":")
+        theirs, equals, ours = (piece.strip() for piece in pair.rpartition("="))
+        if kind.strip() not in kinds or not (colon and equals and theirs and ours):
+            raise ImproperlyConfigured(f"{name}: {part!r} must be kind:name=name, the kind one of {', '.join(kinds)}.")
+        found[kind.strip(), theirs.casefold()] = ours
+    return found
+
+
 def choice(name: str, options: tuple[str, ...]) -> str:
     """The first option is the default."""
     value = text(name, options[0]).lower()

@@ -8,13 +8,16 @@ from io import BytesIO
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from project.limits import Room, TooMany
+from project.api import rate_headers
+from project.limits import TooMany
 from project.views import PROGRAMS, refuse
 
 
@@ -30,6 +33,16 @@ class StaticFiles(WhiteNoiseMiddleware):
         for name, value in found.headers:
             response[name] = value
         return response
+
+
+class Language(LocaleMiddleware):
+    """A page speaks the language that was chosen, or the browser's; programs are always told the same words."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path.startswith(PROGRAMS):
+            translation.activate(settings.LANGUAGE_CODE)
+        else:
+            super().process_request(request)
 
 
 class PrivatePages(MiddlewareMixin):
@@ -48,8 +61,8 @@ class OtherOrigins(MiddlewareMixin):
     Cookies are never let through: nobody acts there as whoever happens to be signed in.
     """
 
-    ASKED = "Authorization, api-key, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Session-Id"
-    TOLD = "Retry-After, x-request-id, Mcp-Session-Id, " + ", ".join(
+    ASKED = "Authorization, api-key, Content-Type, Last-Event-ID"
+    TOLD = "Retry-After, x-request-id, " + ", ".join(
         f"x-ratelimit-{part}-{what}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")
     )
 
@@ -80,11 +93,8 @@ class RateHeaders(MiddlewareMixin):
     """What is left of the limits of the key that signed a call, in the headers that OpenAI's clients read."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        rooms: dict[str, Room] = getattr(request, "rooms", {})
-        for what, room in rooms.items():
-            response[f"x-ratelimit-limit-{what}"] = str(room.limit)
-            response[f"x-ratelimit-remaining-{what}"] = str(room.remaining)
-            response[f"x-ratelimit-reset-{what}"] = f"{room.reset_s}s"
+        for name, value in rate_headers(request).items():
+            response[name] = value
         return response
 
 

@@ -7,9 +7,10 @@ import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_noop
 
 from project import local
-from project.environment import choice, fraction, kept_secret, limits, switch, text, whole_number, words
+from project.environment import choice, fraction, kept_secret, limits, names, switch, text, whole_number, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(BASE_DIR / ".env")
@@ -60,6 +61,7 @@ MIDDLEWARE = [
     "project.middleware.OtherOrigins",
     "project.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "project.middleware.Language",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -107,8 +109,8 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
-LANGUAGE_COOKIE_NAME = "lectern_language"
 TIME_ZONE = text("TZ", "UTC")
 USE_TZ = True
 
@@ -178,9 +180,11 @@ SECURE_SSL_REDIRECT = SECURE and switch("DJANGO_SSL_REDIRECT", True)
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 if SECURE:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_NAME = "lectern_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 # Several Lecterns on one host must not sign each other out.
 SESSION_COOKIE_NAME = f"lectern_session_{PORT}" if LOOPBACK_ONLY else "lectern_session"
 CSRF_COOKIE_NAME = f"lectern_csrf_{PORT}" if LOOPBACK_ONLY else "lectern_csrf"
@@ -219,14 +223,15 @@ SEARCH_BACKENDS = {
 RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
-    ("Overview", "console"),
-    ("Health", "console-health"),
-    ("Models", "console-models"),
-    ("Spending", "console-spending"),
-    ("Wording", "console-wording"),
-    ("Moderation", "console-moderation"),
-    ("Batches", "batches"),
+    (gettext_noop("Overview"), "console"),
+    (gettext_noop("Health"), "console-health"),
+    (gettext_noop("Models"), "console-models"),
+    (gettext_noop("Spending"), "console-spending"),
+    (gettext_noop("Wording"), "console-wording"),
+    (gettext_noop("Moderation"), "console-moderation"),
+    (gettext_noop("Batches"), "batches"),
 )
+MCP_DOOR = "chat.mcp.http.application"
 COLLECTION_NAMES = "documents.models.collections.collection_names"
 INGEST_ATTEMPTS = 3
 LEASE_SECONDS = whole_number("LECTERN_LEASE_SECONDS", 60, least=5)
@@ -242,6 +247,16 @@ if not re.match(r"https://.|http://(localhost|127\.0\.0\.1)(:|$)|$", AZURE_SEARC
     raise ImproperlyConfigured(f"AZURE_SEARCH_ENDPOINT is {AZURE_SEARCH_ENDPOINT!r}: it must begin with https://.")
 if SEARCH_BACKEND == "azure" and not AZURE_SEARCH_ENDPOINT:
     raise ImproperlyConfigured("LECTERN_SEARCH_BACKEND is 'azure': AZURE_SEARCH_ENDPOINT must say where.")
+
+# Programs written for Azure OpenAI On Your Data --------------------------------------------------------------------
+ON_YOUR_DATA_INDEXES = names(
+    "LECTERN_ON_YOUR_DATA_INDEXES", ("azure_search", "azure_cosmos_db", "elasticsearch", "mongo_db", "pinecone")
+)
+SEARCH_HOSTS = [host.lower() for host in words("LECTERN_SEARCH_HOSTS")]
+if _wrong := [host for host in SEARCH_HOSTS if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", host)]:
+    raise ImproperlyConfigured(
+        f"LECTERN_SEARCH_HOSTS: {_wrong[0]!r} is no name of a host, such as x.search.windows.net."
+    )
 
 # Background work ---------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = (
@@ -270,6 +285,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
     "recheck-kept-answers": {"task": "chat.tasks.recheck", "schedule": 600.0, "options": {"expires": 600}},
     "sweep-conversations": {"task": "chat.tasks.sweep_conversations", "schedule": crontab(minute="*/10")},
+    "sweep-responses": {"task": "chat.tasks.sweep_responses", "schedule": crontab(hour=3, minute=50)},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -298,6 +314,7 @@ if not re.fullmatch(r"\d+(\.\d+)?", _price := text("LECTERN_EMBEDDING_PRICE", "0
 EMBEDDING_REQUESTS_A_MINUTE = whole_number("LECTERN_EMBEDDING_REQUESTS_A_MINUTE", 0)
 EMBEDDING_TOKENS_A_MINUTE = whole_number("LECTERN_EMBEDDING_TOKENS_A_MINUTE", 0)
 EMBEDDING_PRICE = float(_price)  # for a million tokens; 0: unknown
+RESPONSES_DAYS = whole_number("LECTERN_RESPONSES_DAYS", 30, least=1, most=3_650)
 CHAT_CONTEXT_TOKENS = whole_number("LECTERN_CONTEXT_TOKENS", 8_000, least=1_000)
 CHAT_ANSWER_TOKENS = whole_number("LECTERN_ANSWER_TOKENS", 1_000, least=50)
 CACHE_ANSWERS_S = whole_number("LECTERN_CACHE_ANSWERS", 0, most=43_200) * 60
@@ -326,6 +343,7 @@ LOGGING = {
     "loggers": {
         "azure": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "mcp": {"level": "WARNING"},
         "pypdf": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},

@@ -11,21 +11,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.formats import number_format
-from django.utils.translation import get_language, gettext, ngettext, to_locale
+from django.utils.translation import get_language, gettext, to_locale
 
-VALUE = re.compile(r"%\((\w+)\)[sd]")
-SENTENCE_END = re.compile(r"(?<=[.!?…”]) ")
-GROUPED = re.compile(r"\d{1,3}(,\d{3})*")
+GAP = re.compile(r"\{(\d)\}")
+SENTENCE_END = re.compile(r"(?<=[.!?…”:]) ")
+GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 LONGEST = 1_000  # letters: whatever is longer is no sentence of ours
-
-
-def counted(one: str, many: str, n: int, **values: object) -> str:
-    """The English sentence for a number of things, to be kept; `%(n)s` stands for the number.
-
-    >>> counted("Read %(n)s passage", "Read %(n)s passages", 1), counted("%(n)s page", "%(n)s pages", 1_200)
-    ('Read 1 passage', '1,200 pages')
-    """
-    return (one if n == 1 else many) % {"n": f"{n:,}", **values}
+WORDS_OF_ITS_OWN = 5  # letters that a sentence with gaps must have to be known by them
 
 
 def number(n: int) -> str:
@@ -40,80 +32,78 @@ def number(n: int) -> str:
 def translated(kept: object) -> str:
     """A kept sentence, or several in a row, in the active language; whatever is not known stays as it is.
 
-    Its values are in it already ("Read 5 passages"), so it is recognised among the sentences of the catalogue.
+    Its values are in it already ("Read 5 passages"), so it is recognised among the sentences of the catalogue
+    ("Read {1} passages"). Whatever is recognised is put together anew from plain text: it must be escaped as before.
     """
-    return _translated(str(kept), get_language() or "")
+    text = str(kept)
+    return text if len(text) > LONGEST else _translated(text, get_language() or "")
 
 
 @lru_cache(maxsize=1_024)
 def _translated(text: str, language: str) -> str:
-    if len(text) > LONGEST or (whole := _whole(text, language)) is not None:
-        return text if len(text) > LONGEST else str(whole)
+    if (whole := _whole(text, language)) is not None:
+        return whole
     ends = [gap.start() for gap in SENTENCE_END.finditer(text)]
     for end in reversed(ends):
         if (known := _whole(text[:end], language)) is not None:
             return f"{known} {_translated(text[end + 1 :], language)}"
-    if not ends:
-        return text
-    return f"{text[: ends[0]]} {_translated(text[ends[0] + 1 :], language)}"
+    return f"{text[: ends[0]]} {_translated(text[ends[0] + 1 :], language)}" if ends else text
 
 
 def _whole(text: str, language: str) -> str | None:
-    if (found := gettext(text)) != text:
+    if text and (found := gettext(text)) != text:
         return found
     for sentence in _sentences(language):
         if match := sentence.pattern.fullmatch(text):
-            return sentence.said(match.groupdict(), language)
+            values = {name: _value(value, language) for name, value in match.groupdict().items()}
+            return _filled(gettext(sentence.original), values)
     return None
 
 
-class Sentence(NamedTuple):
-    """A sentence with values in it, as the catalogue knows it."""
-
-    pattern: re.Pattern[str]
-    one: str
-    many: str
-
-    def said(self, values: dict[str, str], language: str) -> str:
-        shown = {name: _value(value, language) for name, value in values.items()}
-        if not self.many:
-            return gettext(self.one) % shown
-        return ngettext(self.one, self.many, int(values["n"].replace(",", ""))) % shown
+def _filled(sentence: str, values: dict[str, str]) -> str:
+    return GAP.sub(lambda gap: values[f"gap{gap[1]}"], sentence)
 
 
 def _value(value: str, language: str) -> str:
+    """What stands in a gap: a number, perhaps another sentence, mostly a name."""
     if GROUPED.fullmatch(value):
-        return number(int(value.replace(",", ""))) if "," in value else value
+        return number(int(value.replace(",", "")))
     return _whole(value, language) or value
+
+
+class Sentence(NamedTuple):
+    original: str
+    pattern: re.Pattern[str]
 
 
 @lru_cache
 def _sentences(language: str) -> list[Sentence]:
-    """The catalogue's sentences with values, those with the most words of their own first."""
+    """The catalogue's sentences with gaps, those with the most words of their own first."""
     found = []
     for path in settings.LOCALE_PATHS:
         file = Path(path) / to_locale(language) / "LC_MESSAGES" / "django.mo"
-        for one, many in _originals(file.read_bytes()) if file.exists() else ():
-            found += [Sentence(_pattern(form), one, many) for form in (one, many) if VALUE.search(form)]
-    return sorted(found, key=lambda sentence: -len(sentence.pattern.pattern))
+        for original in _originals(file.read_bytes()) if file.exists() else ():
+            bare = GAP.sub("", original)
+            if bare != original and sum(map(str.isalpha, bare)) >= WORDS_OF_ITS_OWN:
+                found.append(Sentence(original, _pattern(original)))
+    return sorted(found, key=lambda sentence: -len(GAP.sub("", sentence.original)))
 
 
 def _pattern(sentence: str) -> re.Pattern[str]:
-    parts = VALUE.split(sentence)  # words, name, words, name, words
-    seen: set[str] = set()
-    for place in range(1, len(parts), 2):
-        name = parts[place]
-        parts[place] = f"(?P={name})" if name in seen else f"(?P<{name}>.+?)"
-        seen.add(name)
-    return re.compile(
-        "".join(part if place % 2 else re.escape(part.replace("%%", "%")) for place, part in enumerate(parts)), re.S
-    )
+    """
+    >>> _pattern("“{1}” has {2} pages.").fullmatch("“Guide.pdf” has 12 pages.").groupdict()
+    {'gap1': 'Guide.pdf', 'gap2': '12'}
+    """
+    words, *rest = GAP.split(sentence)  # words, gap, words, gap, words
+    pattern = re.escape(words)
+    for gap, after in zip(rest[::2], rest[1::2], strict=True):
+        pattern += f"(?P<gap{gap}>.+?){re.escape(after)}"
+    return re.compile(pattern, re.DOTALL)
 
 
-def _originals(compiled: bytes) -> Iterator[tuple[str, str]]:
-    """What a compiled catalogue translates: (sentence, its plural or "")."""
+def _originals(compiled: bytes) -> Iterator[str]:
+    """What a compiled catalogue translates."""
     _, _, count, start = struct.unpack("<4I", compiled[:16])
     for place in range(start, start + 8 * count, 8):
         length, offset = struct.unpack("<2I", compiled[place : place + 8])
-        one, _, many = compiled[offset : offset + length].decode().partition("\0")
-        yield one.rpartition("\x04")[2], many
+        yield compiled[offset : offset + length].decode().partition("\0")[0]

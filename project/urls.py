@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 
 from project import console, views
 from project.api import api
@@ -31,6 +33,7 @@ urlpatterns = [
     path("library/", include("documents.urls")),
     path("signin/<str:token>/", views.signin, name="signin"),
     path("accounts/", include("allauth.account.urls")),
+    path("language/", login_not_required(require_POST(set_language)), name="language"),
     path("console/health/", console.health, name="console-health"),
     path("console/models/", console.models, name="console-models"),
     path("console/spending/", pages.spending, name="console-spending"),
@@ -44,4 +47,5 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("", (programs, program_app, program_name)),
+    path("openai/", include("chat.on_your_data.urls")),  # Last: what nobody else answers there is not found.
 ]

@@ -18,6 +18,7 @@ from project.accounts import redeem
 from project.deployments import DeploymentsError, chosen
 from project.limits import connection as redis_connection
 from project.local import NO_ROOM, has_no_room
+from project.translating import translated
 
 PROGRAMS = ("/api/", "/v1/", "/openai/")
 
@@ -59,7 +60,7 @@ def wants_json(request: HttpRequest) -> bool:
 
 def refuse(request: HttpRequest, status: int, code: str, sentence: str = "") -> HttpResponse:
     """Say no in the caller's language: JSON to a program, a page to a person."""
-    sentence = sentence or SENTENCES[status]
+    sentence = translated(sentence or SENTENCES[status])
     if wants_json(request):
         return JsonResponse({"error": {"message": sentence, "code": code, "type": code, "param": None}}, status=status)
     return HttpResponse(render_to_string(f"{status}.html", {"sentence": sentence}), status=status)

@@ -369,7 +369,7 @@ def test_an_answer_can_be_written_again(browse, alice):
     again = http.post(f"/answers/{answer.pk}/again/", headers=FETCH).json()
     events(http, stream_url(again))
     assert answer.reply_to.replies.count() == 2
-    assert http.get(again["conversation_url"]).text.count('class="ask"') == 1
+    assert http.get(again["conversation_url"]).text.count('id="question-') == 1
 
 
 def test_poison_in_a_document_reaches_no_browser(browse, alice, service):

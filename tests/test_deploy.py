@@ -263,7 +263,7 @@ def compose() -> dict:
 
 def names_read() -> set[str]:
     """Every variable that the code asks the environment for."""
-    asked = r'\b(?:text|whole_number|fraction|switch|words|choice|limits)\(\s*"([A-Z_]+)"'
+    asked = r'\b(?:text|whole_number|fraction|switch|words|choice|limits|names)\(\s*"([A-Z_]+)"'
     files = [path for storey in ("project", "documents", "chat") for path in (ROOT / storey).rglob("*.py")]
     return {name for path in files for name in re.findall(asked, path.read_text())}
 

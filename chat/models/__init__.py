@@ -16,6 +16,7 @@ from chat.models.conversations import (
 from chat.models.feedback import Feedback, Reason
 from chat.models.moderation import ModerationEvent
 from chat.models.rechecks import Recheck, RecheckQuerySet
+from chat.models.responses import StoredResponse
 from chat.models.sharing import Share
 from chat.models.templates import CollectionTemplate, PromptTemplate
 
@@ -38,5 +39,6 @@ __all__ = [
     "RecheckQuerySet",
     "Share",
     "State",
+    "StoredResponse",
     "web_address",
 ]

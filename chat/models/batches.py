@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import Count, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 LEASE_S = 240  # longer than an answer may take
 
@@ -19,10 +20,10 @@ class Batch(models.Model):
     """Questions from one file, asked as one person."""
 
     class State(models.TextChoices):
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        CANCELED = "canceled", "Cancelled"
-        CAPPED = "capped", "Stopped at its cost"
+        RUNNING = "running", gettext_lazy("Running")
+        DONE = "done", gettext_lazy("Done")
+        CANCELED = "canceled", gettext_lazy("Cancelled")
+        CAPPED = "capped", gettext_lazy("Stopped at its cost")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="batches")
@@ -103,11 +104,11 @@ class BatchItem(models.Model):
     """One question of a batch, and what came of it."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        ASKING = "asking", "Being asked"
-        DONE = "done", "Answered"
-        REFUSED = "refused", "Not in the documents"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        ASKING = "asking", gettext_lazy("Being asked")
+        DONE = "done", gettext_lazy("Answered")
+        REFUSED = "refused", gettext_lazy("Not in the documents")
+        FAILED = "failed", gettext_lazy("Failed")
 
     OPEN = (State.WAITING, State.ASKING)
 

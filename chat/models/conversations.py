@@ -164,6 +164,7 @@ class Message(models.Model):
         max_length=10, blank=True, help_text="Who put it so: “rules”, “model”, “person”. Empty: it is the question."
     )
     suggestions = models.JSONField(null=True, blank=True, help_text="What could be asked next; null: not looked for.")
+    made = models.JSONField(default=dict, blank=True, help_text="What it took: chat.making.Made.")
     runs = models.JSONField(
         default=list, blank=True, help_text='Code that was run for the answer: [{"code": "...", "output": "..."}, ...]'
     )
@@ -245,6 +246,8 @@ class Citation(models.Model):
     message = models.ForeignKey(Message, models.CASCADE, related_name="citations")
     number = models.PositiveIntegerField()
     is_cited = models.BooleanField(default=True, help_text="False: retrieved, but not used.")
+    is_sent = models.BooleanField(default=True, help_text="False: found, but not shown to whoever answered.")
+    tokens = models.PositiveIntegerField(default=0, help_text="Of the passage, as we count.")
     document = models.ForeignKey(Document, models.SET_NULL, null=True, related_name="citations")
     is_external = models.BooleanField(default=False, help_text="A service found it: it is no document of ours.")
     outside = models.TextField(blank=True, help_text="Where it stands, as the service says.")
@@ -269,6 +272,11 @@ class Citation(models.Model):
 
     opinion: Feedback | None = None  # Set where a page is made for somebody: what they think of it.
     is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a newer version of its document took its place."""
+        return not self.is_gone and self.document is not None and self.document.superseded_at is not None
 
     @property
     def shown_page(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class ModerationEvent(models.Model):
@@ -11,13 +12,13 @@ class ModerationEvent(models.Model):
     keeps them."""
 
     class Where(models.TextChoices):
-        QUESTION = "question", "Question"
-        ANSWER = "answer", "Answer"
+        QUESTION = "question", gettext_lazy("Question")
+        ANSWER = "answer", gettext_lazy("Answer")
 
     class Outcome(models.TextChoices):
-        STOPPED = "stopped", "Stopped"
-        UNCHECKED_STOPPED = "unchecked-stopped", "Stopped, for it could not be checked"
-        UNCHECKED_PASSED = "unchecked-passed", "Let through unchecked"
+        STOPPED = "stopped", gettext_lazy("Stopped")
+        UNCHECKED_STOPPED = "unchecked-stopped", gettext_lazy("Stopped, for it could not be checked")
+        UNCHECKED_PASSED = "unchecked-passed", gettext_lazy("Let through unchecked")
 
     where = models.CharField(max_length=10, choices=Where)
     outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.STOPPED)

@@ -44,8 +44,10 @@ def search(request: SignedInRequest) -> HttpResponse:
     words = form.cleaned_data["q"].strip() if form.is_valid() else ""
     found = {"searched": words, "found": find(request.user, words)} if words else {}
     if is_script(request):
+        own = Conversation.objects.for_user(request.user)
+        here = own.filter(pk=pk).first() if (pk := as_uuid(request.GET.get("here"))) else None
         listed = {} if words else {"conversations": conversation_list(request.user)}
-        return render(request, "chat/_list.html", found | listed)
+        return render(request, "chat/_list.html", found | listed | {"conversation": here})
     return render(request, "chat/conversation.html", _page(request, None) | found)
 
 

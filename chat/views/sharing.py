@@ -21,22 +21,25 @@ from chat.turns import conversation_list, shared_turns
 from project.accounts import SignedInRequest
 from project.limits import limited
 
+JUST_MADE = "link_just_made"  # in the session, until it was shown
+
 
 @require_http_methods(["GET", "POST"])
 @limited("share")
 def shares(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """The links to a conversation; a POST makes one and tells its address, this once."""
+    """The links to a conversation; a POST makes one, whose address the page after it tells, this once."""
     row = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     form = ShareForm(request.POST or None)
-    answers, address = _answers(row), ""
+    answers = _answers(row)
     if answers and form.is_bound and form.is_valid():
         _, token = Share.make(row, answers, form.cleaned_data["days"])
-        address = request.build_absolute_uri(reverse("shared", args=[token]))
+        request.session[JUST_MADE] = request.build_absolute_uri(reverse("shared", args=[token]))
+        return redirect("conversation-shares", row.pk)
     context = {
         "conversation": row,
         "conversations": conversation_list(request.user),
         "form": form,
-        "address": address,
+        "address": request.session.pop(JUST_MADE, ""),
         "turns": len(answers),
         "shares": row.shares.all(),
         "with_strangers": settings.SHARE_WITH_STRANGERS,

@@ -15,10 +15,11 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from chat.conversing import Draft, converse
-from chat.events import Cite, Status, Text
+from chat.events import Status
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown
 from chat.models import Message, State
+from chat.pacing import Pace
 from chat.turns import peek_id
 from chat.views.pieces import list_html, readable_answer, turn_html
 from chat.views.taking import take_on
@@ -46,20 +47,18 @@ async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
 
 async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
-    draft, shown, breathed = Draft(), 0.0, time.monotonic()
-    is_fresh = False
+    draft, pace, shown, breathed = Draft(), Pace(), 0.0, time.monotonic()
     writing = converse(message, draft)
     try:
         async for event in writing:
             now = time.monotonic()
             if isinstance(event, Status):
                 yield _event("status", {"stage": event.stage, "text": translated(event.text)})
-            is_fresh = is_fresh or isinstance(event, Text | Cite)
-            if is_fresh and now - shown >= SHOW_S:
-                yield _event(
-                    "answer", {"html": await sync_to_async(_draft_html, thread_sensitive=False)(message, draft)}
-                )
-                shown, is_fresh = now, False
+            if pace.is_behind(draft.content) and now - shown >= SHOW_S:
+                text = pace.step(draft.content)
+                html = await sync_to_async(_draft_html, thread_sensitive=False)(message, draft, text)
+                yield _event("answer", {"html": html})
+                shown = now
             if now - breathed >= BREATH_S:
                 yield ": still here\n\n"
                 breathed = now
@@ -93,8 +92,8 @@ def _still_running(message: Message) -> bool:
     return message.is_running
 
 
-def _draft_html(message: Message, draft: Draft) -> str:
-    """The answer so far; its numbers lead to their passages, the exact words are found at the end."""
+def _draft_html(message: Message, draft: Draft, text: str) -> str:
+    """The answer as far as it is shown; its numbers lead to their passages, the exact words are found at the end."""
     chips = {}
     for number, passage in draft.cited().items():
         if passage.document_id is None:
@@ -104,7 +103,7 @@ def _draft_html(message: Message, draft: Draft) -> str:
         page = passage.page_label or passage.page_number
         label = gettext("%(title)s, page %(page)s") % {"title": passage.document_title, "page": page}
         chips[number] = Chip(page_url(*place), page_url(*place, part=True), peek_id(message, number), label)
-    return render_markdown(draft.content, chips)
+    return render_markdown(text, chips)
 
 
 def _end_event(request: SignedInRequest, message: Message) -> str:

@@ -189,8 +189,9 @@ def _depth(document: Document) -> int:
 
 
 def _about_instructions(count: int) -> str:
-    what = "1 passage speaks" if count == 1 else f"{count} passages speak"
-    return f"{what} to a language model instead of a reader, and is kept out of answers."
+    if count == 1:
+        return "1 passage speaks to a language model instead of a reader, and is kept out of answers."
+    return f"{count} passages speak to a language model instead of a reader, and are kept out of answers."
 
 
 def _page(document: Document, generation: int, number: int, item: ExtractedPage) -> Page:

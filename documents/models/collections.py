@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from documents.models.indexes import Index
 from project.models import narrowed_to
@@ -67,11 +68,16 @@ class Collection(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("library") + f"?collection={self.pk}"
 
+    @property
+    def shown_name(self) -> str:
+        """The name; that of everybody's own collection in the language of the page."""
+        return gettext("Private") if self.is_private else self.name
+
 
 class Membership(models.Model):
     class Role(models.TextChoices):
-        READER = "reader", "Reader"
-        EDITOR = "editor", "Editor"
+        READER = "reader", gettext_lazy("Reader")
+        EDITOR = "editor", gettext_lazy("Editor")
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from documents.models.collections import Collection, Person
 
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 class State(models.TextChoices):
     """Where a document is on its way. The last four are ends."""
 
-    QUEUED = "queued", "Waiting"
-    EXTRACTING = "extracting", "Reading the text"
-    CHUNKING = "chunking", "Cutting into passages"
-    EMBEDDING = "embedding", "Embedding"
-    INDEXING = "indexing", "Indexing"
-    READY = "ready", "Ready"
-    WARNING = "warning", "Ready, but not all of it"
-    FAILED = "failed", "Failed"
-    CANCELED = "canceled", "Cancelled"
+    QUEUED = "queued", gettext_lazy("Waiting")
+    EXTRACTING = "extracting", gettext_lazy("Reading the text")
+    CHUNKING = "chunking", gettext_lazy("Cutting into passages")
+    EMBEDDING = "embedding", gettext_lazy("Embedding")
+    INDEXING = "indexing", gettext_lazy("Indexing")
+    READY = "ready", gettext_lazy("Ready")
+    WARNING = "warning", gettext_lazy("Ready, but not all of it")
+    FAILED = "failed", gettext_lazy("Failed")
+    CANCELED = "canceled", gettext_lazy("Cancelled")
 
 
 CANDIDATES = 20  # looked at in one go, since other workers choose at the same moment
@@ -316,10 +317,10 @@ class Attempt(models.Model):
     """One beginning of the work on a document, and how it ended: the history that a person asks for."""
 
     class Outcome(models.TextChoices):
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
-        CANCELED = "canceled", "Cancelled"
-        INTERRUPTED = "interrupted", "Interrupted"
+        DONE = "done", gettext_lazy("Done")
+        FAILED = "failed", gettext_lazy("Failed")
+        CANCELED = "canceled", gettext_lazy("Cancelled")
+        INTERRUPTED = "interrupted", gettext_lazy("Interrupted")
 
     document = models.ForeignKey(Document, models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField(help_text="From 1, through the whole life of the document.")

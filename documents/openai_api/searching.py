@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from ninja import Field, Router
 
-from documents.models import StoreFile, page_url
+from documents.models import Document, StoreFile, page_url
 from documents.openai_api.access import store_of
 from documents.openai_api.filters import passes
 from documents.openai_api.given import KEYS_MOST, Filters, Given, Ranking
@@ -58,11 +58,12 @@ def search(request: SignedInRequest, store_id: str, payload: SearchIn):
     }
 
 
-def filtered(collections: Some[UUID], wanted: Filters) -> list[UUID]:
-    """The documents of these collections whose attributes a filter lets through."""
-    rows = StoreFile.objects.live().filter(collection__in=list(collections)).exclude(document=None)
-    found = rows.values_list("document_id", "attributes")
-    return [document for document, attributes in found if passes(wanted, attributes)]
+def filtered(collections: Some[UUID], wanted: Filters | None) -> list[UUID]:
+    """The documents of these collections whose attributes a filter lets through; without one all of them."""
+    documents = Document.objects.filter(collection__in=list(collections), deleted_at=None).current()
+    known = dict(StoreFile.objects.filter(document__in=documents).values_list("document_id", "attributes"))
+    ids = documents.values_list("pk", flat=True)
+    return [pk for pk in ids if wanted is None or passes(wanted, known.get(pk, {}))]
 
 
 def results_of(passages: Some[Passage], user: User) -> list[dict[str, Any]]:

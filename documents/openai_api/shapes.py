@@ -23,7 +23,8 @@ def seconds(moment: datetime) -> int:
 
 
 def file_object(document: Document) -> dict[str, Any]:
-    return {
+    why = {"status_details": document.error["reason"]} if document.error else {}
+    return why | {
         "id": public(FILE, document.pk),
         "object": "file",
         "bytes": document.size,
@@ -31,8 +32,6 @@ def file_object(document: Document) -> dict[str, Any]:
         "filename": document.name,
         "purpose": document.purpose or "assistants",
         "status": FILE_STATUS[status_of(document.state)],
-        "status_details": (document.error or {}).get("reason"),
-        "expires_at": None,
     }
 
 

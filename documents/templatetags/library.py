@@ -25,7 +25,7 @@ def took(document: Document) -> str:
 
 @register.filter
 def kind_name(document: Document) -> str:
-    return KINDS.get(document.kind, document.kind)
+    return str(KINDS.get(document.kind, document.kind))
 
 
 @register.filter

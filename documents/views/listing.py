@@ -17,6 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from documents import intake
@@ -27,6 +28,7 @@ from documents.intake import UploadRefused
 from documents.models import FINDABLE, UNDER_WAY, Collection, Document, State
 from documents.views.collections import listed
 from project.accounts import SignedInRequest
+from project.translating import number
 from project.workers import why_nobody_works
 
 A_PAGE = 50
@@ -34,7 +36,7 @@ COMING_MOST = 200
 LINE_MOST = 10_000  # documents whose place in line is told
 SENTENCES_MOST = 5
 JUST_ENDED = timedelta(minutes=2)
-ACTS = (("move", "Move…"), ("retry", "Read again…"), ("delete", "Delete…"))
+ACTS = (("move", gettext_lazy("Move…")), ("retry", gettext_lazy("Read again…")), ("delete", gettext_lazy("Delete…")))
 NEED_YOU = (State.WARNING, State.FAILED)
 
 
@@ -138,9 +140,10 @@ def _summary(found: list[Document], moving: int) -> str:
     ended = Counter(
         "need" if item.state in NEED_YOU else "ready" for item in found if item.state in FINDABLE + NEED_YOU
     )
-    parts = [f"{moving} under way"] * bool(moving) + [f"{ended['ready']} ready"] * bool(ended["ready"])
+    parts = [gettext("%(n)s under way") % {"n": moving}] * bool(moving)
+    parts += [gettext("%(n)s ready") % {"n": ended["ready"]}] * bool(ended["ready"])
     if need := ended["need"]:
-        parts.append("1 needs you" if need == 1 else f"{need} need you")
+        parts.append(ngettext("%(n)s needs you", "%(n)s need you", need) % {"n": need})
     return ", ".join(parts)
 
 
@@ -175,13 +178,16 @@ def bulk(request: SignedInRequest) -> HttpResponse:
 
 def _act(request: SignedInRequest, form: BulkForm, found: list[Document]) -> None:
     """Do it to each, and say how many it was done to and why not to the others."""
-    acts: dict[str, tuple[Callable[[Document], None], str]] = {
-        "retry": (intake.retry, "read again"),
-        "delete": (intake.delete, "deleted"),
-    }
-    if target := form.target:
-        acts["move"] = partial(intake.move, collection=target), f"moved to {target}"
-    act, words = acts[form.cleaned_data["act"]]
+    act: Callable[[Document], None]
+    match form.cleaned_data["act"]:
+        case "retry":
+            act, said = intake.retry, _read_again
+        case "delete":
+            act, said = intake.delete, _deleted
+        case _:
+            target = form.target
+            assert target is not None  # The form asks for it.
+            act, said = partial(intake.move, collection=target), partial(_moved, target)
     done, refusals = 0, []
     for item in found:
         try:
@@ -190,13 +196,26 @@ def _act(request: SignedInRequest, form: BulkForm, found: list[Document]) -> Non
         except UploadRefused as refusal:
             refusals.append(str(refusal))
     if done:
-        messages.success(request, f"1 document is {words}." if done == 1 else f"{done:,} documents are {words}.")
+        messages.success(request, said(done))
     for sentence in refusals[:SENTENCES_MOST]:
         messages.error(request, sentence)
     if (more := len(refusals) - SENTENCES_MOST) > 0:
-        messages.error(request, f"{more:,} more could not be {words}.")
+        messages.error(request, gettext("The same was refused for %(n)s more.") % {"n": number(more)})
     if not found:
-        messages.error(request, "None of these can be changed by you, or they are gone.")
+        messages.error(request, gettext("None of these can be changed by you, or they are gone."))
+
+
+def _read_again(n: int) -> str:
+    return ngettext("%(n)s document is read again.", "%(n)s documents are read again.", n) % {"n": number(n)}
+
+
+def _deleted(n: int) -> str:
+    return ngettext("%(n)s document is deleted.", "%(n)s documents are deleted.", n) % {"n": number(n)}
+
+
+def _moved(target: Collection, n: int) -> str:
+    said = ngettext("%(n)s document is moved to %(name)s.", "%(n)s documents are moved to %(name)s.", n)
+    return said % {"n": number(n), "name": target.shown_name}
 
 
 def _uuid(text: str) -> UUID:

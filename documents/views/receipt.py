@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_noop
+
 from documents.forms import KINDS
 from documents.models import Document, Membership, Person
 from documents.standing import duration, size
+from project.translating import number
 
 Line = tuple[str, str]
 
 STAGES = {
-    "extracting": "Reading",
-    "chunking": "Cutting into passages",
-    "embedding": "Embedding",
-    "indexing": "Index",
+    "extracting": gettext_noop("Reading"),
+    "chunking": gettext_noop("Cutting into passages"),
+    "embedding": gettext_noop("Embedding"),
+    "indexing": gettext_noop("Index"),
 }
 VERSIONS_MOST = 20
 CHILDREN_MOST = 200
@@ -40,42 +44,42 @@ def taken_in(document: Document) -> Iterator[Line]:
     counted = document.receipt
     if document.page_count:
         with_text = counted.get("pages_with_text")
-        known = f"{with_text:,} of {document.page_count:,}" if with_text is not None else f"{document.page_count:,}"
-        yield "Pages with text", known
-    for name, words in (("words", "Words"), ("letters", "Letters")):
+        known = number(document.page_count)
+        if with_text is not None:
+            known = gettext("%(n)s of %(all)s") % {"n": number(with_text), "all": known}
+        yield gettext("Pages with text"), known
+    for name, words in (("words", gettext_noop("Words")), ("letters", gettext_noop("Letters"))):
         if name in counted:
-            yield words, f"{counted[name]:,}"
+            yield gettext(words), number(counted[name])
     for name, words in (
-        ("tables", "Tables"),
-        ("recognised", "Pages recognised from images"),
-        ("unsure", "Of these with doubtful words"),
-        ("images", "Pictures without words"),
+        ("tables", gettext_noop("Tables")),
+        ("recognised", gettext_noop("Pages recognised from images")),
+        ("unsure", gettext_noop("Of these with doubtful words")),
+        ("images", gettext_noop("Pictures without words")),
     ):
         if counted.get(name):
-            yield words, f"{counted[name]:,}"
-    yield "Passages", f"{document.chunk_count:,}"
+            yield gettext(words), number(counted[name])
+    yield gettext("Passages"), number(document.chunk_count)
     if document.language:
-        yield "Language", document.language
-    yield "Format", KINDS.get(document.kind, document.kind)
-    yield "Size", size(document.size)
+        yield gettext("Language"), document.language
+    yield gettext("Format"), str(KINDS.get(document.kind, document.kind))
+    yield gettext("Size"), size(document.size)
 
 
 def left_out(document: Document) -> Iterator[Line]:
     counted = document.receipt
     for what, count in (counted.get("left_out") or {}).items():
-        yield str(what).capitalize(), f"{count:,}"
+        yield gettext(str(what).capitalize()), number(count)
     for name, words in (
-        ("withheld", "Places kept out of answers"),
-        ("cleaned", "Characters taken out or replaced"),
-        ("unreadable", "Characters nobody can read"),
+        ("withheld", gettext_noop("Places kept out of answers")),
+        ("cleaned", gettext_noop("Characters taken out or replaced")),
+        ("unreadable", gettext_noop("Characters nobody can read")),
     ):
         if counted.get(name):
-            yield (
-                ("Places once kept out of answers" if name == "withheld" and document.trusted_at else words),
-                (f"{counted[name]:,}"),
-            )
+            was = name == "withheld" and document.trusted_at
+            yield gettext("Places once kept out of answers") if was else gettext(words), number(counted[name])
     for name, count in counted.get("attachments") or []:
-        yield f"Attached, not read: {name}", size(count)
+        yield gettext("Attached, not read: %(name)s") % {"name": name}, size(count)
 
 
 def times(document: Document) -> Iterator[Line]:
@@ -84,9 +88,11 @@ def times(document: Document) -> Iterator[Line]:
         if (seconds := document.seconds.get(stage)) is None:
             continue
         if stage == "embedding" and counted.get("cached"):
-            words = f"{words}, {counted['cached']:,} from cache"
-        yield words, duration(seconds)
+            cached = gettext("%(n)s from cache") % {"n": number(counted["cached"])}
+            yield f"{gettext(words)}, {cached}", duration(seconds)
+        else:
+            yield gettext(words), duration(seconds)
     if counted.get("tokens"):
-        yield "Tokens sent to be embedded", f"{counted['tokens']:,}"
+        yield gettext("Tokens sent to be embedded"), number(counted["tokens"])
     if counted.get("cost") is not None:
-        yield "Cost", f"{counted['cost']:,.4f}"
+        yield gettext("Cost"), str(number_format(counted["cost"], 4))

@@ -11,6 +11,7 @@ from documents.forms import UploadForm
 from documents.intake import UploadRefused, accept
 from project.accounts import SignedInRequest
 from project.limits import limited
+from project.translating import translated
 
 
 @require_POST
@@ -39,7 +40,7 @@ def _refuse(request: SignedInRequest, refusal: UploadRefused) -> HttpResponse:
     if "application/json" not in request.headers.get("Accept", ""):
         messages.error(request, str(refusal))
         return redirect("library")
-    error = {"code": refusal.code, "reason": refusal.reason, "advice": refusal.advice}
+    error = {"code": refusal.code, "reason": translated(refusal.reason), "advice": translated(refusal.advice)}
     response = JsonResponse({"error": error}, status=refusal.status)
     if refusal.retry_after:
         response["Retry-After"] = str(refusal.retry_after)

@@ -164,8 +164,9 @@ class Standing:
     @property
     def sentence(self) -> str:
         """How it stands, to somebody whose calls count against it."""
-        how = "is spent" if self.is_spent else f"is spent to {int(self.part * 100)} %"
-        return f"{self._name} {how}. It begins anew on {self.resets_words}."
+        if self.is_spent:
+            return f"{self._name} is spent. It begins anew on {self.resets_words}."
+        return f"{self._name} is spent to {int(self.part * 100)} %. It begins anew on {self.resets_words}."
 
     @property
     def _name(self) -> str:

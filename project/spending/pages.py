@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import close_old_connections
 from django.db.models import Q, QuerySet
@@ -17,6 +19,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET
 
 from project.accounts import SignedInRequest
@@ -24,12 +28,18 @@ from project.console import console, staff_only
 from project.models import Budget, Usage
 from project.spending import Standing, standings
 from project.spending.chart import bars
-from project.spending.reports import DAYS, Line, between, collection_names, report, total
+from project.spending.reports import DAYS, Line, between, collection_names, money, report, total
+from project.translating import number, translated
 
 DAYS_MOST = 3_660
 DAYS_DRAWN = 62  # Longer, and the chart has a bar for each month.
 ROWS_AT_ONCE = 1_000
-WHOSE = {"model": "By model", "user": "By person", "collection": "By collection", "purpose": "By purpose"}
+WHOSE = {
+    "model": gettext_noop("By model"),
+    "user": gettext_noop("By person"),
+    "collection": gettext_noop("By collection"),
+    "purpose": gettext_noop("By purpose"),
+}
 COLUMNS = (
     "at", "person", "api_key", "collection", "purpose", "deployment", "model", "input_tokens", "cached_tokens",
     "output_tokens", "reasoning_tokens", "dollars", "is_estimate",
@@ -94,7 +104,10 @@ def _page(request: HttpRequest, user: User | None, view: str) -> dict[str, objec
         "budgets": _budgets(user, names),
         "by": by,
         "lines": lines,
-        "bars": bars((f"{name}: {line.tokens:,} tokens", line.tokens) for name, line in _filled(lines, by, period)),
+        "bars": bars(
+            (gettext("%(name)s: %(n)s tokens") % {"name": name, "n": number(line.tokens)}, line.tokens)
+            for name, line in _filled(lines, by, period)
+        ),
         "most": max((line.tokens for line in lines), default=0),
         "tables": [
             (title, report(rows, kind, names)) for kind, title in WHOSE.items() if user is None or kind != "user"
@@ -109,10 +122,10 @@ def _periods(today: date, url: str) -> list[tuple[str, str]]:
     month = today.replace(day=1)
     before = month - timedelta(days=1)
     told = {
-        "Today": (today, today),
-        "This month": (month, today),
-        "Last month": (before.replace(day=1), before),
-        "This year": (today.replace(month=1, day=1), today),
+        gettext("Today"): (today, today),
+        gettext("This month"): (month, today),
+        gettext("Last month"): (before.replace(day=1), before),
+        gettext("This year"): (today.replace(month=1, day=1), today),
     }
     return [(name, f"{url}?first={first}&last={last}") for name, (first, last) in told.items()]
 
@@ -122,7 +135,7 @@ def _filled(lines: Iterable[Line], by: str, period: Mapping[str, date]) -> Itera
     known = {line.key: line for line in lines}
     day = period["first"] if by == "day" else period["first"].replace(day=1)
     while day <= period["last"]:
-        name = f"{day.day} {day:%B %Y}" if by == "day" else f"{day:%B %Y}"
+        name = date_format(day, "DATE_FORMAT" if by == "day" else "YEAR_MONTH_FORMAT")
         yield name, known.get(day) or Line(day, name)
         day = day + timedelta(days=1) if by == "day" else (day + timedelta(days=32)).replace(day=1)
 
@@ -136,19 +149,40 @@ def _budgets(user: User | None, names: Mapping[UUID, str]) -> list[dict[str, obj
     return [_told(state, names) for state in standings(rows)]
 
 
+def _amount(budget: Budget, dollars: Decimal, tokens: int) -> str:
+    """What is counted of a budget, in its unit."""
+    if budget.unit == Budget.Unit.DOLLARS:
+        return money(dollars)
+    return gettext("%(n)s tokens") % {"n": number(tokens)}
+
+
+def _shown(moment: datetime) -> str:
+    """A moment by the operator's clock."""
+    local = moment.astimezone(timezone.get_default_timezone())
+    values = {"day": date_format(local, "DATE_FORMAT"), "time": f"{local:%H:%M}", "zone": settings.TIME_ZONE}
+    return gettext("%(day)s at %(time)s (%(zone)s)") % values
+
+
 def _told(state: Standing, names: Mapping[UUID, str]) -> dict[str, object]:
     budget = state.budget
     place = names.get(budget.collection_id) if budget.collection_id else None
-    word = ("bad", "Spent") if state.is_spent else ("caution", "Nearly spent") if state.is_near else ("good", "Within")
+    word = (
+        ("bad", gettext("Spent"))
+        if state.is_spent
+        else ("caution", gettext("Nearly spent"))
+        if state.is_near
+        else ("good", gettext("Within"))
+    )
     return {
         "budget": budget,
-        "whose": f"Collection {place}" if place else budget.whose,
+        "whose": gettext("Collection %(name)s") % {"name": place} if place else translated(budget.whose),
         "state": word[0],
         "words": word[1],
         "percent": min(100, int(state.part * 100)),
-        "spent": state.spent_words,
+        "spent": _amount(budget, state.spent.dollars, state.spent.tokens),
+        "limit": _amount(budget, budget.limit, int(budget.limit)),
         "unpriced": state.spent.unpriced if budget.unit == Budget.Unit.DOLLARS else 0,
-        "resets": state.resets_words,
+        "resets": _shown(state.resets_at),
     }
 
 

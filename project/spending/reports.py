@@ -14,15 +14,18 @@ from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate, TruncMonth
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext, gettext_noop
 
 from project.models import Usage
+from project.translating import number
 
 BY = ("day", "month", "model", "user", "collection", "purpose")
 KINDS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 DAYS = date(2000, 1, 1), date(2199, 12, 31)  # Calls were made on none before, and none after concerns us.
-UNKNOWN = "not known"
-NOBODY = "nobody in particular"
+UNKNOWN = gettext_noop("not known")
+NOBODY = gettext_noop("nobody in particular")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Line:
 
     @property
     def known_cost(self) -> str:
-        return UNKNOWN if self.unpriced and self.unpriced == self.tokens else money(self.dollars)
+        return gettext(UNKNOWN) if self.unpriced and self.unpriced == self.tokens else money(self.dollars)
 
     @property
     def cost_words(self) -> str:
@@ -54,9 +57,13 @@ class Line:
         >>> Line("", "", input_tokens=5, unpriced=5).cost_words, Line("", "", dollars=Decimal("0.0123")).cost_words
         ('not known', '$0.0123')
         """
-        if self.known_cost == UNKNOWN:
-            return UNKNOWN
-        return self.known_cost + (f" and {self.unpriced:,} tokens without a known price" if self.unpriced else "")
+        if self.known_cost == gettext(UNKNOWN):
+            return self.known_cost
+        return self.known_cost + (
+            " " + gettext("and %(n)s tokens without a known price") % {"n": number(self.unpriced)}
+            if self.unpriced
+            else ""
+        )
 
 
 def money(dollars: Decimal) -> str:
@@ -65,8 +72,13 @@ def money(dollars: Decimal) -> str:
     ['$1,234.50', '$0.50', 'under $0.0001', '$0.00']
     """
     if 0 < dollars < Decimal("0.0001"):
-        return "under $0.0001"
-    return f"${dollars:,.2f}" if dollars == dollars.quantize(Decimal("0.01")) or dollars >= 1 else f"${dollars:,.4f}"
+        return gettext("under %(money)s") % {"money": _dollars("0.0001", 4)}
+    is_plain = dollars == dollars.quantize(Decimal("0.01")) or dollars >= 1
+    return _dollars(dollars, 2 if is_plain else 4)
+
+
+def _dollars(amount: Decimal | str, places: int) -> str:
+    return gettext("$%(n)s") % {"n": number_format(amount, places, force_grouping=True)}
 
 
 def between(first: date, last: date, user: User | None = None) -> QuerySet[Usage]:
@@ -121,14 +133,18 @@ def _key(by: str, row: Mapping[str, Any]) -> Any:
 def _name(by: str, row: Mapping[str, Any], names: Mapping[UUID, str]) -> str:
     key = _key(by, row)
     if by == "day":
-        return f"{key.day} {key:%B %Y}"
+        return str(date_format(key, "DATE_FORMAT"))
     if by == "month":
-        return f"{key:%B %Y}"
+        return str(date_format(key, "YEAR_MONTH_FORMAT"))
     if by == "collection":
-        return names.get(key, "a collection that is gone or closed") if key else "several collections, or none"
+        return (
+            names.get(key, gettext("a collection that is gone or closed"))
+            if key
+            else gettext("several collections, or none")
+        )
     if by == "model" and row["base"] not in ("", "unknown", key):
         return f"{key} ({row['base']})"
-    return key or NOBODY
+    return key or gettext(NOBODY)
 
 
 def _line(key: Any, name: str, row: Mapping[str, Any]) -> Line:

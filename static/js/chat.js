@@ -4,8 +4,13 @@ import { hide, isPeeking } from "./chat/peek.js";
 import { showSources } from "./chat/sources.js";
 import { isAnswering, read, stop } from "./chat/streaming.js";
 import { openSheet } from "./shell.js";
+import "./chat/shortcuts.js";
+import "./chat/drafts.js";
 import "./chat/asking.js";
-import "./chat/copying.js";
+import "./chat/editing.js";
+import "./chat/opinions.js";
+import "./chat/arriving.js";
+import "./chat/together.js";
 import "./chat/first_run.js";
 import "./chat/next.js";
 import "./chat/scope.js";
@@ -14,7 +19,7 @@ import "./upload.js";
 
 // In the order of what lies on top: the words of a citation, a sheet or dialog, and only then the answer.
 addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
+  if (event.key !== "Escape" || event.shiftKey) return;
   if (isPeeking()) { hide(); event.preventDefault(); }
   else if (isAnswering() && !openSheet() && !document.querySelector("dialog[open], .menu:popover-open")) stop();
 }, true);
@@ -25,7 +30,9 @@ document.addEventListener("click", (event) => {
 
 const latest = document.getElementById("exchanges").lastElementChild;
 if (latest) {
-  goToTheEnd();
-  showSources(latest);
+  const wanted = document.getElementById(location.hash.slice(1))?.closest(".exchange"); // a version, or what was found
+  if (wanted) wanted.scrollIntoView();
+  else goToTheEnd();
+  showSources(wanted ?? latest);
   if (latest.dataset.stream) read(latest);
 }

@@ -1,5 +1,6 @@
 // The library: what was sent is asked after, the table is drawn anew when something has arrived, documents are chosen
 // for an act on all of them, and a receipt opens beside the list.
+import { figure, say } from "./sentences.js";
 import "./upload.js";
 
 document.addEventListener("lectern:stored", () => htmx.trigger("#coming", "refresh"));
@@ -49,7 +50,7 @@ function count() {
   const all = ticks();
   const chosen = all.filter((tick) => tick.checked).length;
   bar.toggleAttribute("data-some", chosen > 0);
-  bar.querySelector("[data-chosen-count]").textContent = chosen ? `${chosen} chosen` : "None chosen";
+  bar.querySelector("[data-chosen-count]").textContent = chosen ? say("chosen", { n: figure(chosen) }) : say("noneChosen");
   const every = document.querySelector("[data-choose-all]");
   every.checked = chosen > 0 && chosen === all.length;
   every.indeterminate = chosen > 0 && chosen < all.length;

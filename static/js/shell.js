@@ -50,12 +50,14 @@ if (!("commandForElement" in HTMLButtonElement.prototype)) {
     else dialog.close();
   });
 }
-// A menu closes when something in it was chosen, and stands under the button that opened it.
-document.addEventListener("click", (event) => event.target.closest?.(".menu button")?.closest(".menu").hidePopover());
+// A menu closes when something in it was chosen, and stands under the button that opened it, or over it at the page's foot.
+document.addEventListener("click", (event) => event.target.closest?.(".menu :is(button:not([name]), a)")?.closest(".menu").hidePopover());
 document.addEventListener("toggle", (event) => {
   const menu = event.target;
   if (event.newState !== "open" || !menu.matches?.(".menu")) return;
   const button = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
-  menu.style.top = `${button.bottom + 4}px`;
-  menu.style.left = `${Math.max(12, Math.min(button.right - menu.offsetWidth, innerWidth - menu.offsetWidth - 12))}px`;
+  const fits = button.bottom + menu.offsetHeight + 12 < innerHeight;
+  const start = root.dir === "rtl" ? button.left : button.right - menu.offsetWidth;
+  menu.style.top = `${fits ? button.bottom + 4 : button.top - menu.offsetHeight - 4}px`;
+  menu.style.left = `${Math.max(12, Math.min(start, innerWidth - menu.offsetWidth - 12))}px`;
 }, true);

@@ -1,5 +1,7 @@
 // Files from this machine into the library: chosen, dropped anywhere on the page, or pasted. One request a file, three at once.
 
+import { figure, say } from "./sentences.js";
+
 const AT_ONCE = 3;
 const form = document.querySelector("[data-upload]");
 const list = document.getElementById("uploads");
@@ -7,29 +9,29 @@ const waiting = [];
 const holding = new Set(); // Told to come again later.
 let running = 0;
 
-const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+const megabytes = (bytes) => figure(bytes / 1e6, bytes < 1e7 ? 1 : 0);
 function size(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
-  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${megabytes(bytes)} MB`;
+  if (bytes < 1000) return say("bytes", { n: bytes });
+  return bytes < 1e6 ? `${figure(Math.round(bytes / 1000))} kB` : `${megabytes(bytes)} MB`;
 }
 
 /** What is wrong with a file before it is sent; null when nothing is. */
 function refusal(file) {
   const most = Number(form.dataset.maxBytes);
-  if (file.size === 0) return { reason: "The file is empty.", advice: "Choose one with something in it." };
+  if (file.size === 0) return say("empty");
   if (file.size > most) {
-    return { reason: `The file has ${megabytes(file.size)} MB; ${megabytes(most)} MB is the most.`, advice: "Split it." };
+    return say("tooLarge", { n: megabytes(file.size), most: megabytes(most) });
   }
   return null;
 }
 
 /** Why the server did not take a file, when it says nothing itself. */
 function fault(status) {
-  if (status === 0) return { reason: "The connection was lost.", advice: "Try again." };
-  if (status === 401 || status === 403 || status === 404) return { reason: "You are signed out, or may not add to this collection.", advice: "Load the page again." };
-  if (status === 413) return { reason: "The file is larger than this server takes.", advice: "Split it." };
-  if (status === 429) return { reason: "Too many files in the last minute.", advice: "Try again in a minute." };
-  return { reason: "The server could not take the file.", advice: "Try again." };
+  if (status === 0) return say("uploadLost");
+  if (status === 401 || status === 403 || status === 404) return say("uploadSignedOut");
+  if (status === 413) return say("uploadTooLarge");
+  if (status === 429) return say("uploadTooMany");
+  return say("uploadNotTaken");
 }
 
 class Upload {
@@ -38,7 +40,7 @@ class Upload {
     this.row = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
     this.part("name").textContent = name;
     this.part("size").textContent = size(file.size);
-    this.part("bar").setAttribute("aria-label", `Uploading ${name}`);
+    this.part("bar").setAttribute("aria-label", say("uploadingFile", { name }));
     for (const act of ["cancel", "retry", "dismiss"]) {
       this.part(act).setAttribute("aria-label", `${this.part(act).title}: ${name}`);
       this.part(act).addEventListener("click", () => this[act]());
@@ -60,7 +62,7 @@ class Upload {
   retry() {
     this.part("note").textContent = "";
     this.part("bar").value = 0;
-    this.show("waiting", "Waiting to be sent");
+    this.show("waiting", say("waitingToBeSent"));
     waiting.push(this);
     next();
   }
@@ -72,7 +74,7 @@ class Upload {
     const again = Date.now() + seconds * 1000;
     const tick = () => {
       const left = Math.ceil((again - Date.now()) / 1000);
-      if (left > 0) return this.show("holding", `${why}, tries again in ${left} s`);
+      if (left > 0) return this.show("holding", say("triesAgain", { why, n: left }));
       this.letGo();
       this.retry();
     };
@@ -94,10 +96,10 @@ class Upload {
 
   dismiss() { this.row.remove(); }
 
-  fail({ reason, advice }, again = true) {
-    this.show(again ? "failed" : "refused", "Not taken in");
+  fail(sentence, again = true) {
+    this.show(again ? "failed" : "refused", say("notTakenIn"));
     this.part("bar").value = 0;
-    this.part("note").textContent = `${reason} ${advice}`;
+    this.part("note").textContent = sentence;
   }
 
   send() {
@@ -109,7 +111,7 @@ class Upload {
     body.append("file", this.file);
     request.upload.addEventListener("progress", (event) => {
       this.part("bar").value = event.loaded / event.total;
-      const words = event.loaded === event.total ? "Being stored" : `Uploading, ${megabytes(event.loaded)} of ${megabytes(event.total)} MB`;
+      const words = event.loaded === event.total ? say("beingStored") : say("uploadingPart", { n: megabytes(event.loaded), all: megabytes(event.total) });
       this.show("sending", words);
     });
     request.addEventListener("load", () => this.finish(request));
@@ -120,26 +122,27 @@ class Upload {
     request.setRequestHeader("X-Requested-With", "fetch");
     request.setRequestHeader("Accept", "application/json");
     request.responseType = "json";
-    this.show("sending", "Uploading");
+    this.show("sending", say("uploading"));
     request.send(body);
   }
 
   finish(request) {
     const answer = request.response;
     if ((request.status === 200 || request.status === 201) && answer?.id) {
-      if (answer.duplicate) this.show("duplicate", `Already here as ${answer.name}`);
-      else if (list.dataset.keeps !== undefined) this.show("stored", "In your library, being read");
+      if (answer.duplicate) this.show("duplicate", say("alreadyHere", { name: answer.name }));
+      else if (list.dataset.keeps !== undefined) this.show("stored", say("inYourLibrary"));
       else this.row.remove();
-      document.dispatchEvent(new CustomEvent("lectern:stored"));
+      const detail = { id: answer.id, row: this.row, isNew: !answer.duplicate };
+      document.dispatchEvent(new CustomEvent("lectern:stored", { detail }));
     } else {
       // Led elsewhere, it is the sign-in page that came.
       const status = request.responseURL === form.action ? request.status : 403;
       const patience = Number(request.getResponseHeader("Retry-After"));
       if (status === 429 && patience > 0) {
-        return this.hold(patience, answer?.error?.code === "queue_full" ? "The queue is full" : "Many files in a minute");
+        return this.hold(patience, answer?.error?.code === "queue_full" ? say("queueFull") : say("manyFiles"));
       }
       // What is wrong with the file itself is wrong the next time too.
-      this.fail(answer?.error?.reason ? answer.error : fault(status), ![400, 413, 415].includes(status));
+      this.fail(answer?.error?.reason ? `${answer.error.reason} ${answer.error.advice}` : fault(status), ![400, 413, 415].includes(status));
     }
   }
 }
@@ -188,19 +191,21 @@ if (form) {
       input.value = "";
     });
   }
-  for (const button of form.querySelectorAll("[data-choose]")) {
-    button.addEventListener("click", () => document.getElementById(button.dataset.choose).click());
+  for (const button of document.querySelectorAll("[data-choose]")) {
+    const chooser = document.getElementById(button.dataset.choose); // The form may leave the page, the button may stay.
+    button.addEventListener("click", () => chooser.click());
   }
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const letGo = () => { delete form.dataset.over; delete document.body.dataset.over; };
   let depth = 0;
-  addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; form.dataset.over = ""; } });
-  addEventListener("dragleave", (event) => { if (carriesFiles(event) && --depth <= 0) { depth = 0; delete form.dataset.over; } });
+  addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; form.dataset.over = document.body.dataset.over = ""; } });
+  addEventListener("dragleave", (event) => { if (carriesFiles(event) && --depth <= 0) { depth = 0; letGo(); } });
   addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
   addEventListener("drop", async (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     depth = 0;
-    delete form.dataset.over;
+    letGo();
     take(await dropped(event.dataTransfer.items));
   });
   addEventListener("paste", (event) => {

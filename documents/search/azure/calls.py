@@ -74,11 +74,11 @@ def call(make: Callable[..., Answer], *args: Any, index: str, seconds: float, **
         try:
             return in_time(partial(make, *args, **limits, **options), left)
         except (AzureError, UnicodeError) as exc:
-            fault, told = _ours(exc, index), _told(exc)
+            fault, patience = _ours(exc, index), told(exc)
         except UNREADABLE as exc:
             log.warning("search call to %s failed: an answer that is none: %s", index, type(exc).__name__)
-            fault, told = SearchBusy(NO_ANSWER, PATIENCE_S), None
-        wait = max(pause, told or 0.0)
+            fault, patience = SearchBusy(NO_ANSWER, PATIENCE_S), None
+        wait = max(pause, patience or 0.0)
         if isinstance(fault, SearchUnavailable) or time.monotonic() + wait > ends:
             break
         time.sleep(wait)
@@ -115,7 +115,8 @@ def batches(entries: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]
         yield batch
 
 
-def _told(exc: Exception) -> float | None:
+def told(exc: Exception) -> float | None:
+    """Seconds the service asks to wait, if it says so."""
     response = getattr(exc, "response", None)
     return retry_after({name.lower(): value for name, value in response.headers.items()}) if response else None
 
@@ -130,7 +131,7 @@ def _ours(exc: Exception, index: str) -> SearchError:
     if isinstance(exc, ClientAuthenticationError) and not status:
         said = "There is no key for the search service, and the identity of this process cannot sign in."
         return SearchUnavailable(said, "search_key")
-    patience = _told(exc)
+    patience = told(exc)
     wait = PATIENCE_S if patience is None else patience
     if not isinstance(exc, HttpResponseError) or not status:
         is_late = "Timeout" in type(exc).__name__

@@ -1,10 +1,10 @@
-// A question is sent, once, and its turn comes onto the page.
+// A question is sent, once, and its turn comes onto the page; so does another version of a question or an answer.
 import { say } from "../sentences.js";
 import { forgetDraft } from "./drafts.js";
 import { goToTheEnd } from "./following.js";
 import { showSources } from "./sources.js";
 import { drawList, isAnswering, read } from "./streaming.js";
-import { complain, piece, post } from "./wire.js";
+import { complain, copyOf, piece, post } from "./wire.js";
 
 const exchanges = document.getElementById("exchanges");
 const composer = document.getElementById("composer");
@@ -14,8 +14,13 @@ const askButton = composer.querySelector("[data-ask]");
 function takeIn(said, replaced) {
   const fresh = piece(said.turn_html).firstElementChild;
   document.getElementById("first-run")?.remove();
-  if (replaced) replaced.replaceWith(fresh);
-  else exchanges.append(fresh);
+  if (replaced) {
+    while (replaced.nextElementSibling) replaced.nextElementSibling.remove(); // They followed the version before.
+    replaced.replaceWith(fresh);
+  } else {
+    exchanges.append(fresh);
+  }
+  composer.elements.namedItem("after").value = fresh.dataset.answer;
   if (said.list_html) drawList(said.list_html);
   if (said.title) {
     document.querySelector("#conversation-title").textContent = said.title;
@@ -26,6 +31,8 @@ function takeIn(said, replaced) {
     here = location.pathname;
     composer.action = said.ask_url;
     document.getElementById("conversation-acts").innerHTML = said.acts_html ?? "";
+  } else if (location.search || location.hash) {
+    history.replaceState(null, "", said.conversation_url); // An older version was shown; this one is the newest.
   }
   goToTheEnd();
   showSources(fresh);
@@ -41,20 +48,32 @@ async function ask(text) {
   complain("");
   const body = new FormData(composer);
   body.set("text", text);
+  const held = words.value;
+  const coming = announceTurn(text);
+  words.value = "";
   try {
     const said = await post(composer.action, body);
-    words.value = "";
-    words.dispatchEvent(new Event("input"));
     forgetDraft();
-    takeIn(said);
+    words.dispatchEvent(new Event("input"));
+    takeIn(said, coming);
     // A key names one question: sent twice it is asked once, and the next question needs a new one.
     composer.elements.namedItem("client_key").value = newKey();
     words.placeholder = say("followUp");
   } catch (error) {
+    coming.remove();
+    words.value = held || text;
     complain(error.message);
   }
   asking = false;
   askButton.disabled = false;
+}
+/** The question stands on the page at once, before anybody has answered the request. */
+function announceTurn(text) {
+  exchanges.append(copyOf("coming-turn"));
+  const coming = exchanges.lastElementChild;
+  coming.querySelector(".ask").textContent = text;
+  goToTheEnd();
+  return coming;
 }
 // randomUUID is for secure origins only; an address on the local network may not be one.
 function newKey() {
@@ -75,17 +94,22 @@ document.addEventListener("submit", async (event) => {
     event.preventDefault();
     ask(event.target.elements.namedItem("text").value);
   }
-  if (event.target.matches("[data-again]")) {
+  if (event.target.matches("[data-again], [data-edit]")) {
     event.preventDefault();
-    if (isAnswering()) return;
+    if (isAnswering() || asking) return;
+    asking = true;
     const exchange = event.target.closest(".exchange");
+    const body = new FormData(event.target);
+    if (event.target.matches("[data-edit]")) body.set("client_key", newKey());
+    complain("");
     try {
-      const said = await post(event.target.action, new FormData(event.target));
+      const said = await post(event.target.action, body);
       const running = document.getElementById(piece(said.turn_html).firstElementChild.id);
       takeIn(said, running ?? exchange);
     } catch (error) {
       complain(error.message);
     }
+    asking = false;
   }
 });
 addEventListener("popstate", () => { if (location.pathname !== here) location.reload(); });

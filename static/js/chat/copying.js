@@ -1,6 +1,6 @@
 // An answer goes to the clipboard with its sources.
 import { say } from "../sentences.js";
-import { announce } from "./wire.js";
+import { announce, complain } from "./wire.js";
 
 /** The answer as text: numbers in brackets, and the sources with their addresses below. */
 function plain(exchange) {
@@ -15,9 +15,24 @@ function plain(exchange) {
   return [lines.join("\n"), sources.join("\n")].join("\n\n");
 }
 
-document.addEventListener("click", async (event) => {
+/** The answer one is at, or the last one that has an end. */
+export function latestAnswer() {
+  const all = [...document.querySelectorAll(".exchange:has([data-copy])")];
+  return document.activeElement?.closest(".exchange:has([data-copy])") ?? all.at(-1);
+}
+
+export async function copy(exchange) {
+  try {
+    await navigator.clipboard.writeText(plain(exchange)); // Only an origin that is secure has a clipboard.
+    announce(say("copied"));
+    exchange.querySelector("[data-copy]").dataset.done = "";
+    setTimeout(() => { delete exchange.querySelector("[data-copy]")?.dataset.done; }, 2000);
+  } catch {
+    complain(say("notCopied"));
+  }
+}
+
+document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-copy]");
-  if (!button) return;
-  await navigator.clipboard.writeText(plain(button.closest(".exchange")));
-  announce(say("copied"));
+  if (button) copy(button.closest(".exchange"));
 });

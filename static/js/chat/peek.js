@@ -15,7 +15,7 @@ function peekAt(chip) {
   chip.setAttribute("aria-describedby", box.id);
   const at = chip.getBoundingClientRect();
   const below = at.bottom + box.offsetHeight + 12 < innerHeight;
-  box.style.left = `${Math.max(12, Math.min(at.left - 16, innerWidth - box.offsetWidth - 12))}px`;
+  box.style.left = `${Math.max(12, Math.min((document.dir === "rtl" ? at.right + 16 - box.offsetWidth : at.left - 16), innerWidth - box.offsetWidth - 12))}px`;
   box.style.top = `${below ? at.bottom + 6 : at.top - box.offsetHeight - 6}px`;
   peek = { chip, box };
 }

@@ -1,4 +1,5 @@
 // An answer is read as it is written, stopped, and taken up again when the connection was lost.
+import { isSearching } from "./finding.js";
 import { follow, whileAnswering } from "./following.js";
 import { showSources } from "./sources.js";
 import { announce, copyOf, ours, piece } from "./wire.js";
@@ -6,13 +7,14 @@ import { announce, copyOf, ours, piece } from "./wire.js";
 const exchanges = document.getElementById("exchanges");
 const askButton = document.querySelector("#composer [data-ask]");
 const stopButton = document.querySelector("#composer [data-stop]");
+const whenComplete = document.querySelector("[data-when-complete]");
 let stream = null;
 let stopping = false;
 
 export const isAnswering = () => stream !== null;
 
 export function drawList(html) {
-  document.getElementById("conversation-list").innerHTML = html;
+  if (!isSearching()) document.getElementById("conversation-list").innerHTML = html;
 }
 
 function answering(is) {
@@ -78,6 +80,7 @@ export function read(exchange) {
     follow();
   });
   mine.addEventListener("answer", (event) => {
+    if (whenComplete.checked) return;
     answer.innerHTML = JSON.parse(event.data).html;
     follow();
   });

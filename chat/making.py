@@ -1,0 +1,92 @@
+"""What an answer took, and how that is drawn: where the time went, and how the model's room was filled. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext, ngettext
+
+LEAST = 0.6  # Of a hundred: a part that is there is seen.
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an answer took. Nothing was asked where `asked` is false; tokens that no service counted are 0."""
+
+    search_s: float
+    answer_s: float
+    sent: int = 0  # passages that were shown to whoever answered
+    asked: bool = False
+    prompt_tokens: int = 0  # as we counted them
+    input_tokens: int = 0
+    output_tokens: int = 0
+    room: int = 0  # tokens that prompt and answer may have together
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a bar, of a hundred, and what it stands for."""
+
+    kind: str
+    words: str
+    left: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the panel shows: all of it in a few words, then a bar for the time and one for the tokens."""
+
+    words: str
+    time: list[Part]
+    tokens: list[Part]
+    room: str
+
+
+def drawn(made: Mapping[str, float]) -> Drawn | None:
+    """The figures kept with an answer, to be shown; None for one that was kept without."""
+    if not made:
+        return None
+    facts = Made(**made)  # type: ignore[arg-type]
+    time = _bar(
+        [
+            ("search", gettext("searching"), facts.search_s, _seconds(facts.search_s)),
+            ("answer", gettext("answering"), facts.answer_s, _seconds(facts.answer_s)),
+        ]
+    )
+    sent = facts.input_tokens or facts.prompt_tokens
+    counts = [
+        ("sent", gettext("sent"), sent, f"{sent:,}"),
+        ("answer", gettext("written"), facts.output_tokens, f"{facts.output_tokens:,}"),
+    ]
+    spent = sent + facts.output_tokens
+    words = [_seconds(facts.search_s + facts.answer_s)]
+    if facts.asked and spent:
+        words.append(ngettext("%(n)s token", "%(n)s tokens", spent) % {"n": f"{spent:,}"})
+    return Drawn(
+        words=" · ".join(words),
+        time=time,
+        tokens=_bar(counts, facts.room) if facts.asked and spent else [],
+        room=gettext("of room for %(n)s") % {"n": f"{facts.room:,}"} if facts.room else "",
+    )
+
+
+def _bar(parts: Sequence[tuple[str, str, float, str]], whole: float = 0) -> list[Part]:
+    """Stretches beside one another, in proportion; nothing of what is 0."""
+    whole = max(whole, sum(amount for _, _, amount, _ in parts)) or 1
+    found, left = [], 0.0
+    for kind, words, amount, told in parts:
+        if amount:
+            width = round(min(max(LEAST, 100 * amount / whole), 100 - left), 2)
+            found.append(Part(kind, f"{words} {told}", round(left, 2), width))
+            left += width
+    return found
+
+
+def _seconds(seconds: float) -> str:
+    """
+    >>> _seconds(0.012), _seconds(0.34), _seconds(4.21)
+    ('12 ms', '340 ms', '4.2 s')
+    """
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,77 @@
+"""Every route of the API, and a call of each that makes as much sense as can be made without knowing it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+# What some route or other asks for, all in one: a route takes what it knows.
+BODY: dict[str, Any] = {
+    "query": "What is the vault code?",
+    "question": "What is the vault code?",
+    "input": "What is the vault code?",
+    "model": "default",
+    "messages": [{"role": "user", "content": "What is the vault code?"}],
+    "set": "smoke",
+    "questions": [{"question": "What is the vault code?", "right": [{"document": "a.md", "page": 1}]}],
+    "username": "bob",
+    "role": "reader",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str  # with {places}
+    scope: str
+    takes_file: bool
+    takes_body: bool
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def names_something(self) -> bool:
+        return "{" in self.path
+
+    def call(self, client, headers: dict[str, str], ids: dict[str, Any], **more: Any):
+        place = re.sub(r"{([^}]+)}", lambda part: str(self._id(part[1], ids)), self.path)
+        method = getattr(client, self.method.lower())
+        if self.takes_file:
+            file = SimpleUploadedFile("new.md", b"# New\n\nWords of no matter.\n")
+            return method(place, {"file": file, "purpose": "assistants", **more}, headers=headers)
+        if self.takes_body:
+            body = json.dumps(BODY | {"name": "New name"} | self._about(ids) | more)
+            return method(place, body, content_type="application/json", headers=headers)
+        return method(place, headers=headers)
+
+    def _id(self, name: str, ids: dict[str, Any]) -> Any:
+        """What belongs into the place of the path: the first folder of it says of what the id is."""
+        kind, _, name = name.rpartition(":")
+        folder = self.path.split("/")[2]
+        others = {"act": "swap", "username": "carol"}
+        return 1 if kind == "int" else others.get(name) or ids.get(folder) or ids["documents"]
+
+    def _about(self, ids: dict[str, Any]) -> dict[str, Any]:
+        return {"about": [{"document": str(ids["documents"])}]} if self.path.endswith("/explain") else {}
+
+
+def routes() -> Iterator[Route]:
+    import project.urls  # noqa: F401 - the routers are added there
+    from project.api import api
+
+    described = api.get_openapi_schema(path_prefix="")["paths"]
+    for bound in api._get_bound_routers():
+        for path, view in bound.path_operations.items():
+            place = re.sub(r"/+", "/", f"/{bound.prefix}/{path}")
+            for operation in view.operations:
+                for method in operation.methods:
+                    told = described[re.sub(r"{[^}:]+:", "{", place)][method.lower()]
+                    sends = told.get("requestBody", {}).get("content", {})
+                    scope = str(operation.auth_callbacks[0].scope) if operation.auth_callbacks else ""
+                    yield Route(method, place, scope, "multipart/form-data" in sends, "application/json" in sends)
