@@ -14,12 +14,12 @@ from tests.library import RENT, add, shared_collection
 pytestmark = pytest.mark.django_db
 
 OPEN = {
-    "healthz", "readyz", "signin", "api-1:openapi-json", "api-1:openapi-view",
+    "healthz", "readyz", "signin", "language", "shared", "api-1:openapi-json", "api-1:openapi-view",
     "account_login", "account_signup", "account_inactive", "account_reset_password", "account_reset_password_done",
     "account_reset_password_from_key", "account_reset_password_from_key_done", "account_email_verification_sent",
     "account_confirm_email", "account_logout", "account_confirm_login_code", "account_request_login_code",
 }  # fmt: skip
-PROGRAMS = ("api/", "v1/")  # Signed by a key, see test_api.
+PROGRAMS = ("api/", "v1/", "openai/")  # Signed by a key, see test_api.
 
 
 def routes(patterns=None, prefix: str = "", names: str = "") -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from django.core.management import get_commands, load_command_class
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SETTING = re.compile(r'\b(?:text|words|switch|whole_number|fraction|choice|limits)\(\s*"([A-Z_]+)"')
+SETTING = re.compile(r'\b(?:text|words|switch|whole_number|fraction|choice|limits|names)\(\s*"([A-Z_]+)"')
 
 
 def settings_read() -> set[str]:
