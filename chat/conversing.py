@@ -202,7 +202,8 @@ def _finish_early(message: Message, draft: Draft, state: State, sentence: str, c
         if not Message.objects.filter(pk=message.pk).exists():
             return
         _cite(message, draft, [Source(passage, n in draft.numbers) for n, passage in enumerate(draft.passages, 1)])
-        message.end(state, content=draft.content, error=sentence[:300], failure=code[:40], runs=draft.runs)
+        read = {"queries": list(draft.queries.texts), "read_by": draft.queries.by} if draft.queries.texts else {}
+        message.end(state, content=draft.content, error=sentence[:300], failure=code[:40], runs=draft.runs, **read)
 
 
 def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int | None = None) -> None:

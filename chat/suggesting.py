@@ -1,19 +1,21 @@
 """What could be asked next: at most three questions, each of which the documents answer.
 
 With a model they are asked for in one small call, from the passages that were found and not cited. Without one they
-are made from the headings of those passages, in languages whose grammar allows it. Every question is searched for as
-if it were asked, and is shown only if a sentence of the documents answers it. None is better than a weak one.
+are made from the headings of those passages and of the pages cited, in languages whose grammar allows it. Every
+question is searched for as if it were asked, and is shown only if a sentence of the documents answers it. None is
+better than a weak one.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
+from django.db.models import F
 
 from chat.conversing import question_of
 from chat.events import Question
@@ -24,7 +26,7 @@ from chat.reading import asked
 from chat.verification import content_stems
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
-from documents.models import Document
+from documents.models import Document, Page
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 from project.deployments import UNUSABLE, Deployment, chosen
@@ -68,14 +70,14 @@ async def suggest(message: Message) -> None:
 
 
 def _given(message: Message) -> tuple[Question, str, list[Passage]]:
-    """The question, its answer, and the passages found beside it that the asker may still read."""
+    """The question, its answer, and what was found for it that the asker may still read, the uncited first."""
     try:
         question = question_of(message)
-        rows = message.citations.filter(is_cited=False, is_external=False, document__isnull=False).select_related(
-            "document"
+        rows = (
+            message.citations.filter(document__isnull=False).select_related("document").order_by("is_cited", "number")
         )
-        readable = set(Document.objects.for_user(question.user).current().values_list("pk", flat=True))
-        return question, message.content, [_passage(row) for row in rows[:LOOKED_AT] if row.document_id in readable]
+        readable = Document.objects.for_user(question.user).current()
+        return question, message.content, [_passage(row) for row in rows.filter(document__in=readable)[:LOOKED_AT]]
     finally:
         close_old_connections()
 
@@ -107,22 +109,38 @@ def _cleaned(line: str) -> str:
     return text if 8 <= len(text) <= QUESTION_LETTERS else ""
 
 
-def _of_headings(question: Question, answer: str, others: Sequence[Passage]) -> list[str]:
-    """Questions about the sections that were found and not used, one a section."""
+def _of_headings(question: Question, answer: str, found: Sequence[Passage]) -> list[str]:
+    """Questions about the sections that were found, and those that stand on the same pages, one a section."""
     try:
-        rows = Document.objects.filter(pk__in=[each.document_id for each in others])
+        rows = Document.objects.filter(pk__in=[each.document_id for each in found])
         languages: dict[UUID | None, str] = dict(rows.values_list("pk", "language"))
         said = set(content_stems(f"{question.text} {answer}"))
-        found = []
-        for passage in others:
+        questions = []
+        for passage, section, text in [*((each, each.section, each.text) for each in found), *_on_the_page(found)]:
             wording = WORDINGS.get(languages.get(passage.document_id, ""), "")
-            heading = heading_of(passage.section)
-            if wording and heading and not set(content_stems(heading)) <= said:
-                told = heading if wording.startswith("Was") else _in_a_sentence(heading, passage.text)
-                found.append(wording.format(title=passage.document_title, heading=told))
-        return list(dict.fromkeys(found))
+            heading = heading_of(section)
+            if wording and heading and _is_new(heading, said, passage):
+                told = heading if wording.startswith("Was") else _in_a_sentence(heading, text)
+                questions.append(wording.format(title=passage.document_title, heading=told))
+        return list(dict.fromkeys(questions))
     finally:
         close_old_connections()
+
+
+def _on_the_page(found: Sequence[Passage]) -> Iterator[tuple[Passage, str, str]]:
+    """The headings of the pages that were found, below that of the page itself, with the page's text."""
+    for passage in found:
+        live = Page.objects.filter(document=passage.document_id, generation=F("document__generation"))
+        for page in live.filter(number=passage.page_number).select_related("document"):
+            text = page.shown_text(0, len(page.text))
+            # A heading that is kept out of answers is none of theirs.
+            yield from ((passage, title, text) for _, level, title in page.headings if level > 1 and title in text)
+
+
+def _is_new(heading: str, said: set[str], passage: Passage) -> bool:
+    """Whether more than half of what a heading says was neither asked nor answered, nor is the document's title."""
+    stems = set(content_stems(heading))
+    return 2 * len(stems - said - set(content_stems(passage.document_title))) > len(stems)
 
 
 def heading_of(section: str) -> str:

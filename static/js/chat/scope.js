@@ -88,3 +88,4 @@ dialog.addEventListener("submit", (event) => {
   dialog.close();
   opener.focus();
 });
+dialog.addEventListener("close", () => dialog.replaceChildren()); // Made anew the next time, by what is chosen then.
