@@ -33,7 +33,7 @@ def test_vectors_of_the_local_model_come_alike_in_both_forms(lectern):
     assert len(packed.data) == 2 and len(packed.data[0].embedding) == 384
     assert np.allclose(packed.data[1].embedding, plain.data[1].embedding)
     assert np.isclose(np.linalg.norm(plain.data[0].embedding), 1)
-    assert plain.usage.prompt_tokens == plain.usage.total_tokens == 2
+    assert plain.usage.prompt_tokens == plain.usage.total_tokens == 3
 
 
 def test_tokens_stand_for_their_text(lectern):

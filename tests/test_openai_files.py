@@ -101,6 +101,21 @@ def test_what_a_file_cannot_be_is_refused(lectern, more, param):
     assert refused.value.param.startswith(param)
 
 
+def test_a_key_narrowed_to_collections_sees_those_and_no_files_elsewhere(asgi_server, lectern, alice):
+    file = send(lectern)
+    store = store_with(lectern, file)
+    narrowed = client(asgi_server, alice, collection_ids=[private(STORE, store)])
+    assert [each.id for each in narrowed.vector_stores.list()] == [store]
+    shown = narrowed.vector_stores.files.list(store).data[0].id
+    assert shown != file and narrowed.files.retrieve(shown).filename == "rules.md"
+    for call in (lambda: narrowed.files.retrieve(file), lambda: narrowed.files.content(file)):
+        with pytest.raises(openai.NotFoundError):
+            call()
+    for call in (lambda: send(narrowed, GARDEN), lambda: narrowed.vector_stores.create(name="Another")):
+        with pytest.raises(openai.PermissionDeniedError):
+            call()
+
+
 # Vector stores -------------------------------------------------------------------------------------------------------
 def test_a_vector_store_is_a_collection(lectern, alice):
     store = lectern.vector_stores.create(name="Rules", metadata={"team": "house"})

@@ -184,6 +184,15 @@ def test_another_key_of_the_same_person_goes_on(asgi_server, lectern, alice):
     assert client(asgi_server, alice).responses.retrieve(response.id).id == response.id
 
 
+def test_a_key_narrowed_to_collections_sees_what_it_asked_for_itself(asgi_server, lectern, alice):
+    response = ask(lectern)
+    narrowed = client(asgi_server, alice, collection_ids=[alice.collections.get().pk])
+    with pytest.raises(openai.NotFoundError):
+        narrowed.responses.retrieve(response.id)
+    own = ask(narrowed)
+    assert narrowed.responses.retrieve(own.id).output_text == own.output_text
+
+
 def test_responses_go_after_their_time(lectern, settings):
     response = ask(lectern)
     rows = StoredResponse.objects.filter(pk=private(RESPONSE, response.id))

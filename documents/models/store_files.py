@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Q
 
 from documents.models.collections import Collection, Person
 from documents.models.documents import FINDABLE, UNDER_WAY, Document, State
+from project.models import narrowed_to
 
 
 class FileBatch(models.Model):
@@ -83,8 +84,10 @@ class StoreFile(models.Model):
         return status_of(self.document.state) if self.document else "failed"
 
     def shown_id(self, user: Person) -> uuid.UUID:
-        """The id this person knows it by: that of their own file, else of what is searched here."""
-        is_theirs = self.file.owner_id == user.pk and self.file.deleted_at is None
+        """The id this person knows it by: that of their own file if they may see it, else of what is searched here."""
+        only = narrowed_to(user)
+        is_seen = only is None or self.file.collection_id in only
+        is_theirs = self.file.owner_id == user.pk and self.file.deleted_at is None and is_seen
         return self.file_id if is_theirs or self.document_id is None else self.document_id
 
 

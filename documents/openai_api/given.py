@@ -13,9 +13,9 @@ KEYS_MOST = 16
 Text64 = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(bearable)]
 Text512 = Annotated[str, StringConstraints(max_length=512), AfterValidator(bearable)]
 Number = int | Annotated[float, Field(allow_inf_nan=False)]
-Value = Annotated[bool | Number | Text512, Field(union_mode="left_to_right")]
 Metadata = Annotated[dict[Text64, Text512], Field(max_length=KEYS_MOST)]
-Attributes = Annotated[dict[Text64, bool | Number | Text512], Field(max_length=KEYS_MOST)]
+Value = bool | Number | Text512
+Attributes = Annotated[dict[Text64, Value], Field(max_length=KEYS_MOST)]
 FileIds = Annotated[list[str], Field(max_length=2_000)]
 
 
@@ -40,7 +40,7 @@ class Chunking(Given):
 class Comparison(Given):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: Text64
-    value: bool | Number | Text512 | Annotated[list[bool | Number | Text512], Field(max_length=1_000)]
+    value: Value | Annotated[list[Value], Field(max_length=1_000)]
 
 
 class Compound(Given):
