@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import httpx2
 
-from tests.library import RENT
 from tests.stack import Stack
 
 CLIENTS, CALLS, SECONDS = 50, 2_000, 60.0
@@ -30,6 +29,7 @@ from project.models import ApiKey
 for _ in range({CLIENTS}):
     print(ApiKey.create(local_admin())[1])
 """
+RULES = "# House rules\n\nThe rent is due on the third working day of the month.\n\n"
 QUESTION = "When is the rent due?"
 
 
@@ -44,7 +44,7 @@ class Call:
 def bench_api() -> None:
     with Stack() as lectern:
         for number in range(20):
-            text = RENT + f"House number {number} has {number + 2} floors and a cellar.\n".encode()
+            text = f"{RULES}House number {number} has {number + 2} floors and a cellar.\n".encode()
             lectern.ended(lectern.upload(text, f"house-{number}.md"))
         keys = lectern.manage("shell", "-c", KEYS).split()[-CLIENTS:]
         report(asyncio.run(everybody(f"http://127.0.0.1:{lectern.port}", keys)))
