@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.bench_api import bench_api
 from tests.bench_door import bench_door
 from tests.bench_search import bench_large_library
 
@@ -44,6 +45,7 @@ def main() -> None:
         bench_answer(user)
         bench_door()
     bench_large_library()
+    bench_api()
 
 
 @contextmanager

@@ -206,7 +206,8 @@ def test_a_person_narrows_a_key_to_what_they_may_read(client, alice, bob):
     make(client, collections=[str(shared.pk)])
     assert ApiKey.objects.get().collection_ids == [shared.pk]
     assert make(client, collections=[str(foreign.pk)]).status_code == 400
-    assert "Bobs" not in client.get("/keys/").content.decode()
+    html = client.get("/keys/").content.decode()
+    assert "Bobs" not in html and f'type="checkbox" name="collections" value="{shared.pk}"' in html
 
 
 @pytest.mark.parametrize("more", [{"scope": "admin"}, {"name": ""}, {"days": "-1"}, {"collections": ["x"]}])

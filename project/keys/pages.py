@@ -37,7 +37,7 @@ class KeyForm(forms.Form):
 
     name = forms.CharField(max_length=80)
     scope = forms.ChoiceField()
-    collections = forms.TypedMultipleChoiceField(required=False, coerce=UUID)
+    collections = forms.TypedMultipleChoiceField(required=False, coerce=UUID, widget=forms.CheckboxSelectMultiple)
     days = forms.ChoiceField(choices=LASTS, required=False)
 
     def __init__(self, data: Any, *, user: User) -> None:
