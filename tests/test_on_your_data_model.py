@@ -273,7 +273,8 @@ def test_an_index_elsewhere_is_searched_by_its_own_fields(door, elsewhere):
     ],
 )
 def test_each_query_type_is_asked_of_it(door, elsewhere, query_type, more):
-    found = ask(door, "Do dogs need a permission?", "x", **outer(elsewhere, query_type=query_type, **more)).message.context
+    asked = outer(elsewhere, query_type=query_type, **more)
+    found = ask(door, "Do dogs need a permission?", "x", **asked).message.context
     body = sent(elsewhere)
     assert ("vectorQueries" in body) == ("vector" in query_type) and bool(body.get("search")) == (
         query_type != "vector"
