@@ -193,7 +193,8 @@ def _candidates(passages: Sequence[Passage], letters_most: int) -> list[Candidat
         before: frozenset[str] = frozenset()
         for statement in _statements(passage):
             terms = _terms(f"{statement.lead} {statement.text}")
-            place = passage.document_id, passage.page_number, passage.start + statement.start, statement.kind
+            whose = passage.document_id or number  # What is not ours has no page: nothing is known to overlap.
+            place = whose, passage.page_number, passage.start + statement.start, statement.kind
             is_short = len(statement.lead + statement.text) <= letters_most
             if place not in seen and len(terms) >= 2 and is_short and not DEBRIS.search(statement.text):
                 seen.add(place)

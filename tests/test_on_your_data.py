@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import httpx2
 import openai
 import pytest
+from django.utils import timezone
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 
 from project.models import ApiKey
@@ -33,7 +34,8 @@ def rules(asgi_server, alice):
 def door(asgi_server, alice):
     """The same without a document: for what is refused before anything is searched."""
     key = ApiKey.create(alice, scope=ApiKey.Scope.READ)[1]
-    return SimpleNamespace(url=asgi_server, key=key, collection=shared_collection(alice, name="House rules"))
+    collection = shared_collection(alice, name="House rules")
+    return SimpleNamespace(url=asgi_server, key=key, owner=alice, collection=collection)
 
 
 def ask(rules, question=QUESTION, *before, version=LATE, model="gpt-4o", more=None, **parameters):
@@ -220,6 +222,16 @@ def test_only_the_named_collection_is_searched(rules):
 def test_a_collection_of_others_is_not_there(rules, charlie):
     stranger = SimpleNamespace(url=rules.url, key=ApiKey.create(charlie)[1])
     assert told(stranger) == told(stranger, index_name="no such").replace("no such", "house-rules")
+
+
+def test_a_key_that_is_narrowed_or_revoked_reaches_nothing_else(door):
+    elsewhere = shared_collection(door.owner, name="Elsewhere")
+    narrowed = ApiKey.create(door.owner, collection_ids=[elsewhere.pk])[1]
+    stranger = SimpleNamespace(url=door.url, key=narrowed)
+    assert "There is no index or collection" in told(stranger)
+    assert "There is no index or collection" in told(stranger, index_name=door.collection.index.name + "x")
+    revoked = ApiKey.create(door.owner, revoked_at=timezone.now())[1]
+    assert refused(door, openai.AuthenticationError, key=revoked).status_code == 401
 
 
 QUERY_TYPES = {
@@ -484,38 +496,38 @@ def test_a_minute_has_its_limit(door, settings):
     assert error.response.headers["x-ratelimit-remaining-requests"] == "0"
 
 
-@pytest.mark.parametrize(
-    ("more", "place"),
-    [
-        (
-            {"extra_body": {"data_sources": []}},
-            "data_sources: List should have at least 1 item after validation, not 0",
-        ),
-        (
-            {"extra_body": {"data_sources": with_source()["data_sources"] * 2}},
-            "data_sources: List should have at most 1",
-        ),
-        (
-            {"extra_body": with_source(strictness=6)},
-            "data_sources/0/azure_search/parameters/strictness: Input should be",
-        ),
-        (
-            {"extra_body": with_source(team="x")},
-            "data_sources/0/azure_search/parameters/team: Extra inputs are not perm",
-        ),
-        ({"extra_body": with_source(query_type="best")}, "data_sources/0/azure_search/parameters/query_type: Input"),
-        ({"tools": []}, "tools: Extra inputs are not permitted"),
-        ({"logprobs": True}, "logprobs: Extra inputs are not permitted"),
-        ({"temperature": 3}, "temperature: Input should be less than or equal to 2"),
-        ({"messages": []}, "messages: List should have at least 1 item"),
-        ({"messages": [{"role": "judge", "content": "x"}]}, "messages/0/role: Input should be"),
-        ({"messages": [{"role": "assistant", "content": "x"}]}, "messages: The last message must be a question"),
-    ],
-)
-def test_a_fault_is_told_with_its_place(door, more, place):
-    error = refused(door, openai.BadRequestError, **more).body
-    assert error["code"] == 400 and error["requestid"]
-    assert error["message"].startswith(f"Validation error at #/{place}")
+FAULTS = [
+    (
+        {"extra_body": {"data_sources": []}},
+        "data_sources: List should have at least 1 item after validation, not 0",
+    ),
+    (
+        {"extra_body": {"data_sources": with_source()["data_sources"] * 2}},
+        "data_sources: List should have at most 1",
+    ),
+    (
+        {"extra_body": with_source(strictness=6)},
+        "data_sources/0/azure_search/parameters/strictness: Input should be",
+    ),
+    (
+        {"extra_body": with_source(team="x")},
+        "data_sources/0/azure_search/parameters/team: Extra inputs are not perm",
+    ),
+    ({"extra_body": with_source(query_type="best")}, "data_sources/0/azure_search/parameters/query_type: Input"),
+    ({"tools": []}, "tools: Extra inputs are not permitted"),
+    ({"logprobs": True}, "logprobs: Extra inputs are not permitted"),
+    ({"temperature": 3}, "temperature: Input should be less than or equal to 2"),
+    ({"messages": []}, "messages: List should have at least 1 item"),
+    ({"messages": [{"role": "judge", "content": "x"}]}, "messages/0/role: Input should be"),
+    ({"messages": [{"role": "assistant", "content": "x"}]}, "messages: The last message must be a question"),
+]
+
+
+def test_a_fault_is_told_with_its_place(door):
+    for more, place in FAULTS:
+        error = refused(door, openai.BadRequestError, **more).body
+        assert error["code"] == 400 and error["requestid"]
+        assert error["message"].startswith(f"Validation error at #/{place}"), error["message"]
 
 
 def test_all_faults_are_told_at_once_and_no_secret_is(door):
@@ -530,11 +542,11 @@ def test_all_faults_are_told_at_once_and_no_secret_is(door):
     assert "geheim" not in refused(door, openai.BadRequestError, extra_body=broken).response.text
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 50_000, b"[]", b"3", b'"x"', b""])
-def test_what_is_no_request_is_no_fault_of_ours(door, content):
+def test_what_is_no_request_is_no_fault_of_ours(door):
     url = f"{door.url}/openai/deployments/x/chat/completions?api-version={STABLE}"
-    response = httpx2.post(url, content=content, headers={"api-key": door.key, "content-type": "application/json"})
-    assert response.status_code == 400 and "parse the JSON body" in response.json()["error"]["message"]
+    for content in (b"{", b"\xff\xfe", b"[" * 50_000, b"[]", b"3", b'"x"', b""):
+        response = httpx2.post(url, content=content, headers={"api-key": door.key, "content-type": "application/json"})
+        assert response.status_code == 400 and "parse the JSON body" in response.json()["error"]["message"]
 
 
 def test_an_index_that_is_not_there_is_told_as_the_service_told_it(door):

@@ -64,7 +64,8 @@ async def _sign_in(request: HttpRequest) -> None:
     except TooMany as exc:
         raise errors.too_many(str(exc), exc.retry_after) from exc
     except ApiError as exc:
-        raise errors.of_door(exc.status, f"{exc.reason} {exc.advice}".strip()) from exc
+        wait = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}
+        raise errors.of_door(exc.status, f"{exc.reason} {exc.advice}".strip(), headers=wait) from exc
     if key is None:
         raise errors.of_door(401, errors.NO_KEY)
     request.auth = key  # type: ignore[attr-defined]
