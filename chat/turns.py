@@ -158,6 +158,9 @@ def _turn(step: Step, user: Person, place: int) -> Turn:
         retrieved=[] if is_refused else others,
         nearest=others[:NEAREST] if is_refused else [],
         place=place,
+        asked=Versions.around(step.question, step.questions),
+        said=Versions.around(step.answer, step.answers),
+        opinions=opinions,
         rechecks=rechecks_of(message, user, cited),
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils import timezone
 
-from chat.models import Citation, Message
+from chat.models import Citation, Conversation, Message
 from chat.rechecking import recheck
 from documents import intake
 from documents.models import Document
@@ -38,6 +39,7 @@ def talk(alice) -> Message:
         how=[["Searched for", "valve 5"], ["Answered by", "gpt, 4.0 s"]],
         made=made | {"prompt_tokens": 3050, "room": 8000},
     )
+    Conversation.objects.filter(pk=message.conversation_id).update(pinned_at=timezone.now())
     return message
 
 

@@ -7,8 +7,9 @@ import re
 from html import unescape
 
 import pytest
+from django.utils import timezone
 
-from chat.models import Citation, Message, Recheck
+from chat.models import Citation, Conversation, Message, Recheck
 from chat.rechecking import recheck
 from documents import intake
 from documents.anchoring import plain
@@ -125,6 +126,7 @@ def test_old_links_open_the_same_words_and_only_edited_facts_are_told(client, al
             page.document = old
             sources.append((fact, page, fact))
         message = answered(alice, *sources)
+        Conversation.objects.filter(pk=message.conversation_id).update(pinned_at=timezone.now())
         cited |= dict(zip(message.citations.order_by("number"), facts[at : at + 5], strict=True))
     changed = facts[3 :: max(4, links // 20)]
     edited = ["A page of this log was added in June.", *(_edited(fact) if fact in changed else fact for fact in facts)]
