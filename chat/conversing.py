@@ -189,12 +189,21 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
             content=draft.content,
             notice=done.notice[:300],
             how=done.how,
-            made=asdict(done.made) if done.made else {},
+            made=_made(message, done),
             runs=draft.runs,
             queries=list(draft.queries.texts),
             read_by=draft.queries.by,
             template=done.wording.template_id,
         )
+
+
+def _made(message: Message, done: Done) -> dict[str, float]:
+    """What it took, and how far the search was narrowed; nothing of what was not made here."""
+    if done.made is None:
+        return {}
+    conversation = message.conversation
+    narrowed = {"collections": conversation.collections.count(), "documents": conversation.documents.count()}
+    return asdict(done.made) | narrowed
 
 
 def _finish_early(message: Message, draft: Draft, state: State, sentence: str, code: str) -> None:

@@ -22,6 +22,8 @@ class Made:
     input_tokens: int = 0
     output_tokens: int = 0
     room: int = 0  # tokens that prompt and answer may have together
+    collections: int = 0  # that it was narrowed to …
+    documents: int = 0  # … and documents; none of either: all that may be read was searched
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Drawn:
     time: list[Part]
     tokens: list[Part]
     room: str
+    within: str  # what was searched
 
 
 def drawn(made: Mapping[str, float]) -> Drawn | None:
@@ -69,7 +72,18 @@ def drawn(made: Mapping[str, float]) -> Drawn | None:
         time=time,
         tokens=_bar(counts, facts.room) if facts.asked and spent else [],
         room=gettext("of room for %(n)s") % {"n": f"{facts.room:,}"} if facts.room else "",
+        within=_within(facts),
     )
+
+
+def _within(facts: Made) -> str:
+    """What the search was narrowed to."""
+    many = [
+        ngettext("%(n)s collection", "%(n)s collections", facts.collections) % {"n": facts.collections},
+        ngettext("%(n)s document", "%(n)s documents", facts.documents) % {"n": facts.documents},
+    ]
+    chosen = [words for words, count in zip(many, (facts.collections, facts.documents), strict=True) if count]
+    return ", ".join(chosen) or gettext("all that the asker could read")
 
 
 def _bar(parts: Sequence[tuple[str, str, float, str]], whole: float = 0) -> list[Part]:

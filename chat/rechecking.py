@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 
 from chat.citations import MARKER
-from chat.models import Citation, Message, MessageQuerySet, Recheck, State
+from chat.models import Citation, Message, MessageQuerySet, Recheck, Share, State
 from chat.models.rechecks import GONE
 from chat.verification import Evidence, Proof, Reason, Verdict, markers_with_sentences, verify
 from documents.anchoring import Kept, Span, find
@@ -27,10 +27,12 @@ RANK = {Verdict.UNSUPPORTED: 0, Verdict.PARTLY: 1, Verdict.SUPPORTED: 2}
 
 
 def kept_answers() -> MessageQuerySet:
-    """Answers that somebody relies on: the newest to each question."""
+    """Answers that somebody relies on: those of a pinned conversation, and those that are shared by a link."""
     newer = Message.objects.filter(reply_to=OuterRef("reply_to"), created_at__gt=OuterRef("created_at"))
-    ended = Message.objects.filter(role=Message.Role.ASSISTANT, state=State.DONE)
-    return ended.exclude(Exists(newer))
+    ended = Message.objects.filter(role=Message.Role.ASSISTANT, state=State.DONE, conversation__deleted_at=None)
+    is_pinned = Q(conversation__pinned_at__isnull=False) & ~Exists(newer)
+    is_shared = Exists(Share.objects.alive().filter(answers=OuterRef("pk")))
+    return ended.filter(is_pinned | Q(is_shared))
 
 
 def recheck(documents: Iterable[UUID] | None = None) -> list[Recheck]:

@@ -161,18 +161,15 @@ def _turn(step: Step, user: Person, place: int) -> Turn:
         asked=Versions.around(step.question, step.questions),
         said=Versions.around(step.answer, step.answers),
         opinions=opinions,
-        rechecks=rechecks_of(message, user),
+        rechecks=rechecks_of(message, user, cited),
     )
 
 
-def rechecks_of(message: Message, user: Person) -> list[Recheck]:
+def rechecks_of(message: Message, user: Person, cited: Iterable[Citation]) -> list[Recheck]:
     """What its owner should know of an answer since documents it cites have changed; nobody else is told."""
-    found = list(Recheck.objects.for_user(user).open().filter(message=message).select_related("document"))
-    readable = set(
-        Document.objects.for_user(user).filter(pk__in=[each.document_id for each in found]).values_list("pk", flat=True)
-    )
+    found = list(Recheck.objects.for_user(user).open().filter(message=message))
     for each in found:
-        each.is_readable = each.document_id in readable
+        each.shown_by = {citation.number: citation for citation in cited if not citation.is_gone}
     return found
 
 

@@ -247,7 +247,7 @@ def difference(old: str, new: str) -> list[Change]:
     """What was taken out and put in, word by word; long stretches in between are cut short.
 
     >>> [(each.kind, each.text) for each in difference("Due in twelve hours.", "Due in ten hours.")]
-    [('', 'Due in '), ('del', 'twelve '), ('ins', 'ten '), ('', 'hours.')]
+    [('', 'Due in '), ('del', 'twelve'), ('', ' '), ('ins', 'ten'), ('', ' '), ('', 'hours.')]
     """
     one, other = _pieces(old), _pieces(new)
     matcher = SequenceMatcher(None, [plain(each)[0] for each in one], [plain(each)[0] for each in other], False)
@@ -256,10 +256,9 @@ def difference(old: str, new: str) -> list[Change]:
         if what == "equal":
             found.append(Change("", "".join(_short(one[a:b], a == 0, b == len(one)))))
             continue
-        if a < b:
-            found.append(Change("del", "".join(one[a:b])))
-        if c < d:
-            found.append(Change("ins", "".join(other[c:d])))
+        for kind, text in (("del", "".join(one[a:b])), ("ins", "".join(other[c:d]))):
+            words = text.rstrip()
+            found += [Change(kind, words)] * bool(words) + [Change("", text[len(words) :])] * (words != text)
     return found
 
 

@@ -29,8 +29,12 @@ class Piece:
     """A stretch of the text that is drawn in one way."""
 
     text: str
-    mark: int | None = None  # the number of the mark it is lit for
+    marks: tuple[int, ...] = ()  # the numbers of the marks it is lit for: one may lie in another
     withheld: str = ""  # why answers may not use it
+
+    @property
+    def mark(self) -> int | None:
+        return self.marks[0] if self.marks else None
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,9 @@ class _Drawing:
         )
 
     def _piece(self, start: int, end: int) -> Piece:
-        mark = next((n for n, (first, last) in enumerate(self.marks) if first <= start and end <= last), None)
+        marks = tuple(n for n, (first, last) in enumerate(self.marks) if first <= start and end <= last)
         why = next((why for first, last, why in self.findings if first <= start and end <= last), "")
-        return Piece(self.text[start:end], mark, why)
+        return Piece(self.text[start:end], marks, why)
 
 
 @dataclass(frozen=True)

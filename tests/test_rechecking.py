@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
-from chat.models import Message, Recheck
+from chat.models import Conversation, Message, Recheck, Share
 from chat.rechecking import recheck
 from documents import intake
 from documents.models import Document
@@ -24,11 +25,16 @@ FACTS = [
 GUIDE = "# Restoring supply\n\n" + "\n\n".join(FACTS)
 
 
+def keep(message: Message) -> Message:
+    Conversation.objects.filter(pk=message.conversation_id).update(pinned_at=timezone.now())
+    return message
+
+
 @pytest.fixture
 def kept(alice) -> Message:
     """An answer that rests on every sentence of the guide."""
     page = first_page(add(alice, GUIDE.encode(), "guide.md"))
-    return answered(alice, *((fact, page, fact) for fact in FACTS))
+    return keep(answered(alice, *((fact, page, fact) for fact in FACTS)))
 
 
 def edited(owner, *edits: tuple[str, str], text: str = GUIDE, collection=None) -> Document:
@@ -97,7 +103,8 @@ def test_a_deleted_document_is_told(alice, kept):
 def test_what_another_source_still_says_holds_after_a_deletion(alice):
     one = first_page(add(alice, GUIDE.encode(), "guide.md"))
     other = first_page(add(alice, f"# Copy\n\n{FACTS[0]}\n\nMore.".encode(), "copy.md"))
-    message = answered(alice, (FACTS[0], one, FACTS[0]), (FACTS[1], one, FACTS[1]), (FACTS[0], other, FACTS[0]))
+    sources = (FACTS[0], one, FACTS[0]), (FACTS[1], one, FACTS[1]), (FACTS[0], other, FACTS[0])
+    message = keep(answered(alice, *sources))
     Message.objects.filter(pk=message.pk).update(content=f"{FACTS[0][:-1]}[1][3]. {FACTS[1][:-1]}[2].")
     intake.delete(one.document)
     assert told() == [(FACTS[1], "gone")]
@@ -122,9 +129,35 @@ def test_a_document_that_nobody_changed_is_not_looked_at(alice, kept):
 def test_a_table_whose_cell_changed_is_told(alice):
     table = "# Levels\n\n| Town | May | June |\n|---|---|---|\n| Netherfold | 40 | 41 |\n| Highdale | 12 | 13 |\n"
     page = first_page(add(alice, table.encode(), "levels.md"))
-    answered(alice, ("Highdale stood at 12 in May.", page, "Highdale | 12"), ("Netherfold had 41.", page, "40 | 41"))
+    sources = ("Highdale stood at 12 in May.", page, "Highdale | 12"), ("Netherfold had 41.", page, "40 | 41")
+    keep(answered(alice, *sources))
     add(alice, table.replace("| 12 |", "| 17 |").encode(), "levels.md")
     assert [sentence for sentence, _ in told()] == ["Highdale stood at 12 in May."]
+
+
+# Which answers -------------------------------------------------------------------------------------------------------
+def test_an_answer_that_nobody_kept_is_not_looked_at(alice, kept):
+    Conversation.objects.update(pinned_at=None)
+    edited(alice, ("twelve", "ten"))
+    assert recheck() == []
+
+
+def test_a_shared_answer_is_looked_at_as_long_as_its_link_opens(alice, kept):
+    Conversation.objects.update(pinned_at=None)
+    share, _ = Share.make(kept.conversation, [kept], days=7)
+    edited(alice, ("twelve", "ten"))
+    Share.objects.filter(pk=share.pk).update(revoked_at=timezone.now())
+    assert recheck() == []
+    Share.objects.filter(pk=share.pk).update(revoked_at=None)
+    assert len(recheck()) == 1
+
+
+def test_what_is_pinned_after_the_change_is_told_too(alice, kept):
+    Conversation.objects.update(pinned_at=None)
+    edited(alice, ("twelve", "ten"))
+    assert told() == []
+    Conversation.objects.update(pinned_at=timezone.now())
+    assert told() == [(FACTS[0], "number")]
 
 
 # Who is told ---------------------------------------------------------------------------------------------------------
@@ -163,7 +196,7 @@ def test_asking_for_it_does_not_put_it_away(client, alice, kept):
 def test_without_the_right_to_read_it_its_name_is_not_told(client, alice, bob):
     collection = shared_collection(alice, bob)
     page = first_page(add(alice, GUIDE.encode(), "guide.md", collection))
-    message = answered(bob, (FACTS[0], page, FACTS[0]))
+    message = keep(answered(bob, (FACTS[0], page, FACTS[0])))
     edited(alice, ("twelve", "ten"), collection=collection)
     recheck()
     collection.members.clear()

@@ -148,6 +148,12 @@ def test_a_mark_lights_its_words_and_no_others():
     assert marked(blocks(TEXT, marks=[span("due in May")])) == [("due in May", 0)]
 
 
+def test_words_that_lie_in_two_marks_are_lit_for_both():
+    found = blocks(TEXT, marks=[span("rent is due in May"), span("due in May")])
+    pieces = [piece for block in found for stretch in stretches(block) for piece in stretch.pieces if piece.marks]
+    assert [(piece.text, piece.marks) for piece in pieces] == [("rent is ", (0,)), ("due in May", (0, 1))]
+
+
 def test_a_mark_in_a_table_lights_its_cell():
     block = blocks(TEXT, tables=[table()], marks=[span("40")])[1]
     assert [words(cell) for line in block.rows for cell in line.cells if cell.is_lit] == ["40"]

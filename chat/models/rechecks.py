@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from chat.models.conversations import Message
+from chat.models.conversations import Citation, Message
 from documents.models import Document, Person
 
 GONE = "gone"  # The reason where no document is left.
@@ -51,7 +54,7 @@ class Recheck(models.Model):
 
     objects = RecheckQuerySet.as_manager()
 
-    is_readable = False  # Set where a page is made for somebody: whether they may read the document.
+    shown_by: Mapping[int, Citation] = MappingProxyType({})  # Set where a page is made: what may be opened.
 
     class Meta:
         ordering = ["created_at"]
@@ -65,9 +68,13 @@ class Recheck(models.Model):
         return reverse("recheck-dismiss", args=[self.pk])
 
     @property
-    def told(self) -> list[tuple[str, str]]:
-        """Each sentence with the reason, in words."""
-        return [(each["sentence"], str(REASONS.get(each["reason"], REASONS["no match"]))) for each in self.sentences]
+    def told(self) -> list[tuple[str, str, Citation | None]]:
+        """Each sentence with the reason, in words, and the citation that shows it, if that may be opened."""
+        no_match = REASONS["no match"]
+        return [
+            (each["sentence"], str(REASONS.get(each["reason"], no_match)), self.shown_by.get(each["number"]))
+            for each in self.sentences
+        ]
 
     def dismiss(self) -> None:
         Recheck.objects.filter(pk=self.pk, dismissed_at=None).update(dismissed_at=timezone.now())

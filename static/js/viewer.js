@@ -23,9 +23,10 @@ export function light(viewer, mark) {
   if (mark === undefined) delete viewer.dataset.mark;
   else viewer.dataset.mark = mark;
   const marks = [...viewer.querySelectorAll(".lit")];
-  const known = marks.some((each) => each.dataset.mark === mark);
-  for (const each of marks) each.classList.toggle("lit--near", known && each.dataset.mark !== mark);
-  const first = marks.find((each) => !known || each.dataset.mark === mark);
+  const isOf = (each) => each.dataset.mark.split(" ").includes(String(mark)); // Words may be lit for several.
+  const known = marks.some(isOf);
+  for (const each of marks) each.classList.toggle("lit--near", known && !isOf(each));
+  const first = marks.find((each) => !known || isOf(each));
   const frame = viewer.querySelector(".viewer__page");
   if (!first || !frame) return;
   const words = first.getBoundingClientRect();
