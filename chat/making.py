@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
+
+from project.translating import number
 
 LEAST = 0.6  # Of a hundred: a part that is there is seen.
 
@@ -60,18 +63,18 @@ def drawn(made: Mapping[str, float]) -> Drawn | None:
     )
     sent = facts.input_tokens or facts.prompt_tokens
     counts = [
-        ("sent", gettext("sent"), sent, f"{sent:,}"),
-        ("answer", gettext("written"), facts.output_tokens, f"{facts.output_tokens:,}"),
+        ("sent", gettext("sent"), sent, number(sent)),
+        ("answer", gettext("written"), facts.output_tokens, number(facts.output_tokens)),
     ]
     spent = sent + facts.output_tokens
     words = [_seconds(facts.search_s + facts.answer_s)]
     if facts.asked and spent:
-        words.append(ngettext("%(n)s token", "%(n)s tokens", spent) % {"n": f"{spent:,}"})
+        words.append(ngettext("%(n)s token", "%(n)s tokens", spent) % {"n": number(spent)})
     return Drawn(
         words=" · ".join(words),
         time=time,
         tokens=_bar(counts, facts.room) if facts.asked and spent else [],
-        room=gettext("of room for %(n)s") % {"n": f"{facts.room:,}"} if facts.room else "",
+        room=gettext("of room for %(n)s") % {"n": number(facts.room)} if facts.room else "",
         within=_within(facts),
     )
 
@@ -103,4 +106,4 @@ def _seconds(seconds: float) -> str:
     >>> _seconds(0.012), _seconds(0.34), _seconds(4.21)
     ('12 ms', '340 ms', '4.2 s')
     """
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    return f"{number_format(round(seconds, 1), 1)} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -26,9 +26,10 @@ SAYS = {"Status", "Probe", "Finding"}
 SAYING = {"_how", "whose", "_name", "turns_told"}
 # What is said to others: to programs, to the operator's terminal, to a model, to the log.
 NOT_FOR_PAGES = re.compile(
-    r"/(management|migrations|local|messages|verification|evaluation|samples)/|/(api|hosted_api|checks|settings|"
-    r"environment|schemas|completions|prompts|toolbox|tools|structured|parameters|summaries|data_sources|admin|"
-    r"synonyms|phrases|explaining|consistency|versions)\.py$"
+    r"/(management|migrations|local|messages|verification|evaluation|samples|tables|api|openai_api|rewriting|on_your_data"
+    r"|mcp)/"
+    r"|/([a-z]+_api|api|checks|settings|environment|schemas|completions|prompts|toolbox|tools|structured|parameters"
+    r"|summaries|data_sources|admin|synonyms|phrases|explaining|consistency|versions|catalogue|templates|suggesting|odata)\.py$"
 )
 NOT_SAID = {
     "ImproperlyConfigured",
