@@ -70,9 +70,11 @@ def test_a_reload_and_a_lost_connection_show_what_there_is_and_are_not_paid_for_
     signed_in,  # noqa: F811
     alice,
     service,
+    settings,
     faults,  # noqa: F811
 ):
     add(alice)
+    settings.REWRITE = "rules"
     service.replies = [Reply(pieces=["The rent is due in May. [1]"], hold=True), Reply(pieces=["In June. [1]"])]
     page = signed_in(alice)
     put(page, QUESTION)
@@ -289,8 +291,9 @@ def test_another_page_of_the_same_conversation_sees_what_was_asked(signed_in, as
     page.wait_for_selector(".answer >> text=No pets.")
 
 
-def test_the_page_follows_only_for_whoever_is_at_its_end(signed_in, asgi_server, alice, service):  # noqa: F811
+def test_the_page_follows_only_for_whoever_is_at_its_end(signed_in, asgi_server, alice, service, settings):  # noqa: F811
     row = talk(alice, QUESTION, "What of pets?", "What of dogs?")
+    settings.REWRITE = "rules"
     service.replies = [Reply(pieces=["word " * 400], hold=True)]
     page = signed_in(alice)
     page.set_viewport_size({"width": 1440, "height": 600})

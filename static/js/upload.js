@@ -191,7 +191,7 @@ if (form) {
       input.value = "";
     });
   }
-  for (const button of document.querySelectorAll("[data-choose]")) {
+  for (const button of document.querySelectorAll("button[data-choose]")) {
     const chooser = document.getElementById(button.dataset.choose); // The form may leave the page, the button may stay.
     button.addEventListener("click", () => chooser.click());
   }
