@@ -18,14 +18,15 @@ function fit(viewer) {
   zoomTo(viewer, page.matches("svg") ? Math.min(1, (zoom * room) / page.getBoundingClientRect().height) : 1);
 }
 
-/** Full light for the marks of one number, half for the others; without a number all stand in full light. */
+/** Full light for the marks one came by ("0 2"), half for the others; without such all stand in full light. */
 export function light(viewer, mark) {
   if (mark === undefined) delete viewer.dataset.mark;
   else viewer.dataset.mark = mark;
   const marks = [...viewer.querySelectorAll(".lit")];
-  const known = marks.some((each) => each.dataset.mark === mark);
-  for (const each of marks) each.classList.toggle("lit--near", known && each.dataset.mark !== mark);
-  const first = marks.find((each) => !known || each.dataset.mark === mark);
+  const came = (mark ?? "").split(" ");
+  const known = marks.some((each) => came.includes(each.dataset.mark));
+  for (const each of marks) each.classList.toggle("lit--near", known && !came.includes(each.dataset.mark));
+  const first = marks.find((each) => !known || came.includes(each.dataset.mark));
   const frame = viewer.querySelector(".viewer__page");
   if (!first || !frame) return;
   const words = first.getBoundingClientRect();
