@@ -11,7 +11,7 @@ import pytest
 
 from chat import cache
 from chat.events import Cite, Done, Event, Failed, Found, Proved, Question, Ran, Source, Text
-from chat.proving import LETTERS_MOST, NO_SOURCE, proved
+from chat.proving import LETTERS_MOST, NO_SOURCE, proved, settled
 from chat.verification import Reason, Verdict
 from documents.retrieval import Passage
 from project.provider import Tokens
@@ -207,6 +207,59 @@ def test_a_number_that_was_not_computed_so_is_no_better_than_another():
 def test_numbers_of_code_that_a_service_ran_are_not_held_against_the_first_rows():
     assert verdicts(Ran("sum(x)", ""), "All in all the works cost 91,223 EUR. ", 1, passages=[COSTS]) == [""]
     assert verdicts(Ran("sum(x)", "cost 91223"), "The cost is 91,223 EUR. ", 1, passages=[COSTS]) == ["supported"]
+
+
+# For programs that read along ----------------------------------------------------------------------------------------
+def sent(*events: Event) -> list[str | int]:
+    """The text and numbers that a program is sent, in order."""
+
+    async def told_on() -> AsyncGenerator[Event]:
+        for event in events:
+            yield event
+
+    async def collect() -> list[Event]:
+        return [event async for event in settled(told_on())]
+
+    found = asyncio.run(collect())
+    return [each.text if isinstance(each, Text) else each.number for each in found if isinstance(each, Text | Cite)]
+
+
+WRONG_LAST = (
+    "The rent is due on the third working day of the month. ",
+    1,
+    " The share fell to 21 per cent in 2023. ",
+    3,
+)
+
+
+def test_by_itself_a_program_gets_every_piece_at_once(settings):
+    assert sent(*told(*WRONG_LAST)) == list(WRONG_LAST)
+
+
+def test_what_is_left_out_is_never_sent(settings):
+    settings.UNSUPPORTED = "hide"
+    words = "".join(piece for piece in sent(*told(*WRONG_LAST)) if isinstance(piece, str))
+    assert words.strip() == "The rent is due on the third working day of the month."
+
+
+def test_a_number_is_sent_as_it_was_put_right_where_text_waits_for_its_verdict(settings):
+    settings.UNSUPPORTED = "hide"
+    assert sent(*told("Dogs need a written permission of the owner. ", 1)) == [
+        "Dogs need a written permission of the owner. ", 2,
+    ]  # fmt: skip
+
+
+def test_who_asks_for_more_than_the_passages_say_is_left_nothing_out(settings, monkeypatch):
+    settings.UNSUPPORTED = "hide"
+    monkeypatch.setitem(globals(), "QUESTION", replace(QUESTION, is_open=True))
+    assert any("21 per cent" in str(piece) for piece in sent(*told(*WRONG_LAST)))
+
+
+def test_an_answer_in_json_is_left_as_it_is(monkeypatch):
+    monkeypatch.setitem(
+        globals(), "QUESTION", replace(QUESTION, generation={"response_format": {"type": "json_object"}})
+    )
+    assert sentences('{"rent": "due in May. Not June."}') == []
 
 
 # Kept ----------------------------------------------------------------------------------------------------------------
