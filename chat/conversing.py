@@ -40,6 +40,9 @@ TICK_S = 0.08  # While nothing comes, this often whoever reads has a turn.
 KEEP_S = 1.0  # How often what is written is kept.
 
 
+Drawn = tuple[str, list[Placed], dict[int, int]]
+
+
 class Draft:
     """The answer as it grows. Sources are numbered in the order in which they are first cited."""
 
@@ -47,9 +50,11 @@ class Draft:
         self.written = Written()
         self.passages: list[Passage] = []
         self.runs: list[dict[str, str]] = []
+        self._whole: Drawn | None = None
         self.queries = Queries(())
 
     def take(self, event: Event | None) -> None:
+        self._whole = None
         if isinstance(event, Queries):
             self.queries = event
         elif isinstance(event, Found):
@@ -61,17 +66,20 @@ class Draft:
 
     def clear(self) -> None:
         """Take back what was written: it may not be shown."""
-        self.written, self.passages = Written(), []
+        self.written, self.passages, self._whole = Written(), [], None
 
-    def draw(self, upto: int | None = None) -> tuple[str, list[Placed], dict[int, int]]:
+    def draw(self, upto: int | None = None) -> Drawn:
         """The text, where its sentences stand, and its sources: as offered -> as shown."""
+        if upto is None and self._whole:
+            return self._whole
         numbers: dict[int, int] = {}
 
         def marker(before: str, offered: int) -> str:
             return f"{before.rstrip(' ')}[{numbers.setdefault(offered, len(numbers) + 1)}]"
 
-        text, placed = self.written.draw(marker, upto)
-        return text, placed, numbers
+        drawn = (*self.written.draw(marker, upto), numbers)
+        self._whole = drawn if upto is None else self._whole
+        return drawn
 
     @property
     def content(self) -> str:
@@ -90,7 +98,7 @@ class Draft:
     @property
     def every_number(self) -> dict[int, int]:
         """The same, with the passages behind them that are not cited."""
-        numbers = self.numbers
+        numbers = dict(self.numbers)
         for offered in range(1, len(self.passages) + 1):
             numbers.setdefault(offered, len(numbers) + 1)
         return numbers

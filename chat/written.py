@@ -86,17 +86,17 @@ def _kind(line: str, said: str) -> Kind:
     return Kind.ITEM if ITEM.match(line) else Kind.TEXT
 
 
-def spans_in(text: str, block: Block) -> Iterator[tuple[int, int]]:
-    """The sentences of a block, without the signs it begins with."""
+def spans_in(text: str, block: Block, since: int = 0) -> Iterator[tuple[int, int]]:
+    """The sentences of a block that begin at `since` or later, without the signs it begins with."""
     start, end = block.start, block.end
     if block.kind in {Kind.ROW, Kind.HEADING, Kind.CODE}:
         said = text[start:end].strip()
         inner = said.strip("|").strip() if block.kind is Kind.ROW else said
-        left = start + text[start:end].index(inner) if inner else start
+        left = start + text[start:end].index(inner or said)
         yield left, left + len(inner or said)
         return
     mark = ITEM.match(text, start, end) or QUOTE.match(text, start, end)
-    start = mark.end() if mark else start
+    start = max(mark.end() if mark else start, since)
     # The same length, so that offsets hold: what closes emphasis is read as a closing quote.
     flat = re.sub(r"[*_`]", "'", text[start:end].replace("\n", " "))
     for left, right in sentences(flat):
@@ -151,7 +151,7 @@ class Reader:
         found = [
             (block, start, end)
             for block in blocks(self.text, self._block)
-            for start, end in spans_in(self.text, block)
+            for start, end in spans_in(self.text, block, self._told)
             if start >= self._told
         ]
         last = len(found)

@@ -58,7 +58,7 @@ async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[s
             if isinstance(event, Status):
                 yield _event("status", {"stage": event.stage, "text": translated(event.text)})
             is_fresh = is_fresh or isinstance(event, Proved)
-            if (is_fresh or pace.is_behind(draft.content)) and now - shown >= SHOW_S:
+            if now - shown >= SHOW_S and (is_fresh or pace.is_behind(draft.content)):
                 text = pace.step(draft.content)
                 yield _event("answer", await sync_to_async(_draft_body, thread_sensitive=False)(message, draft, text))
                 shown, is_fresh = now, False
