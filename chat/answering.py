@@ -1,8 +1,8 @@
 """A question becomes a cited answer: `answer()`, one stream of events that browser, API and command line all read.
 
 wording, moderation, answers kept from before -> the question in words that stand alone -> search -> passages into a
-prompt that fits -> the model's text, source numbers split off -> each cited sentence traced to its words on the page.
-A question the passages do not answer ends as refused, with the nearest of them.
+prompt that fits -> the model's text, source numbers split off -> each sentence looked for in its passages. A question
+the passages do not answer ends as refused, with the nearest of them.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from django.db import close_old_connections
 
 from chat.cache import cached
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Source, Status, Text
 from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.making import Made
 from chat.moderation import moderated, watched
 from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, is_too_long
+from chat.proving import proved
 from chat.reading import foreign_languages, read
 from chat.researching import researcher
-from chat.sources import nearest, sources_of
+from chat.sources import nearest
 from chat.wording import worded
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
@@ -86,7 +87,7 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
     `model` answers in place of the question's deployment.
     """
     question = await sync_to_async(worded)(question)
-    write = partial(_answer, model=model)
+    write = partial(proved, write=partial(_answer, model=model))
     async with aclosing(moderated(question, write if model else partial(cached, write=write))) as events:
         async for event in events:
             yield event
@@ -95,21 +96,27 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGenerator[Event]:
     clock = time.monotonic()
     try:
-        is_chosen = model is None
-        model = watched(model or await sync_to_async(chat_model)(question), question)
-        warnings = await afford(question, model)
+        asked = watched(model or await sync_to_async(chat_model)(question), question)
+        warnings = await afford(question, asked)
     except (DeploymentsError, UnknownDeployment) as exc:
         yield Failed(type(exc).__name__, str(exc))
         return
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    is_free = is_chosen and question.find is None  # Nobody has said who is to answer, or to search.
-    if is_free and (by_service := elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)):
-        async with aclosing(by_service) as events:
-            async for event in events:
-                yield event
-        return
+    is_free = model is None and question.find is None  # Nobody has said who is to answer, or to search.
+    by_service = None
+    if is_free:
+        by_service = elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)
+    async with aclosing(by_service or _from_passages(question, asked, warnings, clock)) as events:
+        async for event in events:
+            yield event
+
+
+async def _from_passages(
+    question: Question, model: ChatModel, warnings: Sequence[str], clock: float
+) -> AsyncGenerator[Event]:
+    """Our own search finds the passages, the model writes from them."""
     queries = Queries((question.text,))
     async with aclosing(read(question)) as reading:
         async for event in reading:
@@ -122,12 +129,9 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     except SearchError as exc:
         yield Failed(type(exc).__name__, str(exc))
         return
-    passages, searched_s = searched.passages, time.monotonic() - clock
-    prompt = prompt_of(question, passages, model)
-    room, most = window(model), answer_tokens(question)
-    if not prompt.passages and (
-        passages or (model.looks_further and is_too_long(prompt.messages, room, most, model.count))
-    ):
+    searched_s = time.monotonic() - clock
+    prompt = prompt_of(question, searched.passages, model)
+    if _has_no_room(question, prompt, searched.passages, model):
         yield Failed("context_length_exceeded", NO_ROOM)
         return
     yield Found(prompt.passages)
@@ -135,30 +139,17 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     may_go_on = model.looks_further or question.is_open
     draft = _Draft(prompt.passages, is_refused=not prompt.passages and not may_go_on)
     if not draft.is_refused:
-        try:
-            async with (
-                asyncio.timeout(ANSWER_SECONDS),
-                aclosing(_write(model, prompt, draft, wants_json=question.wants_json)) as events,
-            ):
-                async for event in events:
-                    yield event
-        except ProviderError as exc:
-            yield Failed(exc.code, str(exc), findings=getattr(exc, "findings", ()))
-            return
-        except TimeoutError:
-            yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
-            return
-    passages = [*draft.passages, *(passage for passage in passages if passage not in draft.passages)]
-    # Beside the loop: the words are looked for in whole passages, and other answers go on streaming.
-    looked_for = partial(nearest, prompt.question) if draft.is_refused else partial(sources_of, draft.pieces)
-    sources = await asyncio.to_thread(looked_for, passages)
+        async with aclosing(_in_time(model, prompt, draft, wants_json=question.wants_json)) as writing:
+            async for said in writing:
+                yield said
+                if isinstance(said, Failed):
+                    return
     took_s = time.monotonic() - clock
+    own = await _why_not(question, model) if draft.is_refused else _notice(model, draft)
     yield Done(
         is_refused=draft.is_refused,
-        sources=sources,
-        notice=together(
-            await _why_not(question, model) if draft.is_refused else _notice(model, draft), queries.notice, *warnings
-        ),
+        sources=await _sources(prompt, draft, searched.passages),
+        notice=together(own, queries.notice, *warnings),
         how=[
             *_how(question, prompt, searched, model, draft, searched_s, took_s),
             *await sync_to_async(not_computed)(question),
@@ -176,9 +167,38 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
             prompt_tokens=prompt.tokens,
             input_tokens=draft.tokens.input,
             output_tokens=draft.tokens.output,
-            room=room,
+            room=window(model),
         ),
     )
+
+
+def _has_no_room(question: Question, prompt: Prompt, found: Sequence[Passage], model: ChatModel) -> bool:
+    """Whether what was found does not fit, or, of a model that may look further, not even the question does."""
+    is_long = is_too_long(prompt.messages, window(model), answer_tokens(question), model.count)
+    return not prompt.passages and (bool(found) or (model.looks_further and is_long))
+
+
+async def _in_time(
+    model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json: bool = False
+) -> AsyncGenerator[Event]:
+    """What the model writes; Failed, last, where it cannot or takes too long."""
+    try:
+        writing = _write(model, prompt, draft, wants_json=wants_json)
+        async with asyncio.timeout(ANSWER_SECONDS), aclosing(writing) as events:
+            async for event in events:
+                yield event
+    except ProviderError as exc:
+        yield Failed(exc.code, str(exc), findings=getattr(exc, "findings", ()))
+    except TimeoutError:
+        yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
+
+
+async def _sources(prompt: Prompt, draft: _Draft, found: Sequence[Passage]) -> list[Source]:
+    """What the answer could cite, then the rest of what was found. Of a refusal, with what came near."""
+    passages = [*draft.passages, *(passage for passage in found if passage not in draft.passages)]
+    if draft.is_refused:  # Beside the loop: the words are looked for in whole passages, and other answers stream on.
+        return await asyncio.to_thread(nearest, prompt.question, passages)
+    return [Source(passage) for passage in passages]
 
 
 def prompt_of(question: Question, passages: Sequence[Passage], model: ChatModel) -> Prompt:
@@ -327,8 +347,6 @@ async def _still_coming(question: Question) -> str:
 def _notice(model: ChatModel, draft: _Draft) -> str:
     if draft.is_cut:
         return "The answer was cut off at its limit of tokens. Ask for a part of it."
-    if not any(isinstance(piece, int) for piece in draft.pieces):
-        return "No sentence of this answer names its source. Check it before you rely on it."
     return model.notice
 
 

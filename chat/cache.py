@@ -14,15 +14,16 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.events import Cite, Done, Event, Found, Queries, Question, Ran, ReadBy, Source, Text
+from chat.events import Cite, Done, Event, Found, Proved, Queries, Question, Ran, ReadBy, Source, Text
 from chat.prompts import BUILT_IN, OPEN_RULES, RULES, TONE
+from chat.verification import Proof, Reason, Verdict
 from documents.retrieval import Passage, Scope, keeping
 from project.cache import keep, kept
 from project.deployments import UNUSABLE, chosen
@@ -37,6 +38,8 @@ SETTINGS = (
     "MODERATION_LIMITS",
     "MODERATION_WORDS",
     "REWRITE",
+    "UNSUPPORTED",
+    "SECOND_OPINION",
 )
 Write = Callable[[Question], AsyncGenerator[Event]]
 
@@ -121,6 +124,9 @@ def _keep(key: str, question: Question, taken: Sequence[Event]) -> None:
         "pieces": [
             event.text if isinstance(event, Text) else event.number for event in taken if isinstance(event, Text | Cite)
         ],
+        "proved": [
+            asdict(event) for event in {each.start: each for each in taken if isinstance(each, Proved)}.values()
+        ],
         "offered": len(_offered(taken)),
         "queries": [[*event.texts] for event in taken if isinstance(event, Queries)],
         "read_by": [event.by for event in taken if isinstance(event, Queries)],
@@ -145,7 +151,23 @@ def _replayed(key: str, question: Question) -> list[Event]:
     pieces = [Text(piece) if isinstance(piece, str) else Cite(piece) for piece in body["pieces"]]
     read = zip(body["queries"], body["read_by"], strict=True)
     queries = [Queries(tuple(texts), ReadBy(by)) for texts, by in read]
-    return [*queries, Found(passages[: body["offered"]]), *pieces, _done(body, passages, question)]
+    proved = [_proved(row) for row in body["proved"]]
+    return [*queries, Found(passages[: body["offered"]]), *pieces, *proved, _done(body, passages, question)]
+
+
+def _proved(row: dict[str, Any]) -> Proved:
+    """As it was told; JSON has lists for its tuples."""
+    held = row["proof"]
+    proof = held and Proof(
+        Verdict(held["verdict"]),
+        Reason(held["reason"]) if held["reason"] else None,
+        held["said"],
+        held["shown"],
+        tuple(map(tuple, held["spans"])),
+        held["share"],
+    )
+    lists = {name: tuple(row[name]) for name in ("cited", "cites")}
+    return Proved(**{**row, **lists, "proof": proof, "spans": tuple(map(tuple, row["spans"]))})
 
 
 def _done(body: dict[str, Any], passages: Sequence[Any], question: Question) -> Done:

@@ -15,6 +15,7 @@ from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Tex
 from chat.llm import Extractive
 from chat.models import web_address
 from chat.prompts import Turn
+from chat.written import Placed, Written
 from documents.models import page_url
 from documents.retrieval import Passage
 from project.api import ApiError
@@ -61,6 +62,7 @@ class Completed:
     content: str
     passages: Sequence[Passage]
     done: Done
+    sentences: list[dict[str, Any]]
     queries: Sequence[str] = ()  # that were searched for
 
 
@@ -86,10 +88,11 @@ def said(messages: Sequence[MessageIn]) -> Said:
 
 async def completed(question: Question) -> Completed:
     """The answer when it is complete. Raises ApiError."""
-    content = ""
+    text = Written()
     passages: Sequence[Passage] = []
     queries: Sequence[str] = ()
     async for event in answer(question):
+        text.take(event)
         if isinstance(event, Queries):
             queries = event.texts
         elif isinstance(event, Found):
@@ -98,10 +101,40 @@ async def completed(question: Question) -> Completed:
             code = "insufficient_quota" if event.code == "budget_spent" else event.code
             raise ApiError(STATUS.get(event.code, 502), code, event.sentence, retry_after=event.retry_after)
         elif isinstance(event, Done):
-            return Completed(content.strip(), passages, event, queries)
-        else:
-            content += written(event)
+            content, placed = text.draw(doc_marker)
+            return Completed(content.strip(), passages, event, sentences(placed), queries)
     raise AssertionError("an answer ends with Done or Failed")
+
+
+def doc_marker(before: str, number: int) -> str:
+    return f"{before}[doc{number}]"
+
+
+def checked(told: list[dict[str, Any]]) -> dict[str, object]:
+    """What became of the sentences, under a name of our own, which no client of the service's shapes looks at."""
+    return {"lectern": {"sentences": told}} if told else {}
+
+
+def sentences(placed: Sequence[Placed]) -> list[dict[str, Any]]:
+    """What became of each sentence that states something: beside OpenAI's shapes, under the name `lectern`.
+
+    Source numbers are those of [doc1]; offsets of `spans` are into the text of the page.
+    """
+    return [
+        {
+            "text": each.proved.instead or each.proved.words,
+            "verdict": each.proved.proof.verdict.value,
+            "reason": each.proved.proof.reason.value if each.proved.proof.reason else None,
+            "said": each.proved.proof.said,
+            "shown": each.proved.proof.shown,
+            "sources": list(each.proved.cites),
+            "corrected": each.proved.is_corrected,
+            "left_out": each.proved.instead == "",
+            "spans": [{"source": number, "start": start, "end": end} for number, start, end in each.proved.spans],
+        }
+        for each in placed
+        if each.proved.proof
+    ]
 
 
 def answering(question: Question) -> str:

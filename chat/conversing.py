@@ -12,7 +12,8 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -20,11 +21,14 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from chat.answering import answer
-from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Ran, ReadBy, Source, Text
+from chat.events import Done, Event, Failed, Found, Queries, Question, Ran, ReadBy, Source
 from chat.history import turns_before
 from chat.models import Citation, Conversation, Message, State
+from chat.proofs import kept_proofs
 from chat.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
+from chat.sources import sources_of
 from chat.summaries import with_summary
+from chat.written import Placed, Written
 from documents.models import Collection, Document
 from documents.retrieval import Passage
 from project.tokens import count_tokens
@@ -36,32 +40,77 @@ TICK_S = 0.08  # While nothing comes, this often whoever reads has a turn.
 KEEP_S = 1.0  # How often what is written is kept.
 
 
+Drawn = tuple[str, list[Placed], dict[int, int]]
+
+
 class Draft:
     """The answer as it grows. Sources are numbered in the order in which they are first cited."""
 
     def __init__(self) -> None:
-        self.content = ""
+        self.written = Written()
         self.passages: list[Passage] = []
-        self.numbers: dict[int, int] = {}  # as offered -> as shown
         self.runs: list[dict[str, str]] = []
+        self._whole: Drawn | None = None
         self.queries = Queries(())
 
     def take(self, event: Event | None) -> None:
+        self._whole = None
         if isinstance(event, Queries):
             self.queries = event
         elif isinstance(event, Found):
             self.passages = list(event.passages)
-        elif isinstance(event, Text):
-            self.content += event.text
-        elif isinstance(event, Cite):
-            shown = self.numbers.setdefault(event.number, len(self.numbers) + 1)
-            self.content = f"{self.content.rstrip(' ')}[{shown}]"
         elif isinstance(event, Ran):
             self.runs.append({"code": event.code, "output": event.output})
+        elif event is not None:
+            self.written.take(event)
 
     def clear(self) -> None:
         """Take back what was written: it may not be shown."""
-        self.content, self.passages, self.numbers = "", [], {}
+        self.written, self.passages, self._whole = Written(), [], None
+
+    def draw(self, upto: int | None = None) -> Drawn:
+        """The text, where its sentences stand, and its sources: as offered -> as shown."""
+        if upto is None and self._whole:
+            return self._whole
+        numbers: dict[int, int] = {}
+
+        def marker(before: str, offered: int) -> str:
+            return f"{before.rstrip(' ')}[{numbers.setdefault(offered, len(numbers) + 1)}]"
+
+        drawn = (*self.written.draw(marker, upto), numbers)
+        self._whole = drawn if upto is None else self._whole
+        return drawn
+
+    @property
+    def content(self) -> str:
+        return self.draw()[0]
+
+    @property
+    def settled(self) -> str:
+        """What will not change any more."""
+        return self.draw(self.written.settled)[0]
+
+    @property
+    def numbers(self) -> dict[int, int]:
+        """Sources, as offered -> as shown."""
+        return self.draw()[2]
+
+    @property
+    def every_number(self) -> dict[int, int]:
+        """The same, with the passages behind them that are not cited."""
+        numbers = dict(self.numbers)
+        for offered in range(1, len(self.passages) + 1):
+            numbers.setdefault(offered, len(numbers) + 1)
+        return numbers
+
+    @property
+    def proofs(self) -> list[dict[str, Any]]:
+        """What became of the sentences, as it is kept."""
+        return kept_proofs(self.draw()[1], self.every_number)
+
+    @property
+    def sources(self) -> list[Source]:
+        return sources_of((each.proved for each in self.draw()[1]), self.passages)
 
     def cited(self) -> dict[int, Passage]:
         """Passages cited so far by the numbers shown."""
@@ -187,6 +236,7 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
         message.end(
             State.REFUSED if done.is_refused else State.DONE,
             content=draft.content,
+            proofs=draft.proofs,
             notice=done.notice[:300],
             how=done.how,
             made=_made(message, done),
@@ -210,9 +260,11 @@ def _finish_early(message: Message, draft: Draft, state: State, sentence: str, c
     with transaction.atomic():
         if not Message.objects.filter(pk=message.pk).exists():
             return
-        _cite(message, draft, [Source(passage, n in draft.numbers) for n, passage in enumerate(draft.passages, 1)])
-        read = {"queries": list(draft.queries.texts), "read_by": draft.queries.by} if draft.queries.texts else {}
-        message.end(state, content=draft.content, error=sentence[:300], failure=code[:40], runs=draft.runs, **read)
+        _cite(message, draft, draft.sources)
+        told: dict[str, object] = {"error": sentence[:300], "failure": code[:40], "runs": draft.runs}
+        if draft.queries.texts:
+            told |= {"queries": list(draft.queries.texts), "read_by": draft.queries.by}
+        message.end(state, content=draft.content, proofs=draft.proofs, **told)
 
 
 def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int | None = None) -> None:
@@ -220,14 +272,19 @@ def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int |
 
     Of the sources the first `sent` were shown to whoever answered; None: all of them.
     """
-    numbers = dict(draft.numbers)
+    shown, numbers = draft.numbers, draft.every_number
     for offered in range(1, len(sources) + 1):
-        numbers.setdefault(offered, len(numbers) + 1)
+        numbers.setdefault(offered, len(numbers) + 1)  # Found, and not offered.
     found = {source.passage.document_id for source in sources if source.passage.document_id}
     there = set(Document.objects.filter(pk__in=found).values_list("pk", flat=True))  # One may have gone meanwhile.
     message.citations.all().delete()
     Citation.objects.bulk_create(
-        _citation(message, numbers[offered], source, is_sent=sent is None or offered <= sent)
+        _citation(
+            message,
+            numbers[offered],
+            replace(source, is_cited=offered in shown),
+            is_sent=sent is None or offered <= sent,
+        )
         for offered, source in enumerate(sources, 1)
         if source.passage.is_external or source.passage.document_id in there
     )

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 
 from chat.making import Made
 from chat.prompts import BUILT_IN, Turn, Wording
+from chat.verification import Proof
 from documents import retrieval
 from documents.retrieval import Passage
 from project.provider import Finding, Tokens
@@ -107,6 +108,32 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Proved:
+    """A sentence of the answer was looked for in its passages. Told again, it takes the place of what was told before.
+
+    Places are offsets into the answer's text without its source numbers. `spans` are passage and place on its page of
+    the words that it rests on, or is near to.
+    """
+
+    start: int
+    end: int
+    until: int  # Source numbers up to here are this sentence's.
+    proof: Proof | None  # None: it states nothing, or nothing that could be looked for
+    cited: tuple[int, ...] = ()  # as the model wrote
+    cites: tuple[int, ...] = ()  # as it should be: what carries it, where the model named something else or nothing
+    spans: tuple[tuple[int, int, int], ...] = ()
+    words: str = ""  # without Markdown
+    instead: str | None = None  # What stands in its place now; "" where it was left out.
+    by_model: bool = False  # The verdict is a model's second opinion.
+    is_pending: bool = False  # It may yet be written again.
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether a source number was put in the place of another."""
+        return bool(self.cited) and self.cited != self.cites
+
+
+@dataclass(frozen=True)
 class Ran:
     """Code that was run at the service for this answer, and what it printed; both are the model's words."""
 
@@ -142,4 +169,4 @@ class Failed:
     findings: Sequence[Finding] = ()  # of the content filter that stopped it
 
 
-Event = Status | Queries | Found | Text | Cite | Ran | Done | Failed
+Event = Status | Queries | Found | Text | Cite | Proved | Ran | Done | Failed

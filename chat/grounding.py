@@ -19,11 +19,11 @@ from django.conf import settings
 
 from chat.citations import MARKER, split_markers
 from chat.data_sources import DataSource, source_of
-from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Status, Text
 from chat.moderation import heeded
 from chat.prompts import NOT_FOUND, TOO_LONG, Turn, is_too_long, messages_of
 from chat.refusal import Opening
-from chat.sources import nearest, sources_of
+from chat.sources import nearest
 from documents.retrieval import Passage
 from project.deployments import Deployment, DeploymentsError, UnknownDeployment, chosen
 from project.parameters import Wanted
@@ -50,7 +50,6 @@ RETIRED_SENTENCE = (
 )
 NO_TOKENS = Tokens(0, 0)
 CUT = "The answer was cut off at its limit of tokens. Ask for a part of it."
-NO_SOURCE = "No sentence of this answer names its source. Check it before you rely on it."
 
 
 def elsewhere(question: Question, warnings: Sequence[str] = ()) -> AsyncGenerator[Event] | None:
@@ -188,7 +187,7 @@ class _Draft:
         passages = [*self.offered, *self._others()]
         return Done(
             is_refused=is_refused,
-            sources=nearest(self.question.text, passages) if is_refused else sources_of(self.pieces, passages),
+            sources=nearest(self.question.text, passages) if is_refused else [Source(passage) for passage in passages],
             notice=" ".join(filter(None, [self._notice(is_refused), *self.notices]))[:300],
             how=self._how(took_s),
             model=self.deployment.name,
@@ -206,9 +205,7 @@ class _Draft:
     def _notice(self, is_refused: bool) -> str:
         if is_refused:
             return f"The model's service searched {self.source.place}; your library was not searched."
-        if self.is_cut:
-            return CUT
-        return "" if any(isinstance(piece, int) for piece in self.pieces) else NO_SOURCE
+        return CUT if self.is_cut else ""
 
     def _how(self, took_s: float) -> list[tuple[str, str]]:
         """How this answer was made, in the reader's words."""

@@ -17,11 +17,11 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Source, Status, Text
 from chat.grounding_files import spans_of
 from chat.moderation import heeded
 from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, TOO_LONG, is_too_long, messages_of
-from chat.sources import nearest, passage_of, sources_of
+from chat.sources import nearest, passage_of
 from chat.verification import content_stems
 from documents.models import Document, Page, RemoteFile, VectorStore
 from documents.retrieval import Passage
@@ -45,7 +45,6 @@ NO_STORE = (
     "This model searches vector stores at its service, and there is none there of a collection you may read. "
     "An administrator makes one with manage.py vector_store create, or you choose another model."
 )
-NO_SOURCE = "No sentence of this answer names its source. Check it before you rely on it."
 CUT = "The answer was cut off at its limit of tokens. Ask for a part of it."
 NOT_RUN = "No code was run for this answer: check its numbers before you rely on them."
 OFF = "Nothing: this model runs no code. Numbers are read from the passages; check sums yourself."
@@ -342,7 +341,7 @@ class _Answer:
             is_refused=is_refused,
             sources=nearest(self.question.text, self.passages)
             if is_refused
-            else sources_of(self.pieces, self.passages),
+            else [Source(passage) for passage in self.passages],
             notice=" ".join(filter(None, [own, *self.notices]))[:300],
             how=self._how(took_s),
             model=self.deployment.name,
@@ -354,8 +353,6 @@ class _Answer:
     def _notice(self) -> str:
         if self.is_cut:
             return CUT
-        if not any(isinstance(piece, int) for piece in self.pieces):
-            return NO_SOURCE
         return NOT_RUN if not self.files and not self.runs else ""
 
     def _how(self, took_s: float) -> list[tuple[str, str]]:

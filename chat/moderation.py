@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.events import Cite, Done, Event, Failed, Found, Question, Status, Text
+from chat.events import Cite, Done, Event, Failed, Found, Proved, Question, Status, Text
 from chat.llm import ChatModel
 from chat.models import ModerationEvent
 from chat.prompts import Prompt
@@ -192,6 +192,8 @@ class _Reading:
                 return [event]
             await self._look(is_whole=False)
             return self._upto(len(self.text) - self.longest)
+        if isinstance(event, Proved) and event.instead and self.check.way in {"openai", "words"}:
+            await self.check.text(event.instead)  # A sentence that was written again.
         if isinstance(event, Failed) and event.code == "content_filter" and self.check.way == "filter":
             await self.check.note(ModerationEvent.Outcome.STOPPED, self.text, Breach("content filter"))
         if not isinstance(event, Cite | Done):

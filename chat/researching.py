@@ -35,7 +35,7 @@ class Researcher:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece | Status | Found]:
         desk = Desk(self.question, [*prompt.passages])
-        told = len(desk.passages)
+        told = [*desk.passages]
         using = with_tools(
             self.ask, list(prompt.messages), toolbox, desk, fence=prompt.fence, limits=self._limits(prompt)
         )
@@ -45,8 +45,8 @@ class Researcher:
                     yield piece
                     continue
                 yield Status(STAGE, piece.said)
-                if len(desk.passages) > told:
-                    told = len(desk.passages)
+                if desk.passages != told:
+                    told = [*desk.passages]
                     yield Found(tuple(desk.passages))
 
     def _limits(self, prompt: Prompt) -> Limits:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chat.events import Source
-from chat.verification import locate, markers_with_sentences
+from chat.events import Proved, Source
+from chat.verification import locate
 from documents.models import Page
 from documents.retrieval import Passage
 
 NEAREST = 3
-NO_MARK = (0, 0)  # Keeps the place of a citation whose words could not be found.
 
 
-def sources_of(pieces: Sequence[str | int], passages: Sequence[Passage]) -> list[Source]:
+def sources_of(proved: Iterable[Proved], passages: Sequence[Passage]) -> list[Source]:
     """Every passage, with the words that each sentence citing it rests on."""
     marks: dict[int, list[tuple[int, int]]] = {}
-    for number, sentence in markers_with_sentences(list(pieces)):
-        passage = passages[number - 1]
-        if passage.marks:  # The cells a number was computed from are known.
-            marks[number] = list(passage.marks)
-            continue
-        span = locate(sentence, passage.text)
-        mark = (passage.start + span[0], passage.start + span[1]) if span else NO_MARK
-        marks.setdefault(number, []).append(mark)
+    for sentence in proved:
+        for number in sentence.cites if sentence.instead != "" else ():
+            found = [(start, end) for passage, start, end in sentence.spans if passage == number]
+            known = marks.setdefault(number, [])
+            known += [span for span in found if span not in known]
     return [Source(passage, number in marks, marks.get(number, ())) for number, passage in enumerate(passages, 1)]
 
 
@@ -46,6 +42,7 @@ def passage_of(
     *,
     chunk_id: int = 0,
     marks: tuple[tuple[int, int], ...] = (),
+    computed: str = "",
 ) -> Passage:
     """A stretch of a page that our own search did not find."""
     document = page.document
@@ -65,4 +62,5 @@ def passage_of(
         keyword=None,
         vector=None,
         marks=marks,
+        computed=computed,
     )

@@ -7,7 +7,7 @@ They only ever read, and no more than the asker may read in the places the quest
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 from uuid import UUID
 
@@ -91,7 +91,11 @@ class Desk:
         for number, known in enumerate(self.passages, 1):
             if known.document_id == passage.document_id and known.page_number == passage.page_number:
                 is_within = known.start <= passage.start and passage.end <= known.end and not passage.marks
-                if is_within or (known.start, known.end, known.marks) == (passage.start, passage.end, passage.marks):
+                if is_within:
+                    return number
+                if (known.start, known.end, known.marks) == (passage.start, passage.end, passage.marks):
+                    told = dict.fromkeys([known.computed, passage.computed])  # Twice from the same cells.
+                    self.passages[number - 1] = replace(known, computed="\n".join(told))
                     return number
         self.passages.append(passage)
         return len(self.passages)
@@ -288,7 +292,8 @@ def _cited(desk: Desk, result: Result, documents: dict[UUID, Document]) -> list[
             page, chunk_id = pages[document_id, page_number]
             start, end = _rows_of(page.text, cells)
             marks = tuple((cell.start, cell.end) for cell in cells[:MARKS_MOST])
-            numbers.append(desk.number(_passage(document, page, start, end, marks, chunk_id)))
+            said = f"{result.formula}\n{line.label} {line.text}"
+            numbers.append(desk.number(_passage(document, page, start, end, marks, chunk_id, said)))
         cited.append(numbers)
     return cited
 
@@ -323,10 +328,11 @@ def _passage(
     end: int,
     marks: tuple[tuple[int, int], ...] = (),
     chunk_id: int | None = None,
+    computed: str = "",
 ) -> Passage:
     page.document = document
     found = _chunk_at(document, page, start) if chunk_id is None else chunk_id
-    return passage_of(page, start, end, chunk_id=found, marks=marks)
+    return passage_of(page, start, end, chunk_id=found, marks=marks, computed=computed)
 
 
 def _parts(text: str) -> list[tuple[int, int]]:

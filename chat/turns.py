@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from chat.grounding import RETIRED
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Feedback, Message, Reason, Recheck, State
+from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
 from documents.models import Document, Person
 
 NEAREST = 3
@@ -62,6 +64,9 @@ class Turn:
     said: Versions  # of the answer
     opinions: Mapping[int | None, Feedback]  # of the reader, by the citation; None: of the answer itself
     rechecks: list[Recheck] = field(default_factory=list)  # that tell the owner what no longer holds
+    strip: Strip | None = None
+    doubts: Sequence[Doubt] = ()
+    left_out: Sequence[tuple[str, str]] = ()  # sentences that no source bears out, with the reasons
 
     @property
     def how(self) -> list[list[str]]:
@@ -153,7 +158,7 @@ def _turn(step: Step, user: Person, place: int) -> Turn:
     return Turn(
         question=message.question.content,
         message=message,
-        html=answer_html(message, cited),
+        **_drawn_with(message, citations),
         citations=cited,
         retrieved=[] if is_refused else others,
         nearest=others[:NEAREST] if is_refused else [],
@@ -178,16 +183,35 @@ def shared_turns(answers: Iterable[Message], reader: Person) -> list[Turn]:
     turns = []
     for place, answer in enumerate(answers, 1):
         turn = _turn(Step(answer.question, answer, [answer.question], [answer]), reader, place)
-        outside = [citation for citation in turn.citations if citation.is_external]
+        citations = [*turn.citations, *turn.retrieved]
+        outside = [citation for citation in citations if citation.is_external]
         if outside and answer.conversation.owner_id != reader.pk:
             _withhold(outside)
-            turn = replace(turn, html=answer_html(answer, turn.citations))
+            turn = replace(turn, **_drawn_with(answer, citations))
         turns.append(turn)
     return turns
 
 
-def answer_html(message: Message, cited: Iterable[Citation]) -> SafeString:
-    return render(message.content, {citation.number: chip(message, citation) for citation in cited})
+def _drawn_with(message: Message, citations: Sequence[Citation]) -> dict[str, Any]:
+    """The answer's text and what was found of its sentences, as far as these sources may be seen."""
+    rows, prefix = _readable_proofs(message, citations), str(message.pk)
+    chips = {citation.number: chip(message, citation) for citation in citations}
+    cited = {citation.number: chips[citation.number] for citation in citations if citation.is_cited}
+    texts = {citation.number: (citation.start, citation.text) for citation in citations}
+    return {
+        "html": render(message.content, cited, marks_of(rows, prefix, chips)),
+        "strip": strip_of(rows),
+        "doubts": doubts_of(rows, prefix, chips, texts),
+        "left_out": left_out(rows),
+    }
+
+
+def _readable_proofs(message: Message, citations: Iterable[Citation]) -> list[dict[str, Any]]:
+    """What became of the sentences, without the words of documents that are gone for this reader."""
+    gone = {citation.number for citation in citations if citation.is_gone}
+    return [
+        {**row, "shown": ""} if any(number in gone for number, _, _ in row["spans"]) else row for row in message.proofs
+    ]
 
 
 def chip(message: Message, citation: Citation) -> Chip:
@@ -197,6 +221,7 @@ def chip(message: Message, citation: Citation) -> Chip:
         panel_url="" if gone else citation.panel_url,
         peek_id=peek_id(message, citation.number),
         label=gettext("no longer available") if gone else citation.label,
+        marks=citation.spans,
     )
 
 

@@ -93,8 +93,9 @@ def _told(line: Line, draft: Draft, done: Done, asker: Asker) -> dict[str, Any]:
     return _result(
         line,
         "refused" if done.is_refused else "answered",
-        answer=draft.content.strip(),
+        answer=draft.content.rstrip(),
         citations=sorted(cited, key=lambda each: each["number"]),
+        sentences=draft.proofs,
         notice=done.notice,
         model=done.model,
         tokens={"input": done.tokens.input, "output": done.tokens.output},
@@ -109,7 +110,14 @@ def _is_untold(draft: Draft, done: Done, asker: Asker) -> bool:
 
 
 def _result(line: Line, state: str, **facts: Any) -> dict[str, Any]:
-    nothing = {"answer": "", "citations": [], "notice": "", "model": "", "tokens": {"input": 0, "output": 0}}
+    nothing = {
+        "answer": "",
+        "citations": [],
+        "sentences": [],
+        "notice": "",
+        "model": "",
+        "tokens": {"input": 0, "output": 0},
+    }
     return {"id": line.id, "state": state, **nothing, "cost": 0.0, "error": None, **facts}
 
 

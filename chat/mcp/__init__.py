@@ -20,8 +20,9 @@ from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from chat.answering import answer
-from chat.completions import NOT_THERE, citation, written
+from chat.completions import NOT_THERE, citation, doc_marker
 from chat.events import Done, Failed, Found, Question, Status
+from chat.written import Written
 from documents.models import Collection, Document, page_url
 from documents.retrieval import Passage, Scope, find
 from documents.search import SearchError
@@ -134,8 +135,9 @@ class _Tools:
     async def ask(self, question: Query, ctx: Context, collections: Names = None, deployment: str = "") -> Answered:
         """An answer from the documents; [docN] in it points to the citation of that number."""
         asked = await _aside(self._question, question, collections, deployment)
-        content, passages, stages = "", list[Passage](), 0
+        text, passages, stages = Written(), list[Passage](), 0
         async for event in answer(asked):
+            text.take(event)
             if isinstance(event, Status):
                 stages += 1
                 await ctx.report_progress(stages, message=event.text)
@@ -144,9 +146,7 @@ class _Tools:
             elif isinstance(event, Failed):
                 raise ToolError(event.sentence)
             elif isinstance(event, Done):
-                return _answered(content.strip(), passages, event)
-            else:
-                content += written(event)
+                return _answered(text.draw(doc_marker)[0].strip(), passages, event)
         raise AssertionError("an answer ends with Done or Failed")
 
     def _search(self, query: str, top: int, names: list[str] | None) -> Results:

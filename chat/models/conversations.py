@@ -168,6 +168,11 @@ class Message(models.Model):
     runs = models.JSONField(
         default=list, blank=True, help_text='Code that was run for the answer: [{"code": "...", "output": "..."}, ...]'
     )
+    proofs = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='What became of each sentence: [{"start", "end", "verdict", "reason", "spans", ...}, ...]',
+    )
     template = models.ForeignKey(
         "chat.PromptTemplate",
         models.PROTECT,
@@ -258,7 +263,7 @@ class Citation(models.Model):
     start = models.PositiveIntegerField(help_text="The passage, as offsets into the page's text.")
     end = models.PositiveIntegerField()
     text = models.TextField(help_text="The passage's words.")
-    marks = models.JSONField(default=list, help_text="[[start, end], ...] on the page, one for each time it is cited.")
+    marks = models.JSONField(default=list, help_text="[[start, end], ...] on the page.")
     keyword_rank = models.PositiveIntegerField(null=True, blank=True)
     vector_rank = models.PositiveIntegerField(null=True, blank=True)
     score = models.FloatField(default=0)
@@ -293,7 +298,7 @@ class Citation(models.Model):
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """A span for each time the source is cited; (0, 0) where no words could be found."""
+        """What the answer rests on, in the order in which it cites it."""
         return [(start, end) for start, end in self.marks]
 
     @property

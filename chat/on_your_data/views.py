@@ -24,6 +24,7 @@ from chat.on_your_data.contexts import context_of
 from chat.on_your_data.errors import Refusal
 from chat.on_your_data.shapes import Later, Shape
 from chat.on_your_data.versions import WITHOUT_VERSION, extension_shape, shape
+from chat.proving import settled
 from documents.retrieval import Passage
 from documents.search import SearchUnavailable
 from project.api import ApiError, asking
@@ -126,7 +127,7 @@ class _Reading:
 
     def __init__(self, asked: Asked, form: Shape, prefix: str) -> None:
         self.asked, self.form = asked, form
-        self.events = answer(asked.question)
+        self.events = settled(answer(asked.question))
         self.passages: list[Passage] = []
         self.head = {
             "id": str(uuid.uuid4()),

@@ -12,10 +12,24 @@ from typing import Any
 from ninja import Router
 
 from chat.answering import answer
-from chat.completions import NOT_THERE, STATUS, answering, citation, completed, said, usage, written
+from chat.completions import (
+    NOT_THERE,
+    STATUS,
+    answering,
+    checked,
+    citation,
+    completed,
+    doc_marker,
+    said,
+    sentences,
+    usage,
+    written,
+)
 from chat.events import Done, Failed, Found, Queries, Question
 from chat.openai_api.asking import check_affordable, deployment_named, event_stream
 from chat.openai_api.chat_given import ChatIn
+from chat.proving import settled
+from chat.written import Written
 from documents.retrieval import Passage
 from project.api import SignedCall, asking, error_body, kind_of
 from project.deployments import Deployment
@@ -41,7 +55,7 @@ async def chat_completions(request: SignedCall, payload: ChatIn):
     message = {
         "role": "assistant",
         **_told(content, done, payload.wants_json),
-        "context": _context(passages, whole.queries),
+        "context": _context(passages, whole.queries) | ({} if done.is_refused else checked(whole.sentences)),
     }
     finish = "length" if done.is_cut else "stop"
     return head | {
@@ -107,15 +121,17 @@ async def _stream(
     head = head | {"object": "chat.completion.chunk"} | ({"usage": None} if has_usage else {})
     passages: Sequence[Passage] = []
     queries: Sequence[str] = ()
+    text = Written()
     content, has_begun = "", False
 
     def chunk(delta: dict[str, object], finish: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return _data(head | {"choices": [choice]})
 
-    events = answer(question)
+    events = settled(answer(question))
     try:
         async for event in events:
+            text.take(event)
             if isinstance(event, Queries):
                 queries = event.texts
             elif isinstance(event, Found):
@@ -133,6 +149,8 @@ async def _stream(
                 if event.is_refused:
                     content = NOT_THERE
                     yield chunk({"refusal" if wants_json else "content": NOT_THERE})
+                elif told := checked(sentences(text.draw(doc_marker)[1])):
+                    yield chunk({"context": _context(passages, queries) | told})
                 yield chunk({}, "length" if event.is_cut else "stop")
                 if has_usage:
                     yield _data(head | {"choices": [], "usage": _usage(question, content, event)})

@@ -15,6 +15,7 @@ from chat.completions import NOT_THERE, usage
 from chat.events import Cite, Done, Failed, Found, Queries, Question, Text
 from chat.models import web_address
 from chat.openai_api.response_text import PlainText
+from chat.proving import settled
 from documents.models import StoreFile
 from documents.openai_api.searching import file_id_of, place_of, with_place
 from documents.openai_api.shapes import attributes_by_document
@@ -48,7 +49,7 @@ class Responding:
         yield self._event("response.in_progress", response=self._snapshot())
         for event in self._searching():
             yield event
-        async with aclosing(answer(self.question)) as told:
+        async with aclosing(settled(answer(self.question))) as told:
             async for each in told:
                 if isinstance(each, Queries):
                     self._queries = list(each.texts)

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 
 from chat.sentences import sentences
-from chat.verification.aligning import Evidence
+from chat.verification.aligning import Evidence, amounts_in
 from chat.verification.judging import is_factual, verify
 from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import STOPWORDS, WORD, content_stems, normalise, stem
@@ -25,6 +25,7 @@ __all__ = [
     "Reason",
     "Verdict",
     "content_stems",
+    "has_amount",
     "is_factual",
     "locate",
     "markers_with_sentences",
@@ -76,6 +77,11 @@ def _by_stems(sentence: str, passage: str) -> tuple[int, int] | None:
             if share > best:
                 best, span = share, (parts[first][0], parts[last][1])
     return span
+
+
+def has_amount(text: str) -> bool:
+    """Whether a text gives a number, a share or a quantity."""
+    return bool(amounts_in(text))
 
 
 def markers_with_sentences(pieces: list[str | int]) -> list[tuple[int, str]]:

@@ -11,15 +11,17 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
+from django.template.loader import render_to_string
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from chat.conversing import Draft, converse
-from chat.events import Status
+from chat.events import Proved, Source, Status
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown
 from chat.models import Message, State
 from chat.pacing import Pace
+from chat.proofs import doubts_of, marks_of, strip_of
 from chat.turns import peek_id
 from chat.views.pieces import list_html, readable_answer, turn_html
 from chat.views.taking import take_on
@@ -48,17 +50,18 @@ async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
 async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
     draft, pace, shown, breathed = Draft(), Pace(), 0.0, time.monotonic()
+    is_fresh = False
     writing = converse(message, draft)
     try:
         async for event in writing:
             now = time.monotonic()
             if isinstance(event, Status):
                 yield _event("status", {"stage": event.stage, "text": translated(event.text)})
-            if pace.is_behind(draft.content) and now - shown >= SHOW_S:
+            is_fresh = is_fresh or isinstance(event, Proved)
+            if now - shown >= SHOW_S and (is_fresh or pace.is_behind(draft.content)):
                 text = pace.step(draft.content)
-                html = await sync_to_async(_draft_html, thread_sensitive=False)(message, draft, text)
-                yield _event("answer", {"html": html})
-                shown = now
+                yield _event("answer", await sync_to_async(_draft_body, thread_sensitive=False)(message, draft, text))
+                shown, is_fresh = now, False
             if now - breathed >= BREATH_S:
                 yield ": still here\n\n"
                 breathed = now
@@ -92,18 +95,28 @@ def _still_running(message: Message) -> bool:
     return message.is_running
 
 
-def _draft_html(message: Message, draft: Draft, text: str) -> str:
-    """The answer as far as it is shown; its numbers lead to their passages, the exact words are found at the end."""
-    chips = {}
-    for number, passage in draft.cited().items():
-        if passage.document_id is None:
-            chips[number] = Chip("", "", "", passage.document_title)  # It can be opened when the answer is kept.
-            continue
-        place = (passage.document_id, passage.page_number, (passage.start, passage.end))
-        page = passage.page_label or passage.page_number
-        label = gettext("%(title)s, page %(page)s") % {"title": passage.document_title, "page": page}
-        chips[number] = Chip(page_url(*place), page_url(*place, part=True), peek_id(message, number), label)
-    return render_markdown(text, chips)
+def _draft_body(message: Message, draft: Draft, text: str) -> dict[str, str]:
+    """The answer as far as it is shown, with what is found of its sentences; its numbers lead to their words."""
+    prefix, numbers = str(message.pk), draft.every_number
+    rows = [row for row in draft.proofs if row["end"] <= len(text)]
+    chips = {numbers[n]: _chip(message, numbers[n], source) for n, source in enumerate(draft.sources, 1)}
+    cited = {number: chips[number] for number in draft.numbers.values()}
+    texts = {numbers[n]: (passage.start, passage.text) for n, passage in enumerate(draft.passages, 1)}
+    told = {"strip": strip_of(rows), "doubts": doubts_of(rows, prefix, chips, texts), "prefix": prefix}
+    return {
+        "html": render_markdown(text, cited, marks_of(rows, prefix, chips)),
+        "proof_html": render_to_string("chat/_proof.html", told),
+    }
+
+
+def _chip(message: Message, number: int, source: Source) -> Chip:
+    passage = source.passage
+    if passage.document_id is None:
+        return Chip("", "", "", passage.document_title, source.marks)  # It can be opened when the answer is kept.
+    place = (passage.document_id, passage.page_number, (passage.start, passage.end), source.marks)
+    page = passage.page_label or passage.page_number
+    label = gettext("%(title)s, page %(page)s") % {"title": passage.document_title, "page": page}
+    return Chip(page_url(*place), page_url(*place, part=True), peek_id(message, number), label, source.marks)
 
 
 def _end_event(request: SignedInRequest, message: Message) -> str:

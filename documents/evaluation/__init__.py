@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 
 from documents.evaluation.corpus import OURS, Watch, bring_in, own_collection
 from documents.evaluation.figures import Comparison, Figures, Outcome, Question, compare, measure
-from documents.evaluation.sets import QuestionSet, SetError, on_a_line, page_key, read_set
+from documents.evaluation.sets import QuestionSet, SetError, on_a_line, page_key, read_questions, read_set
 from documents.models import Collection, Document, EvaluationRun, IndexVersion
 from documents.retrieval import Passage, retrieve
 from documents.search import Mode
@@ -23,6 +23,7 @@ __all__ = [
     "Comparison",
     "Figures",
     "Outcome",
+    "Place",
     "Question",
     "QuestionSet",
     "Report",
@@ -33,6 +34,8 @@ __all__ = [
     "on_a_line",
     "outcomes",
     "page_key",
+    "place_of",
+    "read_questions",
     "read_set",
 ]
 
@@ -58,7 +61,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a set is asked: what is searched, and the key of a passage that is found there."""
 
     collections: list[Collection]
@@ -75,7 +78,7 @@ class _Place:
 class _Searching:
     """Questions into keys. Those that were looked up without their vector are noted."""
 
-    place: _Place
+    place: Place
     user: User
     passages: int
     find: Find
@@ -107,7 +110,7 @@ def evaluate(
     pages is asked of all that the person may read, or of the collection that is named. To hold two searches side by
     side, `find` takes the place of `retrieve`. Raises SetError, SearchError.
     """
-    place = _own_place(asked, user, collection, fresh, watch) if asked.paragraphs else _library(asked, user, collection)
+    place = place_of(asked, user, collection=collection, fresh=fresh, watch=watch)
     searching, notes = _Searching(place, user, top * PASSAGES_EACH, find), list(place.notes)
     if not any(version.embedding_model for version in place.versions):
         modes = ("keyword",)
@@ -131,14 +134,26 @@ def outcomes(run: EvaluationRun, mode: Mode) -> list[Outcome]:
     ]
 
 
-def _own_place(asked: QuestionSet, user: User, name: str, fresh: bool, watch: Watch) -> _Place:
+def place_of(
+    asked: QuestionSet,
+    user: User,
+    *,
+    collection: str = "",
+    fresh: bool = False,
+    watch: Watch = lambda items, what: items,
+) -> Place:
+    """Where a set is asked, with its own paragraphs brought in. Raises SetError."""
+    return _own_place(asked, user, collection, fresh, watch) if asked.paragraphs else _library(asked, user, collection)
+
+
+def _own_place(asked: QuestionSet, user: User, name: str, fresh: bool, watch: Watch) -> Place:
     collection = own_collection(name or OURS + asked.name, user)
     ids = bring_in(asked.paragraphs or [], collection, fresh=fresh, watch=watch)
     # What somebody changes in the collection meanwhile is found, and wrong.
-    return _Place([collection], lambda passage: ids.get(passage.place.document_id, ""), len(ids), [])
+    return Place([collection], lambda passage: ids.get(passage.place.document_id, ""), len(ids), [])
 
 
-def _library(asked: QuestionSet, user: User, name: str) -> _Place:
+def _library(asked: QuestionSet, user: User, name: str) -> Place:
     readable = Collection.objects.for_user(user).select_related("index__live")
     # What was brought in to be measured is in nobody's way, unless it is meant.
     readable = readable.filter(name=name) if name else readable.exclude(name__startswith=OURS)
@@ -150,7 +165,7 @@ def _library(asked: QuestionSet, user: User, name: str) -> _Place:
     missing = [file for file in asked.files if file not in found]
     count = f"{len(missing):,} document{' is' if len(missing) == 1 else 's are'}"
     notes = [f"{count} not in the library, and count as not found: {', '.join(missing)}."] if missing else []
-    return _Place(
+    return Place(
         list(readable), lambda passage: page_key(passage.document_name, passage.page_number), len(found), notes
     )
 

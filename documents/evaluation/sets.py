@@ -65,6 +65,20 @@ def read_set(path: Path) -> QuestionSet:
     raise SetError(f"There is no file or folder {path}.")
 
 
+def read_questions(path: Path) -> QuestionSet:
+    """The questions of a set alone: those of a folder, or of a file with a "question" or "text" in each line.
+
+    Raises SetError.
+    """
+    file = path / "queries.jsonl" if path.is_dir() else path
+    questions: dict[str, Question] = {}
+    for where, row in _rows(file):
+        text = _question(where, row, "text" if "text" in row else "question")
+        name = _id(where, row) if "id" in row else text
+        questions[name] = Question(name, text, {})
+    return QuestionSet(_name(path) if path.is_dir() else path.stem, list(questions.values()), None)
+
+
 def on_a_line(text: str, letters: int) -> str:
     """A text as a terminal may show it: on one line, cut short, without signs that steer the terminal.
 

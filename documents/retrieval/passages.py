@@ -45,6 +45,7 @@ class Passage:
     header: str = ""  # the row that names the columns, where the text is a later part of a table
     duplicates: tuple[Place, ...] = ()  # that were found for the same question
     marks: tuple[tuple[int, int], ...] = ()  # where a result was computed from it: those cells, offsets into the page
+    computed: str = ""  # that result, in words
     url: str = ""  # where it stands, of what is not ours
     outer_chunk: str = ""  # what its chunk is called there
 

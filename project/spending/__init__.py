@@ -31,7 +31,7 @@ MILLION = 1_000_000
 class Payer:
     """For whom and for what a call is made."""
 
-    purpose: str = "answer"  # answer, rewrite, summary, embedding, moderation, batch, evaluation
+    purpose: str = "answer"  # answer, check, rewrite, summary, embedding, moderation, batch, evaluation
     user_id: int | None = None
     api_key_id: int | None = None
     collection_id: UUID | None = None  # when the whole question was put to one collection

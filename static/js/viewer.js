@@ -18,12 +18,13 @@ function fit(viewer) {
   zoomTo(viewer, page.matches("svg") ? Math.min(1, (zoom * room) / page.getBoundingClientRect().height) : 1);
 }
 
-/** Full light for the marks of one number, half for the others; without a number all stand in full light. */
+/** Full light for the marks one came by ("0 2"), half for the others; without such all stand in full light. */
 export function light(viewer, mark) {
   if (mark === undefined) delete viewer.dataset.mark;
   else viewer.dataset.mark = mark;
   const marks = [...viewer.querySelectorAll(".lit")];
-  const isOf = (each) => each.dataset.mark.split(" ").includes(String(mark)); // Words may be lit for several.
+  const came = String(mark ?? "").split(" "); // A sentence may rest on several, and words may be lit for several.
+  const isOf = (each) => each.dataset.mark.split(" ").some((number) => came.includes(number));
   const known = marks.some(isOf);
   for (const each of marks) each.classList.toggle("lit--near", known && !isOf(each));
   const first = marks.find((each) => !known || isOf(each));

@@ -14,7 +14,8 @@ from chat.batches.asking import Asker, Purse, cost_most
 from chat.batches.files import Report, ask_all
 from chat.batches.lines import BadLine, read_lines
 from chat.conversing import Draft
-from chat.events import Cite, Done, Failed, Question, Text
+from chat.events import Done, Failed, Proved, Question
+from chat.proofs import LABELS, why
 from project.accounts import named_user
 from project.deployments import UNUSABLE, Deployment, chosen
 
@@ -119,10 +120,10 @@ class Command(BaseCommand):
             if isinstance(event, Failed):
                 self.stderr.write(event.sentence)
                 return 2
-            if not as_json and isinstance(event, Text | Cite):
-                settled = len(draft.content.rstrip())  # Blanks may still give way to a number.
-                self.stdout.write(draft.content[begun:settled], ending="")
-                begun = settled
+            if not as_json and isinstance(event, Proved):
+                settled = draft.settled.rstrip()
+                self.stdout.write(settled[begun:], ending="")
+                begun = len(settled)
             if isinstance(event, Done):
                 (self._report if as_json else self._sources)(draft, event)
                 return int(event.is_refused)
@@ -135,6 +136,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {place(source.passage)}: {' '.join(source.passage.text.split())[:160]}")
             return
         self.stdout.write("\n")
+        for row in draft.proofs:
+            if row["verdict"] in LABELS:
+                self.stdout.write(f"{LABELS[row['verdict']]}: {draft.content[row['start'] : row['end']]} {why(row)}")
         for number, passage in draft.cited().items():
             self.stdout.write(f"[{number}] {place(passage)}")
         if done.notice:
@@ -152,6 +156,7 @@ class Command(BaseCommand):
             if source.is_cited
         ]
         body = {"answer": draft.content, "refused": done.is_refused, "citations": cited, "model": done.model}
+        body |= {"sentences": draft.proofs} if draft.proofs else {}
         body |= {"code": draft.runs} if draft.runs else {}
         self.stdout.write(json.dumps(body, indent=2))
 

@@ -5,6 +5,7 @@ import { announce, complain } from "./wire.js";
 /** The answer as text: numbers in brackets, and the sources with their addresses below. */
 function plain(exchange) {
   const text = exchange.querySelector(".answer").cloneNode(true);
+  for (const sign of text.querySelectorAll(".why, .mark, .hidden-text")) sign.remove();
   for (const chip of text.querySelectorAll(".cite")) chip.textContent = ` [${chip.textContent.trim()}]`;
   const sources = [...exchange.querySelector("template[data-sources]").content.querySelectorAll(".cited a")]
     .map((link) => `[${link.dataset.number}] ${link.title}: ${new URL(link.getAttribute("href"), location)}`);

@@ -19,6 +19,13 @@ function peekAt(chip) {
   box.style.top = `${below ? at.bottom + 6 : at.top - box.offsetHeight - 6}px`;
   peek = { chip, box };
 }
+// A sign's note is opened by a click too, which is all a touch screen has; without script the browser opens it itself.
+document.addEventListener("click", (event) => {
+  const sign = event.target.closest?.("button[data-peek]");
+  if (sign) event.preventDefault();
+  if (sign) peekAt(sign);
+  else if (peek?.chip.matches("button") && !peek.box.contains(event.target)) hide();
+});
 document.addEventListener("mouseover", (event) => {
   const chip = event.target.closest?.("[data-peek]");
   if (chip) peekAt(chip);

@@ -81,7 +81,9 @@ export function read(exchange) {
   });
   mine.addEventListener("answer", (event) => {
     if (whenComplete.checked) return;
-    answer.innerHTML = JSON.parse(event.data).html;
+    const { html, proof_html: proof = "" } = JSON.parse(event.data);
+    answer.innerHTML = html;
+    exchange.querySelector("[data-proof]").innerHTML = proof;
     follow();
   });
   mine.addEventListener("done", (event) => {
