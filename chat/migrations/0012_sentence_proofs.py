@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0012_how_it_was_made'),
+        ('chat', '0011_stored_responses'),
     ]
 
     operations = [
