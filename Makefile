@@ -1,6 +1,6 @@
 # Lectern: `make run` on a fresh machine with Python 3.11 or later. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults check bench lock
+.PHONY: help run test test-faults check bench messages lock
 
 BIN := .venv/bin
 # Trust what the machine trusts: its proxy may have a certificate of its own.
@@ -16,6 +16,7 @@ help:
 	@echo "make test-faults  kill and starve it, and see that nothing is lost"
 	@echo "make check  format, lint, types, layers, migrations"
 	@echo "make bench  measure search and answers"
+	@echo "make messages  find the sentences of the interface, compile their translations"
 	@echo "make lock   resolve the dependencies anew"
 
 # What the tests need holds what running needs, so after `make test` there is nothing to do here.
@@ -36,6 +37,9 @@ check: $(BIN)/.tests
 	@$(BIN)/mypy project documents chat
 	@$(BIN)/python -m pytest tests/test_layers.py
 	@$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+messages: $(BIN)/.python
+	@$(BIN)/python manage.py messages
 
 bench: $(BIN)/.benches
 	@$(BIN)/python -m tests.bench
