@@ -46,7 +46,7 @@ class Route:
             file = SimpleUploadedFile("new.md", b"# New\n\nWords of no matter.\n")
             return method(place, {"file": file, "purpose": "assistants", **more}, headers=headers)
         if self.takes_body:
-            body = json.dumps(BODY | {"name": "New name"} | self._about(ids) | more)
+            body = json.dumps((self._on_your_data() or BODY | {"name": "New name"} | self._about(ids)) | more)
             return method(place, body, content_type="application/json", headers=headers)
         return method(place, headers=headers)
 
@@ -54,11 +54,24 @@ class Route:
         """What belongs into the place of the path: the first folder of it says of what the id is."""
         kind, _, name = name.rpartition(":")
         folder = self.path.split("/")[2]
-        others = {"act": "swap", "username": "carol"}
+        others = {"act": "swap", "username": "carol", "file_id": ids.get("file"), "store_id": ids.get("store")}
         return 1 if kind == "int" else others.get(name) or ids.get(folder) or ids["documents"]
+
+    def _on_your_data(self) -> dict[str, Any]:
+        """A question to the collection that is hidden, in the words of that contract."""
+        asked = {"type": "azure_search", "parameters": {"endpoint": "https://lectern.example.org",
+                 "index_name": "Hidden", "authentication": {"type": "api_key", "key": "x"}}}  # fmt: skip
+        return {"messages": BODY["messages"], "data_sources": [asked]} if self.path.startswith("/openai/") else {}
 
     def _about(self, ids: dict[str, Any]) -> dict[str, Any]:
         return {"about": [{"document": str(ids["documents"])}]} if self.path.endswith("/explain") else {}
+
+
+VERSION = "api-version=2024-10-21"
+ON_YOUR_DATA = [  # They are no part of the described API, and are signed by the same keys.
+    Route("POST", f"/openai/deployments/default/chat/completions?{VERSION}", "read", False, True),
+    Route("POST", "/openai/v1/chat/completions", "read", False, True),
+]
 
 
 def routes() -> Iterator[Route]:
@@ -75,3 +88,4 @@ def routes() -> Iterator[Route]:
                     sends = told.get("requestBody", {}).get("content", {})
                     scope = str(operation.auth_callbacks[0].scope) if operation.auth_callbacks else ""
                     yield Route(method, place, scope, "multipart/form-data" in sends, "application/json" in sends)
+    yield from ON_YOUR_DATA

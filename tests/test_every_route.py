@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from documents.models import Collection, Document, DocumentEvent
+from documents.openai_api.ids import FILE, STORE, public
 from project.models import ApiKey, AuditEvent
 from tests.library import RENT, add, shared_collection
 from tests.routes import Route, routes
@@ -26,7 +27,8 @@ def things(alice):
 
     hidden = shared_collection(alice, person("carol"), name="Hidden")
     document = add(alice, RENT + b"The vault code is 4711.\n", "vault.md", hidden)
-    return {"documents": document.pk, "collections": hidden.pk}
+    ids = {"file": public(FILE, document.pk), "store": public(STORE, hidden.pk)}
+    return ids | {"documents": document.pk, "collections": hidden.pk}
 
 
 def body_of(response) -> str:
@@ -37,7 +39,7 @@ def body_of(response) -> str:
 
 def assert_nothing_is_told(route: Route, response) -> None:
     assert response.status_code < 500, (route, response.status_code, body_of(response)[:500])
-    asked = ("vault code",)  # What the question itself says may come back.
+    asked = ("vault code", r"\u201cHidden\u201d")  # What the call itself says may come back.
     body = body_of(response)
     for words in asked:
         body = body.replace(words, "")
