@@ -21,7 +21,7 @@ from project.templatetags.icons import ICONS, icon
 
 ROOT = Path(settings.BASE_DIR) / "templates"
 TEMPLATES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.html"))
-SCRIPTS = sorted((ROOT.parent / "static" / "js").glob("*.js"))
+SCRIPTS = sorted((ROOT.parent / "static" / "js").rglob("*.js"))
 STYLES = sorted((ROOT.parent / "static" / "css").glob("*.css"))
 ERRORS = ("400", "403", "404", "413", "429", "500", "503")
 
@@ -38,7 +38,7 @@ def source(**given) -> SimpleNamespace:
 def turn(state: str, **given) -> str:
     facts = {"question": "When must supply be back?", "html": "", "citations": [], "retrieved": [], "nearest": []}
     facts |= {"how": [], "notice": "", "stream_url": "/stream", "stop_url": "/stop", "again_url": "/again"}
-    message = SimpleNamespace(pk=7, id=7, state=state, error=given.pop("error", ""))
+    message = SimpleNamespace(pk=UUID(int=7), reply_to_id=UUID(int=6), state=state, error=given.pop("error", ""))
     return render_to_string("chat/_turn.html", {"turn": {**facts, "message": message, **given}})
 
 
@@ -69,7 +69,7 @@ def test_every_file_a_template_links_to_is_there(name):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_every_module_a_script_imports_is_there(script):
-    imported = re.findall(r'^import .*?"\./([\w.]+)"', script.read_text(), re.MULTILINE)
+    imported = re.findall(r'^import .*?"(\.\.?/[\w./]+)"', script.read_text(), re.MULTILINE)
     assert [name for name in imported if not (script.parent / name).exists()] == []
 
 
@@ -128,7 +128,7 @@ def test_a_turn_that_has_ended_has_no_stream(state):
 def test_a_citation_brings_its_words():
     pieces = [("Restored ", False), ("within <12> hours", True)]
     html = turn("done", html=mark_safe("<p>Yes.</p>"), citations=[source(pieces=pieces)])
-    assert 'id="peek-7-1"' in html and '<span class="lit-text">within &lt;12&gt; hours</span>' in html
+    assert f'id="peek-{UUID(int=7)}-1"' in html and '<span class="lit-text">within &lt;12&gt; hours</span>' in html
 
 
 @pytest.mark.parametrize("state", ["done", "refused"])
