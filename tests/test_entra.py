@@ -58,7 +58,7 @@ def test_nothing_is_taken_for_a_token_when_no_issuer_is_set_up(client, alice, is
         {"oid": "9-charlie", "preferred_username": "charlie@example.org"},
         {"preferred_username": None},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_a_token_that_is_not_good_opens_nothing(client, alice, issuer, changes):
     assert status(client, issuer.token(**changes)) == 401
