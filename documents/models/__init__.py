@@ -13,7 +13,7 @@ from documents.models.documents import (
 )
 from documents.models.evaluation import EvaluationRun
 from documents.models.events import DocumentEvent
-from documents.models.indexes import EmbeddingCache, Index, IndexVersion
+from documents.models.indexes import EmbeddingCache, Index, IndexVersion, VersionComparison
 from documents.models.pages import Chunk, Holding, Page, page_url
 from documents.models.store_files import FileBatch, StoreFile, status_of
 from documents.models.stores import RemoteFile, VectorStore
@@ -42,6 +42,7 @@ __all__ = [
     "State",
     "StoreFile",
     "VectorStore",
+    "VersionComparison",
     "display_name",
     "page_url",
     "status_of",

@@ -155,7 +155,12 @@ class AzureSearchBackend:
 
     @reads
     def size(self) -> int:
-        return self._manage("get_index_statistics", self.name).storage_size
+        told = call(
+            lambda **limits: _indexes().get_index_statistics(self.name, **limits),
+            index=self.name,
+            seconds=self.search_s,
+        )
+        return told.storage_size
 
     @reads
     def held(self) -> list[tuple[UUID, int, int]]:
