@@ -11,7 +11,7 @@ from documents.models.documents import (
     State,
     display_name,
 )
-from documents.models.evaluation import EvaluationRun
+from documents.models.evaluation import EvaluationCase, EvaluationRun, EvaluationSet
 from documents.models.events import DocumentEvent
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion
 from documents.models.pages import Chunk, Holding, Page, page_url
@@ -29,7 +29,9 @@ __all__ = [
     "DocumentEvent",
     "DocumentQuerySet",
     "EmbeddingCache",
+    "EvaluationCase",
     "EvaluationRun",
+    "EvaluationSet",
     "FileBatch",
     "Holding",
     "Index",
