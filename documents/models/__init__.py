@@ -13,6 +13,7 @@ from documents.models.documents import (
 )
 from documents.models.evaluation import EvaluationCase, EvaluationRun, EvaluationSet
 from documents.models.events import DocumentEvent
+from documents.models.exclusions import Exclusion
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion
 from documents.models.pages import Chunk, Holding, Page, page_url
 from documents.models.store_files import FileBatch, StoreFile, status_of
@@ -32,6 +33,7 @@ __all__ = [
     "EvaluationCase",
     "EvaluationRun",
     "EvaluationSet",
+    "Exclusion",
     "FileBatch",
     "Holding",
     "Index",
