@@ -11,8 +11,9 @@ from documents.models.documents import (
     State,
     display_name,
 )
-from documents.models.evaluation import EvaluationRun
+from documents.models.evaluation import EvaluationCase, EvaluationRun, EvaluationSet
 from documents.models.events import DocumentEvent
+from documents.models.exclusions import Exclusion
 from documents.models.indexes import EmbeddingCache, Index, IndexVersion, VersionComparison
 from documents.models.pages import Chunk, Holding, Page, page_url
 from documents.models.store_files import FileBatch, StoreFile, status_of
@@ -29,7 +30,10 @@ __all__ = [
     "DocumentEvent",
     "DocumentQuerySet",
     "EmbeddingCache",
+    "EvaluationCase",
     "EvaluationRun",
+    "EvaluationSet",
+    "Exclusion",
     "FileBatch",
     "Holding",
     "Index",

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0009_document_events'),
+        ('documents', '0011_exclusions_and_newest'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
