@@ -10,7 +10,7 @@ from django.utils import timezone
 from chat.models import Conversation, Message
 from documents.indexes import default_index, versions
 from documents.ingestion.building import build_next
-from documents.models import Collection, Index, IndexVersion, VersionComparison
+from documents.models import Collection, EvaluationSet, Index, IndexVersion, VersionComparison
 from documents.tasks import compare, take_away
 from project.models import AuditEvent
 from tests.library import add, shared_collection
@@ -245,6 +245,15 @@ def test_both_versions_are_asked_the_last_questions(page, index, alice):
     assert "are being asked" in page(f"indexes/{index.pk}/")
     compare(str(VersionComparison.objects.get().pk))
     assert "Both versions were asked one of the last questions" in page(f"indexes/{index.pk}/")
+
+
+def test_a_set_that_is_kept_here_is_asked_too(page, index):
+    kept = EvaluationSet.objects.create(name="smoke")
+    kept.take("When is the boathouse locked?", pages=["boat.md#page=1"])
+    versions.rebuild(index, chunk_tokens=60)
+    finish(index)
+    page(f"indexes/{index.pk}/compare/", {"questions": "0", "set": str(kept.pk)})
+    assert [one["name"] for one in VersionComparison.objects.get().sets] == ["smoke"]
 
 
 def test_what_is_no_set_of_questions_is_refused_by_its_line(page, index):

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 
 from documents.indexes import default_index, versions
 from documents.ingestion.building import build_next
+from documents.models import EvaluationSet
 from documents.retrieval import Scope, find
 from project.models import AuditEvent
 from tests.library import add, shared_collection
@@ -125,6 +126,40 @@ def test_another_version_explains_its_own_ranks(client, staff, library):
 @pytest.mark.parametrize("asked", [{"question": ""}, {"top": "0"}, {"mode": "all"}, {"words": "\0"}, {"version": "99"}])
 def test_what_cannot_be_asked_is_told(client, staff, asked):
     assert 'role="alert"' in search(client, staff, 400, **asked)
+
+
+def keep(client, user, **sent):
+    client.force_login(user)
+    sent = {"question": QUESTION, "set_name": "smoke"} | sent
+    return client.post("/console/search/keep/", sent, follow=True).content.decode()
+
+
+def test_a_question_is_kept_with_its_page_in_a_set(client, staff, library):
+    assert 'value="rules.md#page=1"' in search(client, staff)
+    assert "The question is in the set" in keep(client, staff, page=["rules.md#page=1"])
+    case = EvaluationSet.objects.get(name="smoke").cases.get()
+    assert (case.question, case.pages, case.origin) == (QUESTION, ["rules.md#page=1"], "playground")
+    assert AuditEvent.objects.filter(action="evaluation.keep_case", user_id=staff.pk).count() == 1
+
+
+def test_a_question_that_nothing_answers_is_kept_as_such(client, staff, library):
+    keep(client, staff, is_unanswerable="on")
+    assert EvaluationSet.objects.get(name="smoke").cases.get().is_unanswerable
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"page": "no page"}, {"page": "a#page=1", "is_unanswerable": "on"}, {"set_name": ""}]
+)
+def test_what_is_no_case_is_not_kept(client, staff, sent):
+    keep(client, staff, **sent)
+    assert not EvaluationSet.objects.exists()
+
+
+def test_keeping_is_a_post_by_staff(client, staff, alice):
+    keep(client, alice, page=["rules.md#page=1"])
+    client.force_login(staff)
+    assert client.get("/console/search/keep/").status_code == 405
+    assert not EvaluationSet.objects.exists()
 
 
 def test_for_others_there_is_no_playground(client, alice):

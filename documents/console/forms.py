@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -9,18 +10,21 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
 from django.db.models import Count, Q
+from django.http import QueryDict
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from documents.embeddings import LOCAL_MODEL, local_model_name
 from documents.embeddings.remote import remote_model_name
-from documents.evaluation import QuestionSet, SetError
+from documents.evaluation import Question, QuestionSet, SetError
 from documents.evaluation.sets import read_upload
-from documents.models import Collection, Index, IndexVersion
+from documents.models import Collection, EvaluationSet, Index, IndexVersion
 
 BACKENDS = {"pgvector": gettext_lazy("Postgres"), "azure": gettext_lazy("Azure AI Search")}
 QUESTIONS_MOST = 200  # of each kind: each is searched for twice
 SET_BYTES = 2_000_000
 NAMED_MOST = 200
+KEPT_PAGES_MOST = 20
+KEY = re.compile(r"[^\x00-\x1f\[\]#]{1,255}#page=[0-9]{1,6}")  # as `page_key` writes them
 
 
 class BuildForm(forms.Form):
@@ -101,7 +105,13 @@ class CompareForm(forms.Form):
         initial=50,
         validators=[MinValueValidator(0), MaxValueValidator(QUESTIONS_MOST)],
     )
-    file = forms.FileField(label=gettext_lazy("A set of questions with their pages"), required=False)
+    set = forms.ModelChoiceField(
+        EvaluationSet.objects.all(),
+        label=gettext_lazy("A question set kept here"),
+        required=False,
+        empty_label=gettext_lazy("none"),
+    )
+    file = forms.FileField(label=gettext_lazy("A file of questions with their pages"), required=False)
 
     def clean_file(self) -> QuestionSet | None:
         file: UploadedFile | None = self.cleaned_data["file"]
@@ -119,8 +129,40 @@ class CompareForm(forms.Form):
         return read
 
     def clean(self) -> None:
-        if not self.errors and not self.cleaned_data["questions"] and not self.cleaned_data.get("file"):
-            raise forms.ValidationError(gettext("Name how many questions, or choose a set."))
+        if not self.errors and not self.cleaned_data["questions"] and not self.sets:
+            raise forms.ValidationError(gettext("Name how many questions, or choose a set with known pages."))
+
+    @property
+    def sets(self) -> list[QuestionSet]:
+        kept, sent = self.cleaned_data["set"], self.cleaned_data["file"]
+        return [each for each in (_questions_of(kept) if kept else None, sent) if each is not None]
+
+
+def _questions_of(kept: EvaluationSet) -> QuestionSet | None:
+    """Those whose pages are known, as many as are asked at once; None: there is none."""
+    cases = kept.cases.exclude(pages=[])[:QUESTIONS_MOST]
+    questions = [Question(str(case.pk), case.question, dict.fromkeys(case.pages, 1)) for case in cases]
+    return QuestionSet(kept.name, questions, None) if questions else None
+
+
+class KeepForm(forms.Form):
+    """A question with its right pages, for a set."""
+
+    question = forms.CharField(max_length=2_000)
+    set_name = forms.CharField(
+        label=gettext_lazy("Question set"), max_length=200, validators=[ProhibitNullCharactersValidator()]
+    )
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        self.pages = list(dict.fromkeys(key for key in data.getlist("page") if KEY.fullmatch(key)))[:KEPT_PAGES_MOST]
+        self.is_unanswerable = "is_unanswerable" in data
+
+    def clean(self) -> None:
+        if not self.pages and not self.is_unanswerable:
+            raise forms.ValidationError(gettext("Choose the right pages, or say that nothing answers it."))
+        if self.pages and self.is_unanswerable:
+            raise forms.ValidationError(gettext("What has a right page is answered: choose one of the two."))
 
 
 class NamedForm(forms.Form):

@@ -193,14 +193,12 @@ def compare(request: SignedInRequest, pk: int) -> HttpResponse:
     form = CompareForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, index, form, status=400)
-    asked = form.cleaned_data["file"]
-    sets = [{"name": asked.name, "questions": [_kept(one) for one in asked.questions]}] if asked else []
     comparison = VersionComparison.objects.create(
         before=live.version,
         after=beside.version,
         user=request.user,
         questions=form.cleaned_data["questions"],
-        sets=sets,
+        sets=[{"name": each.name, "questions": [_kept(one) for one in each.questions]} for each in form.sets],
     )
     audit("index.compare", index, versions=[live.version.number, beside.version.number])
     send("compare", str(comparison.pk))

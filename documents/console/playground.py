@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.validators import ProhibitNullCharactersValidator
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext, gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from documents.console.forms import BACKENDS
-from documents.models import Collection, Document, IndexVersion
+from documents.console.forms import BACKENDS, KEY, KeepForm
+from documents.evaluation import page_key
+from documents.models import Collection, Document, EvaluationCase, EvaluationSet, IndexVersion
 from documents.retrieval import Found, Passage, Scope, find
 from documents.retrieval.explaining import Explanation, Subject, explain
 from documents.search import Mode, SearchError
@@ -171,6 +174,26 @@ def playground(request: SignedInRequest) -> HttpResponse:
     return response
 
 
+@require_POST
+@staff_only
+def keep(request: SignedInRequest) -> HttpResponse:
+    """Put the question into a set, which is made if there is none of that name, with the pages that are right."""
+    form = KeepForm(request.POST)
+    if not form.is_valid():
+        for errors in form.errors.values():
+            messages.error(request, " ".join(map(str, errors)))
+        return redirect("console-search")
+    kept, _ = EvaluationSet.objects.get_or_create(
+        name=form.cleaned_data["set_name"], defaults={"created_by": request.user}
+    )
+    more = {"is_unanswerable": True} if form.is_unanswerable else {}
+    origin = EvaluationCase.Origin.PLAYGROUND
+    kept.take(form.cleaned_data["question"], pages=form.pages, by=request.user, origin=origin, **more)
+    audit("evaluation.keep_case", kept, question=form.cleaned_data["question"], pages=len(form.pages))
+    messages.success(request, gettext("The question is in the set “%(set)s”.") % {"set": kept})
+    return redirect("console-search")
+
+
 def _searched(form: PlaygroundForm) -> dict[str, Any]:
     person, question, top = form.person, form.cleaned_data["question"], form.cleaned_data["top"]
     assert person is not None
@@ -185,7 +208,22 @@ def _searched(form: PlaygroundForm) -> dict[str, Any]:
         return {"trouble": str(exc)}
     hidden = Document.objects.current().filter(deleted_at=None, generation__gt=0)
     hidden_number = hidden.count() - hidden.filter(pk__in=Document.objects.for_user(person).values("pk")).count()
-    return {"asked": asked, "why": why, "person": person, "hidden": hidden_number, "is_as_another": form.is_as_another}
+    return {
+        "asked": asked,
+        "why": why,
+        "person": person,
+        "hidden": hidden_number,
+        "is_as_another": form.is_as_another,
+        "question": question,
+        "pages": _pages(asked[0].found.passages),
+        "sets": list(EvaluationSet.objects.values_list("name", flat=True)[:NAMED_MOST]),
+    }
+
+
+def _pages(passages: Sequence[Passage]) -> list[str]:
+    """The pages that were found, as a set names them; those whose names no set can hold are left out."""
+    keys = dict.fromkeys(page_key(each.document_name, each.page_number) for each in passages)
+    return [key for key in keys if KEY.fullmatch(key)]
 
 
 def _asked(question: str, person: User, scope: Scope, top: int) -> Asked:

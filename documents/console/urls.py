@@ -12,4 +12,5 @@ urlpatterns = [
     path("indexes/<int:pk>/rollback/", indexes.roll_back, name="console-index-rollback"),
     path("indexes/<int:pk>/versions/<int:number>/<str:act>/", indexes.act_on, name="console-version-act"),
     path("search/", playground.playground, name="console-search"),
+    path("search/keep/", playground.keep, name="console-search-keep"),
 ]
