@@ -69,7 +69,7 @@ class PlaygroundForm(forms.Form):
     )
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.viewer = viewer
         self.person: User | None = viewer
         readable = Collection.objects.for_user(viewer).order_by("-is_private", "name")
@@ -115,6 +115,13 @@ class PlaygroundForm(forms.Form):
             alpha=None if alpha is None else alpha / 100,
             paid_by=self.viewer.pk,
         )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything differs from a search as everybody has it."""
+        cleaned = getattr(self, "cleaned_data", {})
+        others = ("alpha", "version", "collections", "is_compared")
+        return cleaned.get("mode") not in (None, "hybrid") or any(cleaned.get(name) for name in others)
 
     @property
     def asks_why(self) -> bool:
