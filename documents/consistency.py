@@ -60,6 +60,11 @@ def faults(*, checksums: bool = True) -> Iterator[Fault]:
         yield from _seen_twice(look)
 
 
+def faults_of(version: IndexVersion) -> list[Fault]:
+    """What does not agree between a version and its rows, by what the backend says that it holds."""
+    return _seen_twice(partial(_version, version.pk))
+
+
 def _seen_twice(look: Look) -> list[Fault]:
     """What is still so at a second look: the work goes on while rows, files and indexes are compared."""
     found = list(look())

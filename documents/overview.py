@@ -121,7 +121,9 @@ def wants_a_look() -> Iterator[Look]:
     if number := failed.count():
         said = ngettext("%(n)d document could not be read", "%(n)d documents could not be read", number) % {"n": number}
         yield Look("bad", said, _reasons(failed), _documents(state__exact="failed"), gettext("Show them"))
-    for version in IndexVersion.objects.filter(state__in=("building", "ready", "failed")).select_related("index__live"):
+    for version in IndexVersion.objects.filter(state__in=("building", "paused", "ready", "failed")).select_related(
+        "index__live"
+    ):
         if version.pk != version.index.live_id:
             yield from _of_version(version)
 
@@ -132,7 +134,7 @@ def _reasons(failed) -> str:
 
 
 def _of_version(version: IndexVersion) -> Iterator[Look]:
-    address = reverse("admin:documents_index_change", args=[version.index_id])
+    address = reverse("console-index", args=[version.index_id])
     name = {"index": version.index.name, "n": version.number}
     if version.state == IndexVersion.State.FAILED:
         said = gettext("Version %(n)d of index “%(index)s” could not be built") % name
@@ -146,3 +148,6 @@ def _of_version(version: IndexVersion) -> Iterator[Look]:
         share = gettext("%(n)d %% are done.") % {"n": round(progress(version).share * 100)}
         said = gettext("Version %(n)d of index “%(index)s” is being built") % name
         yield Look("waiting", said, share, address, gettext("See how far"))
+    elif version.state == IndexVersion.State.PAUSED:
+        said = gettext("Version %(n)d of index “%(index)s” is paused") % name
+        yield Look("waiting", said, gettext("What there is of it is kept."), address, gettext("Go on"))

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from documents import stores
 from documents.consistency import faults
-from documents.indexes import versions
+from documents.indexes import comparing, versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
 from documents.ingestion.building import ask_for_turn, build_next
-from documents.models import UNDER_WAY, Document, DocumentEvent, Holding, IndexVersion, Page
+from documents.models import UNDER_WAY, Document, DocumentEvent, Holding, IndexVersion, Page, VersionComparison
 from documents.queue import send
 from project.celery import app
 from project.workers import show_scheduler
@@ -63,6 +63,13 @@ def take_away(version_id: str) -> None:
     version = IndexVersion.objects.filter(pk=version_id).first()
     if version is not None:
         versions.take_away(version)
+
+
+@shared_task
+def compare(comparison_id: str) -> None:
+    comparison = VersionComparison.objects.filter(pk=comparison_id).first()
+    if comparison is not None:
+        comparing.ask(comparison)
 
 
 @shared_task

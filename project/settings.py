@@ -224,6 +224,8 @@ RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
     (gettext_noop("Overview"), "console"),
+    (gettext_noop("Indexes"), "console-indexes"),
+    (gettext_noop("Search playground"), "console-search"),
     (gettext_noop("Health"), "console-health"),
     (gettext_noop("Models"), "console-models"),
     (gettext_noop("Spending"), "console-spending"),

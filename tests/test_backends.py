@@ -487,3 +487,13 @@ def test_who_is_sent_away_finds_nothing_with_the_next_question(leases, charlie):
     assert [passage.text for passage in retrieve("rent", charlie)] == ["rent"]
     membership.delete()
     assert retrieve("rent", charlie) == []
+
+
+def test_a_chunk_that_is_withdrawn_is_not_found_and_the_others_are(version, leases):
+    document = add(leases, "rent is due in May", "rent is due in June")
+    out = Chunk.objects.get(document=document, ordinal=2)
+    Chunk.objects.filter(pk=out.pk).update(is_searched=False)
+    version.backend.withdraw([out.pk])
+    version.backend.withdraw([out.pk])  # Again: it does no harm.
+    assert ask(leases, "rent") == ["rent is due in May"]
+    assert version.backend.count(document.pk, 1) == 1

@@ -33,7 +33,7 @@ class ProgressOut(Schema):
 class VersionOut(Schema):
     number: int
     is_live: bool
-    state: Literal["building", "ready", "failed", "canceled"]
+    state: Literal["building", "paused", "ready", "failed", "canceled"]
     error: str = Field(description="Why it failed, or what it waits for.")
     backend: str
     embedding_model: str = Field(description="Empty: search by words alone.")
@@ -198,18 +198,24 @@ def roll_back(request: HttpRequest, pk: int):
     return RolledBack(version=_version(version), lacking=lacking)
 
 
-ACTS = {"swap": versions.swap, "cancel": versions.cancel, "resume": versions.resume, "drop": versions.drop}
+ACTS = {
+    "swap": versions.swap,
+    "pause": versions.pause,
+    "resume": versions.resume,
+    "cancel": versions.cancel,
+    "drop": versions.drop,
+}
 
 
 @router.post(
     "/indexes/{int:pk}/versions/{int:number}/{act}",
     response={200: IndexOut, REFUSED: Refusal},
     auth=running,
-    summary="Swap, cancel, resume or drop a version",
+    summary="Swap, pause, resume, cancel or drop a version",
 )
-def act_on(request: HttpRequest, pk: int, number: int, act: Literal["swap", "cancel", "resume", "drop"]):
-    """`swap`: search it from now on. `cancel`: stop building it. `resume`: go on with one that failed. `drop`: take it
-    away for good."""
+def act_on(request: HttpRequest, pk: int, number: int, act: Literal["swap", "pause", "resume", "cancel", "drop"]):
+    """`swap`: search it from now on. `pause`: stop building it for now. `resume`: go on with one that was paused or
+    failed. `cancel`: stop building it. `drop`: take it away for good."""
     version = _find_version(pk, number)
     with told_when_refused():
         ACTS[act](version)

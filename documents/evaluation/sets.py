@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from documents.evaluation.figures import Question
@@ -25,6 +26,7 @@ PLAIN = re.compile(r"\[?([^\[\]#]+)#page=(\d{1,6})\]?")
 UNBEARABLE = re.compile("[\0\ud800-\udfff]")  # What no database takes.
 LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2,4})?")
 GRADE_MOST = 1_000
+NOT_IN_NAMES = re.compile(r"[^\w.-]+")  # of files that we write
 
 
 class SetError(Exception):
@@ -77,6 +79,14 @@ def read_questions(path: Path) -> QuestionSet:
         name = _id(where, row) if "id" in row else text
         questions[name] = Question(name, text, {})
     return QuestionSet(_name(path) if path.is_dir() else path.stem, list(questions.values()), None)
+
+
+def read_upload(name: str, data: bytes) -> QuestionSet:
+    """The set of pages that somebody sent as a file. Raises SetError."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{NOT_IN_NAMES.sub('-', Path(name).stem)[:80].strip('-') or 'questions'}.jsonl"
+        path.write_bytes(data)
+        return _pages(path)
 
 
 def on_a_line(text: str, letters: int) -> str:

@@ -9,16 +9,20 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from documents.evaluation import Comparison, Figures, QuestionSet, compare, evaluate
-from documents.models import IndexVersion
+from documents.evaluation import Comparison, Figures, Question, QuestionSet, SetError, compare, evaluate
+from documents.models import IndexVersion, VersionComparison
 from documents.retrieval import Passage, retrieve
+from documents.search import SearchError
 
 TOP = 10
 
@@ -106,6 +110,27 @@ def compare_versions(
     )
 
 
+def ask(comparison: VersionComparison) -> None:
+    """Make a comparison that somebody asked for, and keep what came of it; a second time does nothing."""
+    if comparison.finished_at is not None:
+        return
+    questions = import_string(settings.RECENT_QUESTIONS)(comparison.questions)
+    sets = [_set_of(one) for one in comparison.sets]
+    try:
+        if comparison.user is None or not (questions or sets):
+            raise SetError("There is nothing to ask: nobody has asked anything yet, and no set of questions was given.")
+        found = compare_versions(comparison.before, comparison.after, questions, sets, comparison.user)
+        comparison.result = as_json(found)
+    except (SetError, SearchError) as exc:
+        comparison.error = str(exc)[:500]
+    comparison.finished_at = timezone.now()
+    comparison.save(update_fields=["result", "error", "finished_at"])
+
+
+def _set_of(kept: dict[str, Any]) -> QuestionSet:
+    return QuestionSet(kept["name"], [Question(**one) for one in kept["questions"]], None)
+
+
 def _timed(asked: Asked, version: IndexVersion, times: list[float]) -> list[Passage]:
     began = time.perf_counter()
     found = retrieve(asked.text, asked.user, top=TOP, collections=asked.collections, version=version)
@@ -134,3 +159,30 @@ def _set(asked: QuestionSet, before: IndexVersion, after: IndexVersion, user: Us
         for version in (before, after)
     )
     return SetCompared(asked.name, then, now, compare(then.outcomes, now.outcomes))
+
+
+def as_json(found: Compared) -> dict[str, Any]:
+    """What came of it in plain values, as programs read it and as it is kept."""
+    return {
+        "before": _side_json(found.before),
+        "after": _side_json(found.after),
+        "questions": found.questions,
+        "overlap": found.overlap,
+        "changed": [asdict(one) for one in found.changed],
+        "sets": [_set_json(one) for one in found.sets],
+    }
+
+
+def _side_json(side: Side) -> dict[str, Any]:
+    return {**asdict(replace(side, version=None)), "version": side.version.number}  # type: ignore[arg-type]
+
+
+def _set_json(one: SetCompared) -> dict[str, Any]:
+    changes = one.comparison.changes if one.comparison else {}
+    return {
+        "name": one.name,
+        "before": {name: mean.value for name, mean in one.before.means.items()},
+        "after": {name: mean.value for name, mean in one.after.means.items()},
+        "changes": {name: asdict(change) for name, change in changes.items()},
+        "fell": one.comparison.fell if one.comparison else [],
+    }

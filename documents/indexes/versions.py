@@ -7,20 +7,24 @@ kept up to date, for as long as somebody may want to go back.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Case, Count, F, FilteredRelation, FloatField, Max, Min, Q, Sum, When
+from django.db.models import Case, Count, F, FilteredRelation, FloatField, Max, Min, Q, QuerySet, Sum, When
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from documents.embeddings import LOCAL_DIMENSIONS, LOCAL_MODEL, EmbeddingError, embed_query, embedder
+from documents.embeddings import LOCAL_DIMENSIONS, LOCAL_MODEL, EmbeddingError, embed_query, embedder, model_name
 from documents.indexes import DIMENSIONS_MOST, live_version, publish
 from documents.ingestion.building import ask_for_turn, due, findable, missing
 from documents.models import Chunk, Holding, Index, IndexVersion
+from documents.models import Collection as Collections
 from documents.queue import send
 from documents.search import SearchError
 
@@ -55,6 +59,36 @@ class Estimate:
     documents: int
     tokens: int
     cost: float | None  # None: the price is not known, or there is nothing to pay
+    seconds: float | None = None  # by what the last version of this model took; None: none was built yet
+
+
+def create(name: str, collections: Collection[UUID] = (), **facts: object) -> Index:
+    """A new index with a first version of these facts, and these collections put into it: all of it or nothing.
+
+    Their documents are found in it as they are brought in. Raises VersionRefused, EmbeddingError, SearchError.
+    """
+    wanted: dict[str, object] = {
+        "backend_name": settings.SEARCH_BACKEND,
+        "embedding_model": model_name(),
+        "chunk_tokens": settings.CHUNK_TOKENS,
+        "chunk_overlap": settings.CHUNK_OVERLAP,
+        "languages": [],
+    } | facts
+    _check(wanted)
+    dimensions = _dimensions(str(wanted["embedding_model"]))
+    try:
+        with transaction.atomic():
+            index = Index.objects.create(name=name)
+            version = IndexVersion.objects.create(index=index, number=1, dimensions=dimensions, **wanted)
+            version.backend.create()
+            index.live = version
+            index.save(update_fields=["live"])
+            Collections.objects.filter(pk__in=collections).update(index=index)
+    except IntegrityError as exc:
+        raise VersionRefused(f"There is an index “{name}” already: choose another name.") from exc
+    publish(version)
+    ask_for_turn(version)
+    return index
 
 
 def rebuild(index: Index, **changes: object) -> IndexVersion:
@@ -112,11 +146,29 @@ def _dimensions(model: str) -> int:
 
 def estimate(index: Index, model: str) -> Estimate:
     """What the service would count for embedding everything in this index anew."""
-    chunks = Chunk.objects.filter(index_version=index.live_id, is_searched=True)
+    return _reckoned(Chunk.objects.filter(index_version=index.live_id, is_searched=True), model)
+
+
+def estimate_for(collections: Collection[UUID], model: str) -> Estimate:
+    """What it would count for these collections, as they lie in their indexes now."""
+    chunks = Chunk.objects.filter(index_version=F("document__collection__index__live"), is_searched=True)
+    return _reckoned(chunks.filter(document__collection__in=collections, document__deleted_at=None), model)
+
+
+def _reckoned(chunks: QuerySet[Chunk], model: str) -> Estimate:
     facts = chunks.aggregate(tokens=Sum("tokens"), number=Count("pk"), documents=Count("document", distinct=True))
     tokens = (facts["tokens"] or 0) + PREFIX_TOKENS * facts["number"]
     is_paid = model not in ("", LOCAL_MODEL) and settings.EMBEDDING_PRICE > 0
-    return Estimate(facts["documents"], tokens, tokens * settings.EMBEDDING_PRICE / 1_000_000 if is_paid else None)
+    cost = tokens * settings.EMBEDDING_PRICE / 1_000_000 if is_paid else None
+    pace = _pace(model)
+    return Estimate(facts["documents"], tokens, cost, facts["number"] / pace if pace else None)
+
+
+def _pace(model: str) -> float:
+    """Chunks a second of the last version that was built with this model; 0: there is none to go by."""
+    built = IndexVersion.objects.filter(embedding_model=model, state=IndexVersion.State.READY, seconds__gt=1)
+    last = built.order_by("-pk").annotate(done=Sum("holdings__done", default=0)).first()
+    return last.done / last.seconds if last else 0.0
 
 
 def progress(version: IndexVersion) -> Progress:
@@ -151,21 +203,35 @@ def progress(version: IndexVersion) -> Progress:
 
 def cancel(version: IndexVersion) -> None:
     """Stop building a version and take away what there is of it. Raises VersionRefused for one that is in use."""
-    stopped = IndexVersion.objects.filter(
-        pk=version.pk, state__in=(IndexVersion.State.BUILDING, IndexVersion.State.FAILED)
-    ).exclude(index__live=F("pk"))
+    begun = (IndexVersion.State.BUILDING, IndexVersion.State.PAUSED, IndexVersion.State.FAILED)
+    stopped = IndexVersion.objects.filter(pk=version.pk, state__in=begun).exclude(index__live=F("pk"))
     if not stopped.update(state=IndexVersion.State.CANCELED, lease_until=None, lease_token=None, error=""):
         raise VersionRefused(f"Version {version.number} of “{version.index}” is not being built.")
     send("take_away", str(version.pk))
 
 
+def pause(version: IndexVersion) -> None:
+    """Stop building at the next step, and keep what there is of it until somebody resumes. Raises VersionRefused."""
+    with transaction.atomic():
+        building = IndexVersion.objects.filter(pk=version.pk, state=IndexVersion.State.BUILDING)
+        freed: dict[str, Any] = {"lease_until": None, "lease_token": None, "queued_until": None, "not_before": None}
+        if not building.update(state=IndexVersion.State.PAUSED, error="", **freed):
+            raise VersionRefused(f"Version {version.number} of “{version.index}” is not being built.")
+        version.holdings.filter(finished_at=None, error="").update(attempt=0)  # To be stopped is no failure.
+
+
 def resume(version: IndexVersion) -> None:
-    """Go on with a version that failed, from where it stopped, or try documents again that it lacks. VersionRefused."""
-    failed = IndexVersion.objects.filter(pk=version.pk, state=IndexVersion.State.FAILED)
+    """Go on with a version that failed or was paused, from where it stopped, or try documents again that it lacks.
+
+    Raises VersionRefused.
+    """
+    stopped = IndexVersion.objects.filter(
+        pk=version.pk, state__in=(IndexVersion.State.FAILED, IndexVersion.State.PAUSED)
+    )
     try:
         with transaction.atomic():
             tried_again = version.holdings.exclude(error="").update(**Holding.UNTROUBLED)
-            resumed = failed.update(state=IndexVersion.State.BUILDING, error="")
+            resumed = stopped.update(state=IndexVersion.State.BUILDING, error="")
             IndexVersion.objects.filter(pk=version.pk).update(not_before=None)
     except IntegrityError as exc:
         raise VersionRefused(f"Another version of “{version.index}” is being built: cancel it first.") from exc

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Max
 
 from documents.chunking import split, table_spans
 from documents.embeddings import LOCAL_MODEL, embed_cached
+from documents.ingestion.exclusions import Span, excluded_spans, is_excluded
 from documents.models import Chunk, Document, IndexVersion, Page
 from documents.search import Entry
 from project.spending import Payer
@@ -40,6 +42,11 @@ class Indexing:
         self.generation = generation
         self.chunks = document.chunks.filter(index_version=version, generation=generation)
         self.searched = self.chunks.filter(is_searched=True)
+
+    @cached_property
+    def excluded(self) -> dict[int, list[Span]]:
+        """Where an administrator wants nothing to be found."""
+        return excluded_spans(self.document, self.generation)
 
     def cut(self) -> Iterator[tuple[list[Chunk], int]]:
         """Chunks that are not stored yet, some hundred at a time, and how many pages they come from so far.
@@ -89,7 +96,8 @@ class Indexing:
                 header_end=span.header_end,
             )
             chunk.tokens = count_tokens(page.text[span.start : span.end])
-            chunk.is_searched = bool(chunk.text.strip())
+            is_out = is_excluded((span.start, span.end), self.excluded.get(page.number, ()))
+            chunk.is_searched = bool(chunk.text.strip()) and not is_out
             yield chunk
 
     def next_batch(self, done: int) -> list[Chunk]:

@@ -11,9 +11,10 @@ from documents.models.documents import (
     State,
     display_name,
 )
-from documents.models.evaluation import EvaluationRun
+from documents.models.evaluation import EvaluationCase, EvaluationRun, EvaluationSet
 from documents.models.events import DocumentEvent
-from documents.models.indexes import EmbeddingCache, Index, IndexVersion
+from documents.models.exclusions import Exclusion
+from documents.models.indexes import EmbeddingCache, Index, IndexVersion, VersionComparison
 from documents.models.pages import Chunk, Holding, Page, page_url
 from documents.models.store_files import FileBatch, StoreFile, status_of
 from documents.models.stores import RemoteFile, VectorStore
@@ -29,7 +30,10 @@ __all__ = [
     "DocumentEvent",
     "DocumentQuerySet",
     "EmbeddingCache",
+    "EvaluationCase",
     "EvaluationRun",
+    "EvaluationSet",
+    "Exclusion",
     "FileBatch",
     "Holding",
     "Index",
@@ -42,6 +46,7 @@ __all__ = [
     "State",
     "StoreFile",
     "VectorStore",
+    "VersionComparison",
     "display_name",
     "page_url",
     "status_of",

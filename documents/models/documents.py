@@ -180,6 +180,11 @@ class Document(models.Model):
         indexes = [
             models.Index(fields=["state", "lease_until"], name="document_waiting"),
             models.Index(fields=["owner", "-served_at"], name="document_turn"),
+            models.Index(
+                fields=["-created_at", "id"],
+                condition=Q(deleted_at=None, superseded_at=None),
+                name="document_newest",
+            ),
         ]
 
     can_edit = False  # Set where a page is made for somebody.

@@ -41,6 +41,7 @@ class IndexVersion(models.Model):
 
     class State(models.TextChoices):
         BUILDING = "building", "Being built"
+        PAUSED = "paused", "Paused"
         READY = "ready", "Ready"
         FAILED = "failed", "Failed"
         CANCELED = "canceled", "Cancelled"
@@ -91,6 +92,28 @@ class IndexVersion(models.Model):
     @property
     def is_live(self) -> bool:
         return self.index.live_id == self.pk
+
+
+class VersionComparison(models.Model):
+    """Two versions asked the same, in the background; what came of it stays beside them until one of them goes."""
+
+    before = models.ForeignKey(IndexVersion, models.CASCADE, related_name="+")
+    after = models.ForeignKey(IndexVersion, models.CASCADE, related_name="comparisons")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", help_text="As whom the sets are asked."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    questions = models.PositiveIntegerField(help_text="How many of the last ones that people asked.")
+    sets = models.JSONField(default=list, help_text="[{name, questions: [{id, text, right: {page: grade}}]}]")
+    error = models.CharField(max_length=500, blank=True)
+    result = models.JSONField(default=dict, help_text="As `comparing.as_json` tells it.")
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.before} and {self.after}"
 
 
 class EmbeddingCache(models.Model):

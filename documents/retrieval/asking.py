@@ -28,6 +28,8 @@ class Scope:
     documents: Some[UUID] | None = None
     version: IndexVersion | None = None  # this one of its index, in place of the one that is live
     is_reranked: bool | None = None  # where a reranker is set up; None: of searches by words and meaning, all
+    alpha: float | None = None  # how much meaning weighs, 0..1; None: as the setting and the languages say
+    paid_by: int | None = None  # the user whose budget the question's vector counts against; None: who asks
 
 
 def asked_of(question: str, user: Person, scope: Scope, notices: list[str]) -> dict[IndexVersion, Query]:
@@ -45,11 +47,11 @@ def asked_of(question: str, user: Person, scope: Scope, notices: list[str]) -> d
     asked = {version: Query(question, None, frozenset(ids), narrowed, scope.mode) for version, ids in places.items()}
     if scope.mode == "keyword" or not question.strip():
         return asked
-    payer = Payer("embedding", user.pk, collection_id=_only(scope.collections))
+    payer = Payer("embedding", scope.paid_by or user.pk, collection_id=_only(scope.collections))
     models = {version.embedding_model for version in asked} - {""}
     vectors = {model: _vector(model, question, payer, notices) for model in sorted(models)}
     return {
-        version: replace(query, vector=vector, alpha=_alpha(version, query))
+        version: replace(query, vector=vector, alpha=_alpha(version, query) if scope.alpha is None else scope.alpha)
         if (vector := vectors.get(version.embedding_model))
         else query
         for version, query in asked.items()

@@ -73,7 +73,7 @@ def explain(
     row = Document.objects.for_user(user).select_related("collection__index__live").get(pk=subject.document)
     if kept_out := _outside(row, scope):
         return kept_out
-    chunks = _chunks(row, subject)
+    chunks = _chunks(row, subject, _version_of(row, scope))
     searched = [chunk for chunk in chunks if chunk.is_searched]
     if not searched:
         what = "holds no text that is searched" if chunks else "holds no passage there"
@@ -96,8 +96,15 @@ def _outside(row: Document, scope: Scope) -> Explanation | None:
     return None
 
 
-def _chunks(row: Document, subject: Subject) -> list[Chunk]:
-    rows = row.chunks_live().select_related("page").order_by("ordinal")
+def _version_of(row: Document, scope: Scope) -> IndexVersion | None:
+    """The version that is searched for it."""
+    index = row.collection.index
+    return scope.version if scope.version and scope.version.index_id == index.pk else index.live
+
+
+def _chunks(row: Document, subject: Subject, version: IndexVersion | None) -> list[Chunk]:
+    rows = row.chunks.filter(index_version=version, generation=row.generation).select_related("page")
+    rows = rows.order_by("ordinal")
     if subject.page is not None:
         rows = rows.filter(page__number=subject.page)
     if subject.end is not None:
@@ -119,7 +126,7 @@ class _Looked:
     def explained(self, found: Found | None) -> Explanation:
         standings = self._standings()
         if not standings:
-            version = self.row.collection.index.live
+            version = _version_of(self.row, self.scope)
             return Explanation("not_indexed", f"“{self.row}” is still on its way into the index version {version}.")
         found = found or find(self.query, self.user, self.scope, top=self.top)
         chunk_id = min(standings, key=lambda pk: _order(standings[pk], pk))
@@ -141,7 +148,7 @@ class _Looked:
 
     def _standings(self) -> dict[int, Standing]:
         asked = asked_of(self.query, self.user, self.scope, [])
-        version: IndexVersion | None = self.row.collection.index.live
+        version = _version_of(self.row, self.scope)
         query = next((query for other, query in asked.items() if other == version), None)
         return version.backend.explain(query, list(self.chunks)) if version and query else {}
 

@@ -90,7 +90,7 @@ class SearchBackend(Protocol):
 
     What a remote index was told can be found there seconds later: `search` and `count` may lag behind. What it finds
     is therefore held against the rows before it is shown: a chunk whose document is deleted, superseded, at another
-    generation or moved elsewhere never leaves `search`, on any backend.
+    generation or moved elsewhere, or that is searched no more, never leaves `search`, on any backend.
     """
 
     grammars: frozenset[str]  # ISO 639-1: the languages whose forms of a word the keyword search knows as one
@@ -109,6 +109,9 @@ class SearchBackend(Protocol):
 
     def remove(self, document_id: UUID, *, keep_generation: int | None = None) -> None:
         """Take a document's chunks out, all but those of one generation."""
+
+    def withdraw(self, chunk_ids: Collection[int]) -> None:
+        """Take single chunks out."""
 
     def search(self, query: Query, top: int) -> list[Hit]:
         """Best first. Only live generations of documents in the query's collections are ever looked at."""

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from argparse import ArgumentTypeError
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from documents.embeddings.remote import remote_model_name
 from documents.evaluation import SetError, read_set
 from documents.evaluation.sets import UNBEARABLE, on_a_line
 from documents.indexes import default_index, live_version, versions
-from documents.indexes.comparing import Compared, Side, compare_versions
+from documents.indexes.comparing import Compared, as_json, compare_versions
 from documents.models import Index, IndexVersion
 from documents.search import SearchError
 from project.accounts import named_user
@@ -49,7 +49,8 @@ class Command(BaseCommand):
         for name, says in (
             ("swap", "Search a version that is ready."),
             ("cancel", "Stop building a version and take it away."),
-            ("resume", "Go on with a version that failed."),
+            ("pause", "Stop building a version for now."),
+            ("resume", "Go on with a version that was paused or failed."),
             ("drop", "Take a version away for good."),
             ("watch", "Watch a version being built."),
         ):
@@ -176,12 +177,17 @@ class Command(BaseCommand):
             return tqdm(items, desc=what, unit="question", disable=is_quiet)
 
         found = compare_versions(live, version, questions, sets, named_user(options["user"]), watch)
-        self.stdout.write(json.dumps(_as_json(found), indent=2) if options["json"] else _as_table(found))
+        self.stdout.write(json.dumps(as_json(found), indent=2) if options["json"] else _as_table(found))
 
     def do_cancel(self, options: dict) -> None:
         version = _version(options)
         versions.cancel(version)
         self.stdout.write(f"{version} is cancelled.")
+
+    def do_pause(self, options: dict) -> None:
+        version = _version(options)
+        versions.pause(version)
+        self.stdout.write(f"{version} waits. manage.py indexes resume goes on.")
 
     def do_resume(self, options: dict) -> None:
         version = _version(options)
@@ -192,28 +198,6 @@ class Command(BaseCommand):
         version = _version(options)
         versions.drop(version)
         self.stdout.write(f"{version} is being taken away.")
-
-
-def _as_json(found: Compared) -> dict[str, object]:
-    def side(one: Side) -> dict[str, object]:
-        return {**asdict(replace(one, version=None)), "version": one.version.number}  # type: ignore[arg-type]
-
-    return {
-        "before": side(found.before),
-        "after": side(found.after),
-        "questions": found.questions,
-        "overlap": found.overlap,
-        "changed": [asdict(one) for one in found.changed],
-        "sets": [
-            {
-                "name": one.name,
-                "before": {name: mean.value for name, mean in one.before.means.items()},
-                "after": {name: mean.value for name, mean in one.after.means.items()},
-                "fell": one.comparison.fell if one.comparison else [],
-            }
-            for one in found.sets
-        ],
-    }
 
 
 def _as_table(found: Compared) -> str:

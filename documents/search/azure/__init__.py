@@ -146,6 +146,10 @@ class AzureSearchBackend:
                 raise
 
     @reads
+    def withdraw(self, chunk_ids: Collection[int]) -> None:
+        self._write("delete", ({"id": str(chunk)} for chunk in chunk_ids))
+
+    @reads
     def count(self, document_id: UUID, generation: int) -> int:
         where = f"document_id eq '{document_id}' and generation eq {generation:d}"
         asked: dict[str, Any] = {"search_text": "*", "filter": where, "top": 0, "include_total_count": True}
@@ -155,7 +159,12 @@ class AzureSearchBackend:
 
     @reads
     def size(self) -> int:
-        return self._manage("get_index_statistics", self.name).storage_size
+        told = call(
+            lambda **limits: _indexes().get_index_statistics(self.name, **limits),
+            index=self.name,
+            seconds=self.search_s,
+        )
+        return told.storage_size
 
     @reads
     def held(self) -> list[tuple[UUID, int, int]]:
@@ -300,6 +309,7 @@ class AzureSearchBackend:
         rows = Chunk.objects.filter(
             pk__in=chunks,
             index_version=self.version,
+            is_searched=True,
             generation=F("document__generation"),
             document__deleted_at=None,
             document__superseded_at=None,

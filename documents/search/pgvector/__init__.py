@@ -94,6 +94,13 @@ class PgvectorBackend:
             cursor.execute(sql.TAKE_TURNS, {"documents": [document_id]})
             cursor.execute(sql.REMOVE.format(**self.tables), {"document": document_id, "keep": keep_generation})
 
+    def withdraw(self, chunk_ids: Collection[int]) -> None:
+        ids = {"ids": list(chunk_ids)}
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql.DOCUMENTS_OF.format(**self.tables), ids)
+            cursor.execute(sql.TAKE_TURNS, {"documents": [document for (document,) in cursor.fetchall()]})
+            cursor.execute(sql.CLEAR.format(**self.tables), ids)
+
     def count(self, document_id: UUID, generation: int) -> int:
         with connection.cursor() as cursor:
             cursor.execute(sql.COUNT.format(**self.tables), [document_id, generation])

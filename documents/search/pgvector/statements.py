@@ -79,6 +79,10 @@ WITH word AS (
 DELETE FROM {vector} WHERE chunk_id = ANY(%(ids)s::bigint[])
 """
 
+DOCUMENTS_OF = """
+SELECT DISTINCT document_id FROM {document} JOIN {chunk} USING (slot) WHERE chunk_id = ANY(%(ids)s::bigint[])
+"""
+
 ADD_DOCUMENTS = """
 INSERT INTO {document} (document_id, generation, language)
 SELECT DISTINCT * FROM unnest(%(documents)s::uuid[], %(generations)s::int[], %(languages)s::varchar[])
