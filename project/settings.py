@@ -224,6 +224,7 @@ RECENT_QUESTIONS = "chat.questions.recent"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
     (gettext_noop("Overview"), "console"),
+    (gettext_noop("Documents and jobs"), "console-documents"),
     (gettext_noop("Health"), "console-health"),
     (gettext_noop("Models"), "console-models"),
     (gettext_noop("Spending"), "console-spending"),

@@ -42,6 +42,7 @@ urlpatterns = [
     path("usage.csv", pages.my_usage_csv, name="usage-csv"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<int:pk>/revoke/", keys.revoke_key, name="key-revoke"),
+    path("console/", include("documents.console.urls")),
     path("console/", include("chat.console_urls")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
