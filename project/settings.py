@@ -225,6 +225,7 @@ PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
     (gettext_noop("Overview"), "console"),
     (gettext_noop("Indexes"), "console-indexes"),
+    (gettext_noop("Documents and jobs"), "console-documents"),
     (gettext_noop("Search playground"), "console-search"),
     (gettext_noop("Health"), "console-health"),
     (gettext_noop("Models"), "console-models"),

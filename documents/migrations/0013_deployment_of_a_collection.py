@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0009_document_events'),
+        ('documents', '0012_pausing_and_comparing'),
     ]
 
     operations = [
