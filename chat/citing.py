@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from chat.models import Citation, Recheck
+from chat.models import Citation, Gap, Recheck
 from documents.locating import located
 from documents.models import Collection, Document
 from documents.views import draw, gone
@@ -48,3 +48,11 @@ def dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Recheck.objects.for_user(request.user).select_related("message__conversation"), pk=pk)
     row.dismiss()
     return redirect(f"{row.message.conversation.get_absolute_url()}#turn-{row.message_id}")
+
+
+@require_POST
+def dismiss_gap(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Put away the news that a question can be answered now; its asker alone."""
+    row = get_object_or_404(Gap.objects.for_user(request.user).select_related("question__conversation"), pk=pk)
+    row.dismiss()
+    return redirect(row.question.get_absolute_url())

@@ -20,7 +20,7 @@ from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Feedback, Message, Reason, Recheck, State
+from chat.models import Citation, Conversation, Feedback, Gap, Message, Reason, Recheck, State
 from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
 from documents.models import Document, Person
 
@@ -64,6 +64,7 @@ class Turn:
     said: Versions  # of the answer
     opinions: Mapping[int | None, Feedback]  # of the reader, by the citation; None: of the answer itself
     rechecks: list[Recheck] = field(default_factory=list)  # that tell the owner what no longer holds
+    news: Gap | None = None  # for whoever asked: where the answer to a refused question stands by now
     strip: Strip | None = None
     doubts: Sequence[Doubt] = ()
     left_out: Sequence[tuple[str, str]] = ()  # sentences that no source bears out, with the reasons
@@ -148,7 +149,7 @@ def turn_of(message: Message, user: User) -> Turn:
 
 def _turn(step: Step, user: Person, place: int) -> Turn:
     message = step.answer
-    citations = _readable(message.citations.select_related("document"), user)
+    citations = _readable(message.citations.filter(gap=None).select_related("document"), user)
     opinions = {opinion.citation_id: opinion for opinion in Feedback.objects.by_user(user).filter(answer=message)}
     for citation in citations:
         citation.opinion = opinions.get(citation.pk)
@@ -167,6 +168,7 @@ def _turn(step: Step, user: Person, place: int) -> Turn:
         said=Versions.around(step.answer, step.answers),
         opinions=opinions,
         rechecks=rechecks_of(message, user, cited),
+        news=Gap.objects.told_to(user).filter(citation__message=message).select_related("citation").first(),
     )
 
 
@@ -256,11 +258,13 @@ def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
     rows = Conversation.objects.for_user(user)
     pinned = rows.exclude(pinned_at=None).order_by("-pinned_at")
     changed = set(Recheck.objects.for_user(user).open().values_list("message__conversation", flat=True))
+    answered = set(Gap.objects.told_to(user).values_list("question__conversation", flat=True))
     groups: dict[str, list[Conversation]] = {gettext("Pinned"): list(pinned)}
     for conversation in rows.filter(pinned_at=None)[:SHOWN_MOST]:
         groups.setdefault(_day(timezone.localdate(conversation.updated_at), today), []).append(conversation)
     for conversation in (each for group in groups.values() for each in group):
         conversation.has_changed = conversation.pk in changed
+        conversation.has_news = conversation.pk in answered
     return [(label, group) for label, group in groups.items() if group]
 
 

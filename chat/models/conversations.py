@@ -69,6 +69,8 @@ class Conversation(models.Model):
 
     has_changed = False  # Set where a list is made: a document that one of its answers cites says something else now.
 
+    has_news = False  # Likewise: a question of it that nobody could answer is answered by now.
+
     class Meta:
         ordering = ["-updated_at"]
         indexes = [models.Index(fields=["owner", "-updated_at"], name="conversation_list")]
