@@ -246,9 +246,7 @@ def _drawn_with(
     }
 
 
-def _readable_proofs(
-    proofs: Sequence[Mapping[str, Any]], citations: Iterable[Citation]
-) -> Sequence[Mapping[str, Any]]:
+def _readable_proofs(proofs: Sequence[Mapping[str, Any]], citations: Iterable[Citation]) -> Sequence[Mapping[str, Any]]:
     """What became of the sentences, without the words of documents that are gone for this reader."""
     gone = {citation.number for citation in citations if citation.is_gone}
     return [{**row, "shown": ""} if any(number in gone for number, _, _ in row["spans"]) else row for row in proofs]

@@ -209,9 +209,7 @@ def test_deleting_stops_what_is_being_answered(row):
 
 # Many turns ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("address", ["conversation", "conversation-print", "conversation-json"])
-def test_a_page_of_fifty_turns_asks_no_more_than_one_of_two(
-    client, alice, row, django_assert_max_num_queries, address
-):
+def test_a_page_of_fifty_turns_asks_no_more_than_one_of_two(client, alice, row, django_assert_max_num_queries, address):
     document = add(alice, RENT, "house.md")
     client.force_login(alice)
     url = reverse(address, args=[row.pk])
