@@ -19,10 +19,12 @@ from django.utils.translation import gettext
 
 from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
+from chat.history import answers_shown
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Feedback, Message, Reason, Recheck, State
 from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
+from chat.rechecking import is_shared
 from chat.withholding import withheld
 from documents.models import Document, Person
 
@@ -293,13 +295,23 @@ def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
     today = timezone.localdate()
     rows = Conversation.objects.for_user(user)
     pinned = rows.exclude(pinned_at=None).order_by("-pinned_at")
-    changed = set(Recheck.objects.for_user(user).open().values_list("message__conversation", flat=True))
+    changed = _changed(user)
     groups: dict[str, list[Conversation]] = {gettext("Pinned"): list(pinned)}
     for conversation in rows.filter(pinned_at=None)[:SHOWN_MOST]:
         groups.setdefault(_day(timezone.localdate(conversation.updated_at), today), []).append(conversation)
     for conversation in (each for group in groups.values() for each in group):
-        conversation.has_changed = conversation.pk in changed
+        conversation.changed_at = changed.get(conversation.pk)
     return [(label, group) for label, group in groups.items() if group]
+
+
+def _changed(user: User) -> dict[UUID, str]:
+    """The conversations of which there is something to tell since documents have changed, and where it is told."""
+    told = Recheck.objects.for_user(user).open().values("message")
+    answers = list(Message.objects.filter(pk__in=told).annotate(is_shared=is_shared()))
+    shown = answers_shown(answer.conversation_id for answer in answers)
+    relied = [answer for answer in answers if answer.pk in shown or answer.is_shared]  # type: ignore[attr-defined]
+    relied.sort(key=lambda answer: answer.pk in shown)
+    return {answer.conversation_id: answer.get_absolute_url() for answer in relied}
 
 
 def _day(day: date, today: date) -> str:
