@@ -67,7 +67,8 @@ class Conversation(models.Model):
 
     objects = ConversationQuerySet.as_manager()
 
-    has_changed = False  # Set where a list is made: a document that one of its answers cites says something else now.
+    # Set where a list is made: the address of an answer of which a document it cites says something else now.
+    changed_at: str | None = None
 
     has_news = False  # Likewise: a question of it that nobody could answer is answered by now.
 
