@@ -61,7 +61,7 @@ def look_again() -> None:
 
 
 def documents_arrived(**_: object) -> None:
-    """What the library tells. Of documents that come together the first has all of them searched, some seconds later."""
+    """What the library tells. Of documents that come together the first has all of them searched, seconds later."""
     try:
         if connection().set(ARRIVED, 1, nx=True, ex=ARRIVE_S):
             look_again.apply_async(countdown=ARRIVE_S, retry=False)
