@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 
 from project import entra
 from project.accounts import SignedInRequest
@@ -15,7 +19,31 @@ from project.limits import Room, TooMany, afford, take
 from project.models import ApiKey
 from project.spending import meter
 
+DEPTH_MOST = 64  # of lists and objects in each other: no program means more, and each level costs a stack frame
+
+
+def read_json(data: bytes) -> Any:
+    """What the body of a call says. Raises ValueError for what is no JSON, and for what is nested without end."""
+    try:
+        value = json.loads(data)
+    except RecursionError as exc:
+        raise ValueError("nested too deep") from exc
+    level = [value]
+    for _ in range(DEPTH_MOST):
+        rows = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [part for row in rows for part in row]
+    if level:
+        raise ValueError("nested too deep")
+    return value
+
+
+class BoundedParser(Parser):
+    def parse_body(self, request: HttpRequest) -> Any:
+        return read_json(request.body)
+
+
 api = NinjaAPI(
+    parser=BoundedParser(),
     title="Lectern",
     version="1",
     description="Answers over an organisation's own documents. "

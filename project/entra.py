@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from jwt import PyJWKClient, PyJWKClientConnectionError, PyJWKClientError, PyJWTError
+from jwt import PyJWK, PyJWKClient, PyJWKClientConnectionError, PyJWKClientError, PyJWTError
 
 from project.audit import audit
 from project.models import ApiKey, OuterIdentity
@@ -20,12 +21,17 @@ log = logging.getLogger(__name__)
 
 ALGORITHMS = ["RS256"]  # What Entra ID signs with. Never what a token asks for.
 CLOCKS_DIFFER_S = 60
+NO_ANSWER = "The issuer of this token does not answer."
 PATIENCE_S = 5
+PAUSE_S = 20  # So long an issuer that does not answer is left alone: calls would wait in vain, one for the other.
 ADDRESSES = ("email", "preferred_username", "upn")
 
 
 class IssuerGone(Exception):
     """The issuer's keys cannot be had at the moment, and without them nothing can be told."""
+
+
+_asked_again_at: dict[str, float] = {}  # by issuer, on the clock of this process
 
 
 def looks_like_one(secret: str) -> bool:
@@ -59,27 +65,34 @@ def _claims(token: str) -> dict[str, Any] | None:
             return None
         # Nobody is asked for keys because of a token that is not even said to be for us.
         jwt.decode(token, options={"verify_signature": False, "verify_aud": True, "verify_iss": True}, **rules)
-        signing = _keys(settings.ENTRA_ISSUER).get_signing_key(header["kid"])
+        signing = _signing_key(header["kid"])
         required = {"require": ["exp", "iss", "aud", "sub"]}
         return jwt.decode(token, signing.key, algorithms=ALGORITHMS, options=required, **rules)  # type: ignore[arg-type]
-    except PyJWKClientConnectionError as exc:
-        log.warning("issuer_gone %s", exc)
-        raise IssuerGone("The issuer of this token does not answer.") from exc
     except (PyJWTError, PyJWKClientError, ValueError) as exc:
         log.info("token_refused %s", type(exc).__name__)
         return None
 
 
+def _signing_key(kid: str) -> PyJWK:
+    issuer = settings.ENTRA_ISSUER
+    if time.monotonic() < _asked_again_at.get(issuer, 0):
+        raise IssuerGone(NO_ANSWER)
+    try:
+        return _keys(issuer).get_signing_key(kid)
+    except (httpx2.HTTPError, PyJWKClientConnectionError) as exc:
+        log.warning("issuer_gone %s: %s", issuer, exc)
+        _asked_again_at[issuer] = time.monotonic() + PAUSE_S
+        raise IssuerGone(NO_ANSWER) from exc
+
+
 @cache
 def _keys(issuer: str) -> PyJWKClient:
     """The issuer's keys, fetched when they are needed, kept for five minutes, and asked for anew for an unknown one."""
+    told = httpx2.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=PATIENCE_S)
     try:
-        told = httpx2.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=PATIENCE_S)
-        address = told.raise_for_status().json()["jwks_uri"]
-        return PyJWKClient(address, timeout=PATIENCE_S)
-    except (httpx2.HTTPError, PyJWKClientError, ValueError, KeyError, TypeError) as exc:
-        log.warning("issuer_gone %s: %s", issuer, exc)
-        raise IssuerGone("The issuer of this token does not answer.") from exc
+        return PyJWKClient(told.raise_for_status().json()["jwks_uri"], timeout=PATIENCE_S)
+    except (PyJWKClientError, ValueError, KeyError, TypeError) as exc:
+        raise PyJWKClientConnectionError(f"its description tells of no keys: {type(exc).__name__}") from exc
 
 
 def _person(claims: dict[str, Any]) -> User | None:

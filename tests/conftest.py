@@ -150,8 +150,18 @@ def worker(transactional_db: None, services: Path) -> Iterator[None]:
 
 # A real server and a real browser ------------------------------------------------------------------------------------
 @pytest.fixture
-def asgi_server(transactional_db: None) -> Iterator[str]:
+def asgi_server(transactional_db: None, serving) -> Iterator[str]:
     """The address of the whole application as it is served: streams are streams here."""
+    server, address = serving
+    yield address
+    deadline = time.monotonic() + 5
+    while server.server_state.tasks and time.monotonic() < deadline:  # What is still answered holds rows.
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[tuple]:
+    """One server for all tests: to start and to end one takes longer than most of them."""
     import uvicorn
 
     from project.asgi import application
@@ -164,7 +174,7 @@ def asgi_server(transactional_db: None) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive(), "The server did not start."
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield server, f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join(5)
 

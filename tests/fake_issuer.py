@@ -17,10 +17,10 @@ AUDIENCE = "api://lectern"
 class Issuer:
     """A running one; `asked` says which of its addresses were called."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.asked: list[str] = []
         self.keys = {"one": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property

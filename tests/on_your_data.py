@@ -12,7 +12,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import jsonschema
+import openai
+import pytest
 from openai import AzureOpenAI, OpenAI
 
 SPECS = json.loads((Path(__file__).parent / "specs" / "on-your-data.json").read_text())
@@ -46,6 +49,38 @@ def with_source(kind: str = "azure_search", **parameters: Any) -> dict[str, Any]
 def messages(question: str = QUESTION, *before: tuple[str, str]) -> list[dict[str, str]]:
     told = [{"role": role, "content": text} for role, text in before]
     return [*told, {"role": "user", "content": question}]
+
+
+def ask(rules, question=QUESTION, *before, version=LATE, model="gpt-4o", more=None, **parameters):
+    """A whole answer, valid against the published schemas."""
+    client = azure(rules.url, rules.key, version)
+    body = with_source(**parameters) if parameters.pop("has_source", True) else {}
+    answer = client.chat.completions.create(
+        model=model, messages=messages(question, *before), extra_body=body, **(more or {})
+    )
+    check(answer.model_dump(exclude_unset=True), version)
+    return answer.choices[0].message
+
+
+def told(rules, **parameters):
+    """What an error says of a data source."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(rules, **parameters)
+    error = caught.value.response.json()["error"]
+    assert error["code"] == 400 and len(error["requestid"]) == 36
+    return error["message"]
+
+
+def post(rules, path, body, **headers):
+    return httpx2.post(rules.url + path, json=body, headers={"api-key": rules.key} | headers, timeout=60)
+
+
+def refused(door, kind, **more):
+    with pytest.raises(kind) as caught:
+        azure(door.url, more.pop("key", door.key), more.pop("version", STABLE)).chat.completions.create(
+            **{"model": "x", "messages": messages(), "extra_body": with_source()} | more
+        )
+    return caught.value
 
 
 def check(body: dict[str, Any], version: str, *, is_chunk: bool = False) -> None:

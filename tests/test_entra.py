@@ -1,14 +1,16 @@
 """Tokens of another issuer: whose they are, and which are no good."""
 
 import time
+from types import SimpleNamespace
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import User
 
+from documents.api import events
 from project import entra
-from project.models import AuditEvent, OuterIdentity
+from project.models import ApiKey, AuditEvent, OuterIdentity
 from tests.conftest import person
 from tests.fake_issuer import AUDIENCE, Issuer
 from tests.library import add
@@ -21,6 +23,7 @@ def issuer(settings):
     running = Issuer()
     settings.ENTRA_ISSUER, settings.ENTRA_AUDIENCES = running.address, [AUDIENCE]
     entra._keys.cache_clear()
+    entra._asked_again_at.clear()
     yield running
     running.close()
 
@@ -95,6 +98,27 @@ def test_nobody_is_asked_for_keys_because_of_a_token_for_somebody_else(client, i
 def test_keys_are_fetched_once_for_many_calls(client, alice, issuer):
     assert {status(client, issuer.token()) for _ in range(3)} == {200}
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+
+
+def test_an_issuer_that_is_away_is_left_alone_for_a_while(client, alice, issuer):
+    issuer.close()
+    assert status(client, issuer.token()) == 503
+    again = Issuer(port=issuer.server.server_port)
+    again.keys = issuer.keys
+    try:
+        assert (status(client, again.token()), again.asked) == (503, [])
+        entra._asked_again_at.clear()  # The while is over.
+        assert status(client, again.token()) == 200
+    finally:
+        again.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_ends_when_the_person_behind_a_token_is_let_out(alice):
+    call = SimpleNamespace(auth=ApiKey(user=alice), user=alice)
+    assert events._look(call, (0, 0)) == []
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert events._look(call, (0, 0)) is None
 
 
 def test_who_a_person_is_stays_settled_when_their_address_passes_to_somebody_else(client, alice, issuer):

@@ -131,6 +131,7 @@ def test_two_stores_of_one_name_are_told_apart(lectern):
 def test_a_store_is_renamed_and_its_metadata_replaced(lectern):
     store = lectern.vector_stores.update(store_with(lectern), name="House", metadata={"a": "b"})
     assert (store.name, lectern.vector_stores.retrieve(store.id).metadata) == ("House", {"a": "b"})
+    assert lectern.vector_stores.update(store.id, name=" House ").name == "House"  # It is its own name still.
 
 
 def test_stores_are_listed_with_those_that_are_shared(asgi_server, alice, bob):

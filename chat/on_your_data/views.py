@@ -28,7 +28,7 @@ from chat.on_your_data.versions import WITHOUT_VERSION, extension_shape, shape
 from chat.proving import settled
 from documents.retrieval import Passage
 from documents.search import SearchUnavailable
-from project.api import ApiError, asking
+from project.api import ApiError, asking, read_json
 from project.deployments import DeploymentsError
 from project.limits import TooMany
 
@@ -113,10 +113,10 @@ async def _completed(request: HttpRequest, deployment: str | None, form: Shape |
 
 def _body(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.body)
+        body = read_json(request.body)
     except RequestDataTooBig as exc:
         raise errors.of_door(413, "The request is larger than is taken here.") from exc
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise errors.no_json() from exc
     if not isinstance(body, dict):
         raise errors.no_json()

@@ -34,7 +34,7 @@ class Message(MessageIn):
     @classmethod
     def holds_words_alone(cls, content: Any) -> Any:
         for part in content if isinstance(content, list) else []:
-            if part.get("type") not in PARTS:
+            if str(part.get("type")) not in PARTS:
                 raise ValueError(f"a part of the type {str(part.get('type'))[:40]!r} cannot be read, only text")
             if not isinstance(part.get(part["type"]), str):
                 raise ValueError("a part of text must hold text")

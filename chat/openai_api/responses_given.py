@@ -149,7 +149,7 @@ def items_of(given: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What was sent, as messages with parts, and without what says nothing. Raises ApiError."""
     if isinstance(given, str):
         return [_message("user", [{"type": "input_text", "text": given}])]
-    return [_item(item, number) for number, item in enumerate(given) if item.get("type") not in WITHOUT_WORDS]
+    return [_item(item, number) for number, item in enumerate(given) if str(item.get("type")) not in WITHOUT_WORDS]
 
 
 def messages_in(items: Iterable[dict[str, Any]]) -> list[MessageIn]:

@@ -76,10 +76,11 @@ def change(request: SignedInRequest, store_id: str, payload: StoreChange):
     """Another name, or other metadata in place of what was noted."""
     _refuse_expiry(payload.expires_after)
     collection = _owned(request.user, store_id)
-    if payload.name and payload.name != collection.name:
+    name = _bearable_name(payload.name) if payload.name else collection.name
+    if name != collection.name:
         if collection.is_private:
             raise ApiError(400, "invalid_value", "The private collection keeps its name.", "", "name")
-        collection.name = _free(request.user, _bearable_name(payload.name))
+        collection.name = _free(request.user, name)
     if payload.metadata is not None:
         collection.metadata = payload.metadata
     collection.save(update_fields=["name", "metadata"])
