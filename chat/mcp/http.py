@@ -10,7 +10,7 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from mcp.server.transport_security import TransportSecuritySettings
 
 from chat.mcp import server_for
@@ -30,7 +30,10 @@ HOSTS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """No session is kept: whichever process gets a request can answer it, and a revoked key ends at once."""
     async with ThreadSensitiveContext():  # Else all requests of a process would share one thread.
-        await _answer(scope, receive, send)
+        try:
+            await _answer(scope, receive, send)
+        finally:
+            await sync_to_async(connections.close_all)()  # The thread ends, and must not take one along.
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
