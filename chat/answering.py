@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -70,6 +71,11 @@ class _Draft:
     notices: list[str] = field(default_factory=list)
     is_cut: bool = False
     is_refused: bool = False
+
+    @property
+    def last_numbers(self) -> list[str | int]:
+        """The source numbers since the last words."""
+        return list(takewhile(lambda piece: isinstance(piece, int), reversed(self.pieces)))
 
 
 def chat_model(question: Question) -> ChatModel:
@@ -300,7 +306,8 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json:
             elif draft.is_refused:
                 continue
             elif isinstance(piece, int):
-                if 1 <= piece <= len(draft.passages):  # A number that was never offered is dropped.
+                # A number that was never offered is dropped, and so is one that stands in this place already.
+                if 1 <= piece <= len(draft.passages) and piece not in draft.last_numbers:
                     draft.pieces.append(piece)
                     yield Cite(piece)
             elif isinstance(piece, str):

@@ -1,13 +1,20 @@
-"""A conversation as a file: Markdown to read elsewhere, JSON for programs. Pure."""
+"""A conversation as a file: Markdown to read elsewhere, in the reader's language, JSON for programs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
+from chat.citations import MARKER
 from chat.models import Citation, Conversation
+from chat.proofs import LABELS, is_left_out, why
 from chat.turns import Turn
+from chat.verification import Verdict
+from chat.written import bare
+from project.translating import translated
 
 CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.S)
 Address = Callable[[str], str]  # of a page of ours, whole
@@ -28,11 +35,29 @@ def as_json(conversation: Conversation, turns: Sequence[Turn], whole: Address) -
                 "state": turn.message.state,
                 "notice": turn.notice,
                 "error": turn.message.error,
+                "sentences": [_sentence(turn, row) for row in turn.proofs if row["verdict"] and not is_left_out(row)],
+                "left_out": [row["words"] for row in turn.proofs if is_left_out(row)],
                 "sources": [_source(citation, whole) for citation in turn.citations],
             }
             for turn in turns
         ],
     }
+
+
+def _sentence(turn: Turn, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A sentence of the answer, and how well it stands."""
+    return {
+        "start": row["start"],
+        "end": row["end"],
+        "text": _words(turn, row),
+        "verdict": row["verdict"],
+        "reason": row.get("reason", ""),
+        "sources": list(dict.fromkeys(number for number, _, _ in row["spans"])),
+    }
+
+
+def _words(turn: Turn, row: Mapping[str, Any]) -> str:
+    return bare(MARKER.sub("", turn.message.content[row["start"] : row["end"]]))
 
 
 def _source(citation: Citation, whole: Address) -> dict[str, Any]:
@@ -62,16 +87,30 @@ def _turn(turn: Turn, whole: Address) -> Iterator[str]:
     if turn.message.content:
         yield without_images(turn.message.content).strip()
     elif turn.message.state == "refused":
-        yield "This is not in your documents."
+        yield gettext("This is not in your documents.")
     for sentence in filter(None, [turn.notice, turn.message.error]):
-        yield f"*{_plain(sentence)}*"
+        yield f"*{_plain(translated(sentence))}*"
+    if turn.strip:
+        yield f"*{_plain(turn.strip.sentence.replace('**', ''))}*"
+    if doubted := [*_doubted(turn)]:
+        yield "\n".join(doubted)
     if turn.citations:
         yield "\n".join(_line(citation, whole) for citation in turn.citations)
 
 
+def _doubted(turn: Turn) -> Iterator[str]:
+    """The sentences that their sources do not bear out, or only in part, and those that were left out for it."""
+    for row in turn.proofs:
+        if row["verdict"] in LABELS and not is_left_out(row):
+            label = LABELS[Verdict(row["verdict"])]
+            yield f"- *{_plain(str(label))}:* “{_plain(_words(turn, row))}” {_plain(why(row))}"
+    for words, reason in turn.left_out:
+        yield f"- *{gettext('Left out')}:* “{_plain(words)}” {_plain(reason)}"
+
+
 def _line(citation: Citation, whole: Address) -> str:
     if citation.is_gone:
-        return f"- [{citation.number}] No longer available"
+        return f"- [{citation.number}] {gettext('No longer available')}"
     source = _source(citation, whole)
     quote = f": “{_plain(source['quote'])}”" if source["quote"] else ""
     address = f" <{source['url']}>" if source["url"] else ""

@@ -73,6 +73,7 @@ class Turn:
     strip: Strip | None = None
     doubts: Sequence[Doubt] = ()
     left_out: Sequence[tuple[str, str]] = ()  # sentences that no source bears out, with the reasons
+    proofs: Sequence[Mapping[str, Any]] = ()  # what was found of its sentences, as far as the reader may see it
 
     @property
     def how(self) -> list[list[str]]:
@@ -250,6 +251,7 @@ def _drawn_with(
         "strip": strip_of(rows),
         "doubts": doubts_of(rows, prefix, chips, texts),
         "left_out": left_out(rows),
+        "proofs": rows,
     }
 
 

@@ -444,3 +444,49 @@ def test_a_refusal_says_when_documents_are_still_being_read(browse, alice):
     http = browse(alice)
     last = events(http, stream_url(put(http)))[-1]
     assert "One document is still being read" in last[1]["html"]
+
+
+def test_what_streams_is_in_the_language_of_the_page(browse, alice, service):
+    """A sentence that does not stand, in the middle of the answer and at its end."""
+    add(alice)
+    service.replies = [
+        Reply(pieces=["The rent is due on the third working day of the month. ", "It costs 99 euros. [1]"])
+    ]
+    http = browse(alice)
+    http.headers["Accept-Language"] = "de"
+    seen = events(http, stream_url(put(http)))
+    stages = [body["text"] for name, body in seen if name == "status"]
+    assert stages and not {"Searching", "Read 1 passages"} & set(stages)
+    told = json.dumps([body for name, body in seen if name != "status"], ensure_ascii=False)
+    assert "Nicht belegt" in told
+    assert "Not supported" not in told and "stand in the sources" not in told and "Page" not in told
+
+
+HOSTILE = [
+    "",
+    " \n",
+    "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascript:alert(1)) [1]",
+    "\x00\u202e\ufeff\u2066 Rent\ud7ff [1]",
+    "[1]" * 10_000,
+    "| a | b |\n|---|---|\n" + "| rent [1] | due [2] |\n" * 50,
+    "```\n[1] row[1]\n``` [1]\n\n~~~",
+    "> " * 40 + "Rent. [1]\n" + "- " * 40 + "Rent [1]\n# Rent [1]\n[1]: x\n\n[^1]: Rent $x_1$ \\[1]",
+    "*" * 3_000 + "[" * 3_000 + "`" * 2_001,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_a_model_writes_the_answer_ends_and_opens(browse, alice, service, text):
+    add(alice)
+    service.replies = [Reply(pieces=[text[at : at + 500] for at in range(0, len(text), 500)] or [""])]
+    http = browse(alice)
+    name, body = events(http, stream_url(put(http)))[-1]
+    message = Message.objects.get(role="assistant")
+    assert message.state in {State.DONE, State.REFUSED}
+    for row in message.proofs:
+        assert 0 <= row["start"] <= row["end"] <= len(message.content)
+    page = http.get(message.conversation.get_absolute_url())
+    assert page.status_code == 200 and "<script>alert" not in page.text and 'evil.example/x.png"' not in page.text
+    assert 'href="javascript' not in page.text and "<img" not in body["html"]
+    for ending in ("export.md", "export.json", "print/"):
+        assert http.get(f"{message.conversation.get_absolute_url()}{ending}").status_code == 200

@@ -293,7 +293,7 @@ def test_another_page_of_the_same_conversation_sees_what_was_asked(signed_in, as
 
 def test_the_page_follows_only_for_whoever_is_at_its_end(signed_in, asgi_server, alice, service, settings):  # noqa: F811
     row = talk(alice, QUESTION, "What of pets?", "What of dogs?")
-    settings.REWRITE = "rules"
+    settings.REWRITE, settings.SUGGESTIONS = "rules", False  # What is held is the answer, and no call beside it.
     service.replies = [Reply(pieces=["word " * 400], hold=True)]
     page = signed_in(alice)
     page.set_viewport_size({"width": 1440, "height": 600})

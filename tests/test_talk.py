@@ -426,3 +426,46 @@ def test_the_version_that_is_shown_goes_along(client, alice, row):
 def test_nobody_takes_anothers_conversation_along(client, charlie, row, name):
     client.force_login(charlie)
     assert client.get(reverse(name, args=[row.pk])).status_code == 404
+
+
+# Verdicts on their way out -------------------------------------------------------------------------------------------
+@pytest.fixture
+def doubted(alice, row) -> Message:
+    """An answer with a sentence that stands, one that does not, and one that was left out."""
+    document = add(alice, RENT, "house.md")
+    message = said(ask(row, "When is the rent due?", ""), f"{DUE}[1] It costs 5 euros.[1]", document)
+    start = message.citations.get().start
+    wrong = {"verdict": "unsupported", "reason": "number", "said": "5 euros", "shown": "", "spans": []}
+    rows = [
+        {"start": 0, "end": len(DUE), "verdict": "supported", "spans": [[1, start, start + len(DUE)]]},
+        {"start": len(DUE) + 4, "end": len(DUE) + 21, **wrong},
+        {"start": len(message.content), "end": len(message.content), "words": "Dogs bite.", **wrong},
+    ]
+    Message.objects.filter(pk=message.pk).update(proofs=rows)
+    return message
+
+
+def test_what_does_not_stand_is_told_in_the_files_too(client, alice, row, doubted):
+    client.force_login(alice)
+    text = client.get(reverse("conversation-markdown", args=[row.pk])).content.decode()
+    assert "1 of 2 sentences stand in the sources" in text
+    assert "- *Not supported:* “It costs 5 euros.”" in text and "- *Left out:* “Dogs bite.”" in text
+    (turn,) = client.get(reverse("conversation-json", args=[row.pk])).json()["turns"]
+    assert [(each["text"], each["verdict"], each["sources"]) for each in turn["sentences"]] == [
+        (DUE, "supported", [1]), ("It costs 5 euros.", "unsupported", []),
+    ]  # fmt: skip
+    assert turn["left_out"] == ["Dogs bite."]
+
+
+def test_what_does_not_stand_is_told_on_paper_and_behind_a_link_too(client, alice, row, doubted):
+    client.force_login(alice)
+    for url in (reverse("conversation-print", args=[row.pk]), link(client, row)):
+        page = client.get(url).content.decode()
+        assert "stand in the sources" in page and "Dogs bite." in page and 'class="unsupported"' in page
+
+
+def test_a_file_is_written_in_the_readers_language(client, alice, row, doubted):
+    client.force_login(alice)
+    url = reverse("conversation-markdown", args=[row.pk])
+    text = client.get(url, headers={"Accept-Language": "de"}).content.decode()
+    assert "Nicht belegt" in text and "Not supported" not in text and "Left out" not in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.verification import locate, markers_with_sentences, normalise
+from chat.verification import Evidence, Verdict, locate, markers_with_sentences, normalise, verify
 
 PASSAGE = (
     "3.1 Distribution mains\r\nSupplies shall be restored within twelve hours of the com-\r\npany becoming aware of "
@@ -64,3 +64,10 @@ def test_each_number_belongs_to_the_sentence_before_it():
 
 def test_a_number_without_any_text_belongs_to_nothing():
     assert markers_with_sentences([1]) == [(1, "")]
+
+
+def test_another_day_of_the_month_in_words_is_another_figure():
+    passage = Evidence(1, "The rent is due on the third working day of the month.")
+    wrong = verify("The rent is due on the fourth working day of the month.", [passage])
+    assert wrong.verdict is Verdict.UNSUPPORTED and (wrong.said, wrong.shown) == ("fourth", "third")
+    assert verify("The rent is due on the 3rd working day of the month.", [passage]).verdict is Verdict.SUPPORTED

@@ -59,6 +59,12 @@ WORDED = re.compile(
        (?:\s+and\s+(?P<more>(?:{_one_of(TENS)})(?:[-\s](?:{ONES}))?|{_one_of(SMALL)})\b)?)?
     (?:[\s-]+(?:an?\s+)?(?P<unit>percentage\s+points?|basis\s+points?|per\s+cent|[A-Za-zÀ-ÿ]+))?"""
 )
+ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+# "the third day"; no "two thirds", "per second", "third party", "third quarter", which is Q3
+ORDINAL = re.compile(
+    rf"(?i)(?<!\bper )(?<!\ba )(?<!\bone )(?<!\btwo )(?<![\w-])(?P<word>{'|'.join(ORDINALS)})"
+    r"(?=[ ][a-z])(?![ ](?:part|quarter))"
+)
 HEDGE = re.compile(rf"(?i)\b(?:{_one_of(HEDGES)})\s+(?:[$€£]|US\$)?$")
 LABEL = re.compile(rf"(?i)(?:\b|(?=[§#]))(?:{_one_of(LABELS)})\.?\s?$")
 
@@ -96,7 +102,7 @@ def amounts(text: str) -> list[Amount]:
     """
     clocks = list(_clocks(text))
     taken = [(each.start, each.end) for each in days(text)] + [(each.start, each.end) for each in clocks]
-    found = [*_numerals(text), *_worded(text)]
+    found = [*_numerals(text), *_worded(text), *_ordinals(text)]
     kept = [each for each in found if not any(start < each.end and each.start < end for start, end in taken)]
     return _ranges(sorted([*clocks, *kept], key=lambda each: each.start), text)
 
@@ -203,6 +209,16 @@ def _worded(text: str) -> Iterator[Amount]:
         hedged = bool(HEDGE.search(text[max(0, match.start() - 16) : match.start()]))
         value = value * scale + _more(match["more"])
         yield Amount(match.start(), end, (value,), family, factor, scale=scale, is_hedged=hedged, is_worded=True)
+
+
+def _ordinals(text: str) -> Iterator[Amount]:
+    """
+    >>> [each.readings for each in _ordinals("On the third day, a second later, with a third party.")]
+    [(3.0,)]
+    """
+    for match in ORDINAL.finditer(text):
+        value = float(ORDINALS.index(match["word"].lower()) + 1)
+        yield Amount(match.start("word"), match.end("word"), (value,), is_worded=True)
 
 
 def _said(match: re.Match[str]) -> float:
