@@ -31,6 +31,7 @@ from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, 
 from chat.proving import proved
 from chat.reading import foreign_languages, read
 from chat.researching import researcher
+from chat.scoping import usual_deployment
 from chat.sources import nearest
 from chat.wording import worded
 from documents import retrieval
@@ -86,11 +87,16 @@ async def answer(question: Question, model: ChatModel | None = None) -> AsyncGen
 
     `model` answers in place of the question's deployment.
     """
-    question = await sync_to_async(worded)(question)
+    question = await sync_to_async(_settled)(question)
     write = partial(proved, write=partial(_answer, model=model))
     async with aclosing(moderated(question, write if model else partial(cached, write=write))) as events:
         async for event in events:
             yield event
+
+
+def _settled(question: Question) -> Question:
+    """The question with what was left open decided: who answers it, and in which wording."""
+    return worded(replace(question, deployment=question.deployment or usual_deployment(question.collections)))
 
 
 async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGenerator[Event]:

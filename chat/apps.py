@@ -6,6 +6,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks, tasks  # noqa: F401 - they register themselves
-        from documents.changes import changed
+        from documents.changes import arrived, changed
 
+        arrived.connect(tasks.documents_arrived)
         changed.connect(tasks.documents_changed)

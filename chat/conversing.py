@@ -23,7 +23,7 @@ from django.utils import timezone
 from chat.answering import answer
 from chat.events import Done, Event, Failed, Found, Queries, Question, Ran, ReadBy, Source
 from chat.history import turns_before
-from chat.models import Citation, Conversation, Message, State
+from chat.models import Citation, Conversation, Gap, Message, State
 from chat.proofs import kept_proofs
 from chat.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
 from chat.sources import sources_of
@@ -245,6 +245,7 @@ def _finish(message: Message, draft: Draft, done: Done) -> None:
             read_by=draft.queries.by,
             template=done.wording.template_id,
         )
+        Gap.note(message, is_refused=done.is_refused)
 
 
 def _made(message: Message, done: Done) -> dict[str, float]:

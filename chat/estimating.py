@@ -16,6 +16,7 @@ from chat.answering import PASSAGES
 from chat.history import turns_before
 from chat.models import Conversation
 from chat.prompts import Turn, build
+from chat.scoping import usual_deployment
 from documents.models import Chunk, Collection, Document
 from project.catalogue import Model
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
@@ -85,7 +86,8 @@ def estimated(
 ) -> Estimate | None:
     """For a question as it is typed so far; None where no model is asked."""
     try:
-        found = chosen(deployment or (conversation.deployment if conversation else ""))
+        usual = "" if documents else usual_deployment([each.pk for each in collections])
+        found = chosen(deployment or (conversation.deployment if conversation else "") or usual)
     except (UnknownDeployment, DeploymentsError):
         return None
     if found is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from uuid import UUID
 
 from chat.branches import branch, until
@@ -27,3 +29,12 @@ def turns_of_branch(conversation: Conversation, answer: UUID | None) -> list[tup
 
 def _turn(question: Message, answer: Message) -> Turn:
     return Turn(question.content, answer.content or REFUSED, read_as=next(iter(answer.queries), ""))
+
+
+def answers_shown(conversations: Iterable[UUID]) -> set[UUID]:
+    """The answers on the branches that these conversations open with."""
+    rows = Message.objects.filter(conversation__in=set(conversations))
+    by_conversation: dict[UUID, list[Message]] = defaultdict(list)
+    for row in rows.only("conversation", "reply_to", "after", "created_at"):
+        by_conversation[row.conversation_id].append(row)
+    return {step.answer.pk for found in by_conversation.values() for step in branch(found)}

@@ -22,6 +22,8 @@ from markdown_it.rules_inline import StateInline
 
 MARKER = re.compile(r"\[(\d{1,3})\]")
 EDGE = "\ue000"
+FENCES = ("```", "~~~")
+TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\u2060")  # They would show a 12 as a 21.
 EDGE_SIGN = re.compile(r"\[\ue000(\d+)([+-]);")
 TAGS = frozenset(
     "p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 a span div button".split()
@@ -68,7 +70,7 @@ class Mark:
 def render(text: str, chips: Mapping[int, Chip], marks: Sequence[Mark] = ()) -> SafeString:
     """The answer as HTML; a number carries, in data-mark, which of its source's marks its sentence rests on."""
     env = {"chips": chips, "seen": {}, "marks": marks, "now": None, "notes": []}
-    html = _markdown().render(_with_edges(text.replace(EDGE, "\ufffd"), marks), env)
+    html = _markdown().render(_with_edges(text.replace(EDGE, "\ufffd").translate(TURNS), marks), env)
     clean = nh3.clean(
         EDGE_SIGN.sub("", html),
         tags=TAGS,
@@ -86,9 +88,8 @@ def bold(text: str) -> SafeString:
 
 def _with_edges(text: str, marks: Sequence[Mark]) -> str:
     """Put a sign where each sentence begins and ends: punctuation to Markdown, and nothing that a model can write."""
-    edges = [(mark.end, 0, at) for at, mark in enumerate(marks)] + [
-        (mark.start, 1, at) for at, mark in enumerate(marks)
-    ]
+    shown = [(at, mark) for at, mark in enumerate(marks) if not text.startswith(FENCES, mark.start)]
+    edges = [(mark.end, 0, at) for at, mark in shown] + [(mark.start, 1, at) for at, mark in shown]
     for place, begins, at in sorted(edges, reverse=True):
         text = f"{text[:place]}[{EDGE}{at}{'+' if begins else '-'};{text[place:]}"
     return text

@@ -15,9 +15,11 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 
 from chat.citations import MARKER
+from chat.history import answers_shown
 from chat.models import Citation, Message, MessageQuerySet, Recheck, Share, State
 from chat.models.rechecks import GONE
 from chat.verification import Evidence, Proof, Reason, Verdict, markers_with_sentences, verify
+from chat.written import bare
 from documents.anchoring import Kept, Span, find
 from documents.locating import NOWHERE, Located, located, since, words_of
 from documents.models import Document, Page
@@ -27,12 +29,22 @@ RANK = {Verdict.UNSUPPORTED: 0, Verdict.PARTLY: 1, Verdict.SUPPORTED: 2}
 
 
 def kept_answers() -> MessageQuerySet:
-    """Answers that somebody relies on: those of a pinned conversation, and those that are shared by a link."""
-    newer = Message.objects.filter(reply_to=OuterRef("reply_to"), created_at__gt=OuterRef("created_at"))
+    """Answers that somebody may rely on: those of a pinned conversation, and those that are shared by a link."""
     ended = Message.objects.filter(role=Message.Role.ASSISTANT, state=State.DONE, conversation__deleted_at=None)
-    is_pinned = Q(conversation__pinned_at__isnull=False) & ~Exists(newer)
-    is_shared = Exists(Share.objects.alive().filter(answers=OuterRef("pk")))
-    return ended.filter(is_pinned | Q(is_shared))
+    is_pinned = Q(conversation__pinned_at__isnull=False)
+    return ended.annotate(is_shared=is_shared()).filter(is_pinned | Q(is_shared=True))
+
+
+def is_shared() -> Exists:
+    """Of an answer: whether a link to it opens."""
+    return Exists(Share.objects.alive().filter(answers=OuterRef("pk")))
+
+
+def relied_on(answers: Iterable[Message]) -> set[UUID]:
+    """Of these (annotated with `is_shared`), those that are shared, or stand on the branch that is shown."""
+    rows = list(answers)
+    shown = answers_shown(row.conversation_id for row in rows)
+    return {row.pk for row in rows if row.is_shared or row.pk in shown}  # type: ignore[attr-defined]
 
 
 def recheck(documents: Iterable[UUID] | None = None) -> list[Recheck]:
@@ -52,7 +64,12 @@ def recheck(documents: Iterable[UUID] | None = None) -> list[Recheck]:
             found.append((citation.message_id, change))
     pairs = {(message, change.pk): change for message, change in found}
     done = set(Recheck.objects.filter(message__in={pk for pk, _ in pairs}).values_list("message", "document"))
-    return [_look(message, change) for (message, pk), change in pairs.items() if (message, pk) not in done]
+    relied = relied_on(kept_answers().filter(pk__in={pk for pk, _ in pairs}))
+    return [
+        _look(message, change)
+        for (message, pk), change in pairs.items()
+        if (message, pk) not in done and message in relied
+    ]
 
 
 def _look(message_id: UUID, change: Document) -> Recheck:
@@ -84,7 +101,7 @@ class Answer:
     def no_longer(self) -> list[dict[str, object]]:
         """The sentences that held before the change, and do not any more."""
         found = []
-        for sentence in cited_sentences(self.message.content, self.citations):
+        for sentence in sentences_of(self.message, self.citations):
             touched = [(citation, marks) for citation, marks in sentence.marks if self._is_touched(citation)]
             if touched and (reason := self._fault(sentence, touched)):
                 found.append({"sentence": sentence.text, "number": touched[0][0].number, "reason": reason})
@@ -171,6 +188,22 @@ def _compared(sentence: str, old: Sequence[Evidence], new: Sequence[Evidence]) -
         return None
     after = verify(sentence, new)
     return after if after and RANK[after.verdict] < RANK[before.verdict] else None
+
+
+def sentences_of(message: Message, citations: dict[int, Citation]) -> list[Cited]:
+    """By what was found of them when they were written; of an older answer, by the numbers in its text."""
+    if not message.proofs:
+        return cited_sentences(message.content, citations)
+    found = []
+    for row in message.proofs:
+        sentence = Cited(bare(MARKER.sub("", message.content[row["start"] : row["end"]])))
+        for number in dict.fromkeys(number for number, _, _ in row["spans"]):
+            if citation := citations.get(number):
+                spans = [(start, end) for n, start, end in row["spans"] if n == number]
+                sentence.marks.append((citation, [span for span in spans if span in citation.spans]))
+        if row["verdict"] and any(marks for _, marks in sentence.marks):
+            found.append(sentence)
+    return found
 
 
 def cited_sentences(content: str, citations: dict[int, Citation]) -> list[Cited]:

@@ -6,6 +6,7 @@ drops out and is told of; where nothing is left, nothing is searched rather than
 
 from __future__ import annotations
 
+from collections.abc import Collection as Some
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -23,6 +24,14 @@ OFFERED_MOST = 20  # documents listed to choose from
 NOTHING_LEFT = gettext_noop(
     "Nothing that this conversation was narrowed to can be read any more. Choose again, or search everything."
 )
+
+
+def usual_deployment(collections: Some[UUID] | None) -> str:
+    """Who answers what is put to these, where nobody chose: the model they agree on; "" is the default one."""
+    if not collections:
+        return ""
+    agreed = set(Collection.objects.filter(pk__in=collections).values_list("deployment", flat=True))
+    return agreed.pop() if len(agreed) == 1 else ""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,16 @@ from uuid import UUID
 
 from celery import shared_task
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
-from chat import rechecking
+from chat import gaps, rechecking
 from chat.batches import working
 from chat.models import Batch, Conversation, Message, StoredResponse
+from project.limits import connection
 
 log = logging.getLogger(__name__)
+
+ARRIVED, ARRIVE_S = "lectern:arrived", 5
 
 
 @shared_task
@@ -48,6 +52,21 @@ def sweep_responses() -> None:
 def recheck(document_ids: list[str] | None = None) -> None:
     """Look again at kept answers that cite these documents; without any, at whatever was not looked at yet."""
     rechecking.recheck([UUID(pk) for pk in document_ids] if document_ids is not None else None)
+
+
+@shared_task
+def look_again() -> None:
+    """What nobody could answer is searched for again; whoever asked is told where the answer stands now."""
+    gaps.look_again()
+
+
+def documents_arrived(**_: object) -> None:
+    """What the library tells. Of documents that come together the first has all of them searched, seconds later."""
+    try:
+        if connection().set(ARRIVED, 1, nx=True, ex=ARRIVE_S):
+            look_again.apply_async(countdown=ARRIVE_S, retry=False)
+    except (OperationalError, RedisError) as exc:
+        log.warning("the queue does not answer, open questions are looked at later: %s", exc)
 
 
 def documents_changed(documents: Iterable[UUID], **_: object) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -18,13 +19,17 @@ from django.utils.translation import gettext
 
 from chat.branches import Step, branch, until
 from chat.grounding import RETIRED
+from chat.history import answers_shown
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
-from chat.models import Citation, Conversation, Feedback, Message, Reason, Recheck, State
+from chat.models import Citation, Conversation, Feedback, Gap, Message, Reason, Recheck, State
 from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
+from chat.rechecking import is_shared
+from chat.withholding import withheld
 from documents.models import Document, Person
 
 NEAREST = 3
+T = TypeVar("T")
 SHOWN_MOST = 300  # conversations in the list
 
 
@@ -64,6 +69,7 @@ class Turn:
     said: Versions  # of the answer
     opinions: Mapping[int | None, Feedback]  # of the reader, by the citation; None: of the answer itself
     rechecks: list[Recheck] = field(default_factory=list)  # that tell the owner what no longer holds
+    news: Gap | None = None  # for whoever asked: where the answer to a refused question stands by now
     strip: Strip | None = None
     doubts: Sequence[Doubt] = ()
     left_out: Sequence[tuple[str, str]] = ()  # sentences that no source bears out, with the reasons
@@ -137,28 +143,67 @@ class Turn:
 def turns_of(conversation: Conversation, user: User, at: UUID | None = None) -> list[Turn]:
     """The questions of one branch in order, each with its answer; see `branches.branch`."""
     rows = list(conversation.messages.select_related("reply_to"))
-    return [_turn(step, user, place) for place, step in enumerate(branch(rows, at), 1)]
+    return _turns(branch(rows, at), user)
 
 
 def turn_of(message: Message, user: User) -> Turn:
     """The turn that an answer belongs to."""
     steps = until(message.conversation.messages.select_related("reply_to"), message.pk)
-    return _turn(steps[-1], user, len(steps))
+    return _turns(steps[-1:], user, len(steps))[0]
 
 
-def _turn(step: Step, user: Person, place: int) -> Turn:
+@dataclass
+class _Beside:
+    """What a page shows with several answers, as far as this person may see it; read at once."""
+
+    citations: Mapping[UUID, list[Citation]]
+    opinions: Mapping[UUID, list[Feedback]]
+    rechecks: Mapping[UUID, list[Recheck]]
+    news: Mapping[UUID, Gap]
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], user: Person) -> _Beside:
+        answers = [step.answer.pk for step in steps]
+        rows = Citation.objects.filter(message__in=answers, gap=None).select_related("document").order_by("number")
+        opinions = Feedback.objects.by_user(user).filter(answer__in=answers)
+        rechecks = Recheck.objects.for_user(user).open().filter(message__in=answers)
+        gaps = Gap.objects.told_to(user).filter(citation__message__in=answers).select_related("citation")
+        return cls(
+            _by_message((each.message_id, each) for each in _readable(rows, user)),
+            _by_message((each.answer_id, each) for each in opinions),
+            _by_message((each.message_id, each) for each in rechecks),
+            {each.citation.message_id: each for each in gaps if each.citation},
+        )
+
+
+def _by_message(pairs: Iterable[tuple[UUID, T]]) -> Mapping[UUID, list[T]]:
+    found: dict[UUID, list[T]] = defaultdict(list)
+    for pk, each in pairs:
+        found[pk].append(each)
+    return found
+
+
+def _turns(steps: Sequence[Step], user: Person, first: int = 1) -> list[Turn]:
+    beside = _Beside.of(steps, user)
+    return [_turn(step, beside, place) for place, step in enumerate(steps, first)]
+
+
+def _turn(step: Step, beside: _Beside, place: int) -> Turn:
     message = step.answer
-    citations = _readable(message.citations.select_related("document"), user)
-    opinions = {opinion.citation_id: opinion for opinion in Feedback.objects.by_user(user).filter(answer=message)}
+    citations = beside.citations[message.pk]
+    opinions = {opinion.citation_id: opinion for opinion in beside.opinions[message.pk]}
     for citation in citations:
         citation.opinion = opinions.get(citation.pk)
     cited = [citation for citation in citations if citation.is_cited]
     others = [citation for citation in citations if not citation.is_cited]
+    rechecks = beside.rechecks[message.pk]
+    for each in rechecks:
+        each.shown_by = {citation.number: citation for citation in cited if not citation.is_gone}
     is_refused = message.state == State.REFUSED
     return Turn(
         question=message.question.content,
         message=message,
-        **_drawn_with(message, citations),
+        **_drawn_with(message, message.content, message.proofs, citations),
         citations=cited,
         retrieved=[] if is_refused else others,
         nearest=others[:NEAREST] if is_refused else [],
@@ -166,52 +211,52 @@ def _turn(step: Step, user: Person, place: int) -> Turn:
         asked=Versions.around(step.question, step.questions),
         said=Versions.around(step.answer, step.answers),
         opinions=opinions,
-        rechecks=rechecks_of(message, user, cited),
+        rechecks=rechecks,
+        news=beside.news.get(message.pk),
     )
 
 
-def rechecks_of(message: Message, user: Person, cited: Iterable[Citation]) -> list[Recheck]:
-    """What its owner should know of an answer since documents it cites have changed; nobody else is told."""
-    found = list(Recheck.objects.for_user(user).open().filter(message=message))
-    for each in found:
-        each.shown_by = {citation.number: citation for citation in cited if not citation.is_gone}
-    return found
-
-
 def shared_turns(answers: Iterable[Message], reader: Person) -> list[Turn]:
-    """Answers as somebody else may read them: what a service found in its own index is for whoever asked alone."""
-    turns = []
-    for place, answer in enumerate(answers, 1):
-        turn = _turn(Step(answer.question, answer, [answer.question], [answer]), reader, place)
-        citations = [*turn.citations, *turn.retrieved]
-        outside = [citation for citation in citations if citation.is_external]
-        if outside and answer.conversation.owner_id != reader.pk:
-            _withhold(outside)
-            turn = replace(turn, **_drawn_with(answer, citations))
-        turns.append(turn)
-    return turns
+    """Answers as somebody else may read them: without the sentences that rest on what they may not read themselves.
+
+    What a service found in its own index is for whoever asked alone.
+    """
+    steps = [Step(answer.question, answer, [answer.question], [answer]) for answer in answers]
+    return [
+        turn if turn.message.conversation.owner_id == reader.pk else _for_others(turn) for turn in _turns(steps, reader)
+    ]
 
 
-def _drawn_with(message: Message, citations: Sequence[Citation]) -> dict[str, Any]:
+def _for_others(turn: Turn) -> Turn:
+    message, citations = turn.message, [*turn.citations, *turn.retrieved]
+    _withhold(citation for citation in citations if citation.is_external)
+    sources = turn.citations or [citation for citation in turn.retrieved if citation.is_sent]
+    gone = {citation.number for citation in citations if citation.is_gone}
+    readable = {citation.number for citation in sources if not citation.is_gone}
+    content, rows = withheld(message.content, message.proofs, gone, readable)
+    return replace(turn, **_drawn_with(message, content, rows, citations))
+
+
+def _drawn_with(
+    message: Message, content: str, proofs: Sequence[Mapping[str, Any]], citations: Sequence[Citation]
+) -> dict[str, Any]:
     """The answer's text and what was found of its sentences, as far as these sources may be seen."""
-    rows, prefix = _readable_proofs(message, citations), str(message.pk)
+    rows, prefix = _readable_proofs(proofs, citations), str(message.pk)
     chips = {citation.number: chip(message, citation) for citation in citations}
     cited = {citation.number: chips[citation.number] for citation in citations if citation.is_cited}
     texts = {citation.number: (citation.start, citation.text) for citation in citations}
     return {
-        "html": render(message.content, cited, marks_of(rows, prefix, chips)),
+        "html": render(content, cited, marks_of(rows, prefix, chips)),
         "strip": strip_of(rows),
         "doubts": doubts_of(rows, prefix, chips, texts),
         "left_out": left_out(rows),
     }
 
 
-def _readable_proofs(message: Message, citations: Iterable[Citation]) -> list[dict[str, Any]]:
+def _readable_proofs(proofs: Sequence[Mapping[str, Any]], citations: Iterable[Citation]) -> Sequence[Mapping[str, Any]]:
     """What became of the sentences, without the words of documents that are gone for this reader."""
     gone = {citation.number for citation in citations if citation.is_gone}
-    return [
-        {**row, "shown": ""} if any(number in gone for number, _, _ in row["spans"]) else row for row in message.proofs
-    ]
+    return [{**row, "shown": ""} if any(number in gone for number, _, _ in row["spans"]) else row for row in proofs]
 
 
 def chip(message: Message, citation: Citation) -> Chip:
@@ -255,13 +300,25 @@ def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:
     today = timezone.localdate()
     rows = Conversation.objects.for_user(user)
     pinned = rows.exclude(pinned_at=None).order_by("-pinned_at")
-    changed = set(Recheck.objects.for_user(user).open().values_list("message__conversation", flat=True))
+    changed = _changed(user)
+    answered = set(Gap.objects.told_to(user).values_list("question__conversation", flat=True))
     groups: dict[str, list[Conversation]] = {gettext("Pinned"): list(pinned)}
     for conversation in rows.filter(pinned_at=None)[:SHOWN_MOST]:
         groups.setdefault(_day(timezone.localdate(conversation.updated_at), today), []).append(conversation)
     for conversation in (each for group in groups.values() for each in group):
-        conversation.has_changed = conversation.pk in changed
+        conversation.changed_at = changed.get(conversation.pk)
+        conversation.has_news = conversation.pk in answered
     return [(label, group) for label, group in groups.items() if group]
+
+
+def _changed(user: User) -> dict[UUID, str]:
+    """The conversations of which there is something to tell since documents have changed, and where it is told."""
+    told = Recheck.objects.for_user(user).open().values("message")
+    answers = list(Message.objects.filter(pk__in=told).annotate(is_shared=is_shared()))
+    shown = answers_shown(answer.conversation_id for answer in answers)
+    relied = [answer for answer in answers if answer.pk in shown or answer.is_shared]  # type: ignore[attr-defined]
+    relied.sort(key=lambda answer: answer.pk in shown)
+    return {answer.conversation_id: answer.get_absolute_url() for answer in relied}
 
 
 def _day(day: date, today: date) -> str:

@@ -29,6 +29,7 @@ urlpatterns = [
     path("answers/<uuid:pk>/next/", views.suggestions, name="message-next"),
     path("cite/<uuid:pk>/", citing.cite, name="cite"),
     path("rechecks/<int:pk>/dismiss/", citing.dismiss, name="recheck-dismiss"),
+    path("gaps/<int:pk>/dismiss/", citing.dismiss_gap, name="gap-dismiss"),
     path("answers/<uuid:pk>/feedback/", views.feedback, name="message-feedback"),
     path("answers/<uuid:pk>/again/", views.again, name="message-again"),
 ]

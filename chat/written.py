@@ -20,7 +20,8 @@ SHORT_WORDS = 6  # A line of no more words is read with the heading above it.
 ITEM = re.compile(r"[ \t]*(?:>[ \t]*)*(?:[-*+•–]|\(?\d{1,3}[.)])[ \t]+")
 QUOTE = re.compile(r"[ \t]*(?:>[ \t]*)+")
 RULE = re.compile(r"[\s|:+=-]+")
-SIGNS = re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)")
+HASHES = re.compile(r"#{1,6}[ \t]+")
+SIGNS = re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)|\n[ \t]*>[> \t]*|\[\^\w{1,20}\]:?")  # the last: a footnote
 LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
 LEFT_ALONE = re.compile(r"(?:^|\n)[ \t]*(?:(?:[-*+•–]|\(?\d{1,3}[.)]|>|\|)[ \t]*)$")
 
@@ -93,14 +94,17 @@ def spans_in(text: str, block: Block, since: int = 0) -> Iterator[tuple[int, int
         said = text[start:end].strip()
         inner = said.strip("|").strip() if block.kind is Kind.ROW else said
         left = start + text[start:end].index(inner or said)
-        yield left, left + len(inner or said)
+        right = left + len(inner or said)
+        hashes = HASHES.match(text, left, right) if block.kind is Kind.HEADING else None
+        yield hashes.end() if hashes else left, right
         return
     mark = ITEM.match(text, start, end) or QUOTE.match(text, start, end)
     start = max(mark.end() if mark else start, since)
     # The same length, so that offsets hold: what closes emphasis is read as a closing quote.
     flat = re.sub(r"[*_`]", "'", text[start:end].replace("\n", " "))
     for left, right in sentences(flat):
-        yield from _pieces(text, start + left, start + right)
+        sign = QUOTE.match(text, start + left, start + right)  # of a further line of a quotation
+        yield from _pieces(text, sign.end() if sign else start + left, start + right)
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -119,7 +123,11 @@ def bare(text: str) -> str:
     >>> bare("**Rent** is due in `May`, see [the _plan_](https://x.example/).")
     'Rent is due in May, see the plan.'
     """
-    return " ".join(SIGNS.sub("", LINK.sub(r"\1", text)).split())
+    return " ".join(SIGNS.sub(_nothing, LINK.sub(r"\1", text)).split())
+
+
+def _nothing(sign: re.Match[str]) -> str:
+    return " " if sign[0].startswith("\n") else ""
 
 
 class Reader:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -10,6 +11,7 @@ from django.shortcuts import redirect
 
 from documents.leaving import CannotLeave, leave
 from documents.models import Collection, Document, EvaluationRun, Index, IndexVersion, Membership
+from project.deployments import DeploymentsError, UnknownDeployment, chosen, deployments
 
 
 class VersionInline(admin.TabularInline):
@@ -48,10 +50,32 @@ class MembershipInline(admin.TabularInline):
     autocomplete_fields = ["user"]
 
 
+class CollectionForm(forms.ModelForm):
+    """The model of a collection is one of those that are set up; one that is no more can stay until it is changed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        try:
+            known = list(deployments())
+        except DeploymentsError:
+            known = []
+        names = dict.fromkeys(["", self.instance.deployment, *known])
+        self.fields["deployment"].widget = forms.Select(choices=[(name, name or "The default model") for name in names])
+
+    def clean_deployment(self) -> str:
+        name = self.cleaned_data["deployment"]
+        try:
+            chosen(name)
+        except (UnknownDeployment, DeploymentsError) as exc:
+            raise forms.ValidationError(str(exc)) from exc
+        return name
+
+
 @admin.register(Collection)
 class CollectionAdmin(admin.ModelAdmin):
-    """Members and owners. Deleting is for the owner, on the collection's page: its files go along there."""
+    """Members, owners, who answers. Deleting is for the owner, on the collection's page: its files go along there."""
 
+    form = CollectionForm
     list_display = ["name", "owner", "is_private", "index"]
     list_filter = ["is_private", "index"]
     search_fields = ["name", "owner__username"]

@@ -1,4 +1,7 @@
-"""Tell whoever listens that what documents say has changed: a newer version can be found, or they were deleted."""
+"""Tell whoever listens that what documents say has changed: a newer version can be found, or they were deleted.
+
+And that one has come that can be found.
+"""
 
 from collections.abc import Iterable
 from functools import partial
@@ -8,9 +11,10 @@ from django.db import transaction
 from django.dispatch import Signal
 
 changed = Signal()  # documents: the ids of those that were replaced or deleted
+arrived = Signal()  # documents: the ids of those that can be found from now on
 
 
-def tell(documents: Iterable[UUID]) -> None:
+def tell(documents: Iterable[UUID], signal: Signal = changed) -> None:
     """When the transaction has been written. A listener that fails is noted in the log and stops nothing."""
     if ids := list(documents):
-        transaction.on_commit(partial(changed.send_robust, sender=None, documents=ids))
+        transaction.on_commit(partial(signal.send_robust, sender=None, documents=ids))

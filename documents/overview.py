@@ -96,23 +96,23 @@ def states() -> list[tuple[str, str, int, str]]:
     """(shape, words, number, address) of the documents by state; those with none are left out."""
     kinds = {
         "ready": ("good", gettext("ready"), (State.READY,)),
-        "attention": ("caution", gettext("ready, but not all of it"), (State.WARNING,)),
+        "warning": ("caution", gettext("ready, but not all of it"), (State.WARNING,)),
         "failed": ("bad", gettext("could not be read"), (State.FAILED,)),
-        "cancelled": ("none", gettext("cancelled"), (State.CANCELED,)),
+        "canceled": ("none", gettext("cancelled"), (State.CANCELED,)),
     }
     rows = Document.objects.current().filter(deleted_at=None).order_by()
     counts = dict(rows.values_list("state").annotate(n=Count("pk")))
     told = [
-        (shape, words, sum(counts.get(state, 0) for state in of), _documents(state__exact=of[0]))
-        for shape, words, of in kinds.values()
+        (shape, words, sum(counts.get(state, 0) for state in of), _documents(state=name))
+        for name, (shape, words, of) in kinds.items()
     ]
     under_way = sum(number for state, number in counts.items() if not any(state in of for *_, of in kinds.values()))
-    told.insert(1, ("waiting", gettext("under way"), under_way, _documents()))
+    told.insert(1, ("waiting", gettext("under way"), under_way, _documents(state="under-way")))
     return [each for each in told if each[2]]
 
 
 def _documents(**query: str) -> str:
-    return reverse("admin:documents_document_changelist") + (f"?{urlencode(query)}" if query else "")
+    return reverse("console-documents") + (f"?{urlencode(query)}" if query else "")
 
 
 def wants_a_look() -> Iterator[Look]:
@@ -120,7 +120,7 @@ def wants_a_look() -> Iterator[Look]:
     failed = Document.objects.current().filter(deleted_at=None, state=State.FAILED)
     if number := failed.count():
         said = ngettext("%(n)d document could not be read", "%(n)d documents could not be read", number) % {"n": number}
-        yield Look("bad", said, _reasons(failed), _documents(state__exact="failed"), gettext("Show them"))
+        yield Look("bad", said, _reasons(failed), _documents(state="failed"), gettext("Show them"))
     for version in IndexVersion.objects.filter(state__in=("building", "paused", "ready", "failed")).select_related(
         "index__live"
     ):

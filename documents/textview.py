@@ -1,7 +1,7 @@
 """A page's text as it is shown: headings, tables and running text, with the words that are lit. Pure.
 
 The text is the truth. Every letter of it is shown once and in its order; what structure is known is drawn round it, and
-structure that does not agree with the text is left out.
+structure that does not agree with the text is left out. What Markdown writes to mark that structure is not shown.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ Span = tuple[int, int]
 GAP = re.compile(r"[\s|]*(?:\n(?=[^\n]*\|)[ \t|:-]+\n[\s|]*)?")
 BEFORE_ROW, AFTER_ROW = re.compile(r"[ \t]*\|[ \t]*"), re.compile(r"[ \t|]*")  # bars at the borders of its lines
 BLANK_LINES = re.compile(r"(?:[^\S\r\n]*(?:\r\n|\r|\n))+")
+HASHES = re.compile(r"^#{1,6}[ \t]+(?=\S)", re.M)  # before a heading of Markdown
+DASHES = re.compile(r"^[ \t]*\|[ \t:|-]*-{3,}[ \t:|-]*(?:\n|\Z)", re.M)  # under the header of one of its tables
+BARS = re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*$", re.M)  # at the borders of its rows
 LINE_END = re.compile(r"\r\n|\r|\n")
 HEADING_LINES_MOST = 4
 BESIDE_TITLE = 12  # letters that may stand beside a title in its line, such as its number
@@ -119,6 +122,15 @@ def column_name(number: int) -> str:
     return name
 
 
+def quoted(text: str) -> str:
+    """A stretch of a page as words in a quotation: without what Markdown marks headings and tables by.
+
+    >>> quoted("## Leave\\n| Reason | Days |\\n|---|---|\\n| Moving | 1 |")
+    'Leave\\nReason | Days\\nMoving | 1'
+    """
+    return HASHES.sub("", BARS.sub("", DASHES.sub("", text)))
+
+
 class _Drawing:
     """The text cut at every border of a mark, the passage or a finding."""
 
@@ -128,7 +140,8 @@ class _Drawing:
         spans = [*marks, *([passage] if passage else []), *((start, end) for start, end, _ in self.findings)]
         self.cuts = sorted({place for span in spans for place in span})
         inside = _trimmed(text, *passage) if passage else (0, 0)
-        self.first, self.last = inside[0], inside[1] - 1
+        hashes = HASHES.match(text, inside[0])
+        self.first, self.last = hashes.end() if hashes else inside[0], inside[1] - 1
 
     def stretches(self, start: int, end: int) -> list[Stretch]:
         """The letters from start to end, as they are drawn."""
@@ -179,8 +192,10 @@ def _running(drawing: _Drawing, start: int, end: int) -> list[Block]:
 
 
 def _heading(drawing: _Drawing, heading: _Heading, depth: int) -> Block:
-    span = _trimmed(drawing.text, heading.start, heading.end)
-    return Block(drawing.stretches(*span), level=min(depth, LEVELS_MOST))
+    start, end = _trimmed(drawing.text, heading.start, heading.end)
+    if hashes := HASHES.match(drawing.text, start):
+        start = hashes.end()
+    return Block(drawing.stretches(start, end), level=min(depth, LEVELS_MOST))
 
 
 def _table(drawing: _Drawing, found: _Table) -> Block:

@@ -225,6 +225,7 @@ PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
     (gettext_noop("Overview"), "console"),
     (gettext_noop("Indexes"), "console-indexes"),
+    (gettext_noop("Documents and jobs"), "console-documents"),
     (gettext_noop("Search playground"), "console-search"),
     (gettext_noop("Health"), "console-health"),
     (gettext_noop("Models"), "console-models"),
@@ -286,6 +287,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "documents.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "sweep-batches": {"task": "chat.tasks.sweep_batches", "schedule": 15.0, "options": {"expires": 15}},
     "recheck-kept-answers": {"task": "chat.tasks.recheck", "schedule": 600.0, "options": {"expires": 600}},
+    "look-again-at-gaps": {"task": "chat.tasks.look_again", "schedule": 600.0, "options": {"expires": 600}},
     "sweep-conversations": {"task": "chat.tasks.sweep_conversations", "schedule": crontab(minute="*/10")},
     "sweep-responses": {"task": "chat.tasks.sweep_responses", "schedule": crontab(hour=3, minute=50)},
     "end-interrupted-answers": {"task": "chat.tasks.end_interrupted", "schedule": 30.0, "options": {"expires": 30}},

@@ -51,3 +51,16 @@ def test_nothing_is_lost_and_nothing_is_invented(text, step):
 
 def test_text_before_a_possible_marker_is_not_held_back():
     assert list(MarkerSplitter().feed("All of this [")) == ["All of this "]
+
+
+CODE = "See [1]:\n```py\nrow[2]\n```\n[3] and ```x``` [4]\n1. ~~~\n   ```[5]\n   ~~~\n   [6]\n\n```\nopen[7]"
+
+
+def test_a_number_in_code_is_a_place_in_a_list_and_no_source():
+    assert [part for part in split([CODE]) if isinstance(part, int)] == [1, 3, 4, 6]
+
+
+def test_code_is_told_from_text_wherever_the_stream_is_cut():
+    whole = joined(split([CODE]))
+    for place in range(len(CODE) + 1):
+        assert joined(split([CODE[:place], CODE[place:]])) == whole

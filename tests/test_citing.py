@@ -329,3 +329,26 @@ def test_a_newer_version_that_this_person_may_not_read_is_not_quoted(look, alice
     Document.objects.filter(pk=newer.pk).update(collection=shared_collection(alice, name="Own"))
     html = look(citation.url, bob).text
     assert "A newer version has replaced this one." in html and changes(html) == ([], [])
+
+
+def test_a_source_outside_opens_beside_the_answer_without_a_detour_and_for_its_asker_alone(client, alice, bob):
+    """A script that fetches a piece takes being led elsewhere for the sign-in page."""
+    message = answered(alice)
+    citation = message.citations.create(
+        number=1, is_external=True, title="House rules", page_number=0, start=0, end=12, text="Rent is due.", marks=[]
+    )
+    client.force_login(alice)
+    answer = client.get(citation.panel_url)
+    assert answer.status_code == 200 and "Rent is due." in answer.content.decode() and b"<html" not in answer.content
+    client.force_login(bob)
+    assert client.get(citation.panel_url).status_code == 404
+
+
+def test_the_link_of_a_deleted_conversation_shows_nothing_found_elsewhere(client, alice):
+    message = answered(alice)
+    citation = message.citations.create(
+        number=1, is_external=True, title="House rules", page_number=0, start=0, end=12, text="Rent is due.", marks=[]
+    )
+    message.conversation.discard()
+    client.force_login(alice)
+    assert client.get(citation.url).status_code == 404

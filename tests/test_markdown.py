@@ -171,3 +171,19 @@ def test_nothing_hostile_survives_between_marks(text):
     html = str(render(text, CHIPS, [Mark(0, len(text), "unsupported", {}, "Not so", why=text, peek_id="p")])).lower()
     for forbidden in ("<script", "<img", "<iframe", "<svg", "<style", 'href="javascript', 'href="data', "<form"):
         assert forbidden not in html
+
+
+def test_marks_break_no_heading_no_code_and_no_quotation():
+    text = "## Rent[1]\n\n```\nx\n```\n[1]\n\n> Rent.[1]"
+    marks = [
+        Mark(3, 7, "", {}),
+        Mark(text.index("```"), text.index("\n[1]\n"), "", {}),
+        Mark(text.index("Rent."), len(text) - 3, "", {}),
+    ]
+    html = render(text, CHIPS, marks)
+    assert "<h4>Rent" in html and "<pre><code>x\n</code></pre>" in html and "<blockquote>" in html
+
+
+def test_no_sign_turns_the_letters_of_an_answer_round():
+    html = render("It costs \u202e12\u202c euros. \u200fשלום", {})
+    assert "\u202e" not in html and "\u202c" not in html and "\u200f" in html

@@ -122,6 +122,13 @@ def test_nothing_that_is_sent_is_a_fault_of_ours(asgi_server, alice):
     assert other.status_code == 400
 
 
+def test_lectern_is_reached_by_the_name_it_has(asgi_server, alice, settings):
+    settings.ALLOWED_HOSTS = ["lectern.example.org"]
+    headers = TALKS | {"api-key": ApiKey.create(alice)[1], "Host": "lectern.example.org"}
+    response = httpx2.post(f"{asgi_server}/mcp", json=HELLO, headers=headers | {"Origin": "https://desk.example.org"})
+    assert response.status_code == 200, response.text
+
+
 def test_the_command_serves_them_over_stdin_and_stdout(alice, services):
     from django.db import connection
 

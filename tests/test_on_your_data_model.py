@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from documents.embeddings import LOCAL_MODEL, embed_query
-from project.models import ApiKey
+from project.models import ApiKey, Usage
 from tests.fake_openai import FakeOpenAI, Reply
 from tests.fake_rerank import FakeRerank
 from tests.fake_search import FakeSearch, Fault
@@ -62,7 +62,7 @@ def test_a_model_answers_from_the_passages_and_its_numbers_are_docs(rules, servi
 
 
 def test_a_model_streams_with_the_context_first(rules, service):
-    service.replies = [Reply(pieces=["It is", " so [1]", "."])]
+    service.replies = [Reply(pieces=["It is", " so [1]", "."], pause_s=0.1)]  # The view has long returned at the end.
     stream = azure(rules.url, rules.key, LATE).chat.completions.create(
         model="desk", messages=messages(), stream=True, extra_body=with_source()
     )
@@ -72,6 +72,7 @@ def test_a_model_streams_with_the_context_first(rules, service):
     assert chunks[0]["choices"][0]["delta"]["context"]["citations"] and chunks[0]["model"] == "desk"
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
     assert text == "It is so [doc1]."
+    assert Usage.objects.filter(deployment="desk").exists()
 
 
 def test_role_information_and_the_system_message_reach_the_model(rules, service):

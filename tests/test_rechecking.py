@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from chat.conversing import ask
 from chat.models import Conversation, Message, Recheck, Share
 from chat.rechecking import recheck
 from documents import intake
@@ -158,6 +159,47 @@ def test_what_is_pinned_after_the_change_is_told_too(alice, kept):
     assert told() == []
     Conversation.objects.update(pinned_at=timezone.now())
     assert told() == [(FACTS[0], "number")]
+
+
+def test_a_version_that_is_not_shown_any_more_is_not_looked_at(alice, kept):
+    ask(kept.conversation, "What else?", "", replaces=kept.question)
+    edited(alice, ("twelve", "ten"))
+    assert told() == []
+
+
+def test_what_was_told_of_a_version_goes_with_it(client, alice, kept):
+    edited(alice, ("twelve", "ten"))
+    recheck()
+    ask(kept.conversation, "What else?", "", replaces=kept.question)
+    client.force_login(alice)
+    assert "a document it cites has changed" not in client.get(kept.conversation.get_absolute_url()).text
+
+
+def test_the_list_leads_to_a_shared_version_that_is_not_shown_any_more(client, alice, kept):
+    Share.make(kept.conversation, [kept], days=7)
+    edited(alice, ("twelve", "ten"))
+    recheck()
+    ask(kept.conversation, "What else?", "", replaces=kept.question)
+    client.force_login(alice)
+    html = client.get(kept.conversation.get_absolute_url()).text
+    assert "a document it cites has changed" in html and f'href="{kept.get_absolute_url()}"' in html
+
+
+def test_sentences_are_looked_at_by_the_words_they_were_found_in(alice):
+    """A source that is cited twice for the same words, and once more for others, has two marks and three numbers."""
+    page = first_page(add(alice, GUIDE.encode(), "guide.md"))
+    message = keep(answered(alice, (FACTS[0], page, FACTS[0])))
+    citation = message.citations.get()
+    marks = [[page.text.index(fact), page.text.index(fact) + len(fact)] for fact in FACTS[:2]]
+    content, rows = "", []
+    for fact, mark in [(FACTS[0], 0), (FACTS[0], 0), (FACTS[1], 1)]:
+        rows.append({"start": len(content), "end": len(content) + len(fact), "verdict": "supported",
+                     "spans": [[1, *marks[mark]]]})  # fmt: skip
+        content += f"{fact}[1] "
+    message.citations.filter(pk=citation.pk).update(marks=marks, start=0, end=len(page.text), text=page.text)
+    Message.objects.filter(pk=message.pk).update(content=content, proofs=rows)
+    edited(alice, ("50 euros", "60 euros"))
+    assert told() == [(FACTS[1], "number")]
 
 
 # Who is told ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -205,6 +207,22 @@ def test_deleting_stops_what_is_being_answered(row):
     assert message.stop_requested
 
 
+# Many turns ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("address", ["conversation", "conversation-print", "conversation-json"])
+def test_a_page_of_fifty_turns_asks_no_more_than_one_of_two(client, alice, row, django_assert_max_num_queries, address):
+    document = add(alice, RENT, "house.md")
+    client.force_login(alice)
+    url = reverse(address, args=[row.pk])
+    for place in range(2):
+        said(ask(row, f"rent {place}", ""), "On the third day.[1]", document)
+    with CaptureQueriesContext(connection) as few:
+        client.get(url)
+    for place in range(48):
+        said(ask(row, f"rent {place}", ""), "On the third day.[1]", document)
+    with django_assert_max_num_queries(len(few) + 2):
+        assert client.get(url).content.decode().count("On the third day.") >= 50
+
+
 # Links ---------------------------------------------------------------------------------------------------------------
 def link(client, row: Conversation) -> str:
     """The address that is told once."""
@@ -225,7 +243,8 @@ def shared(client, alice, bob, row) -> str:
 def test_a_reader_sees_the_answer_and_of_its_sources_what_they_may_read(client, bob, shared):
     client.force_login(bob)
     page = client.get(shared).content.decode()
-    assert "On the third day." in page
+    assert "On the third day." in page and "Quietly." not in page
+    assert page.count("This sentence rests on a document you may not read.") == 1
     assert page.count("No longer available") == 1 and page.count(DUE) == 1
     assert "own.md" not in page and "Own, page" not in page
 
@@ -238,6 +257,7 @@ def test_rights_are_looked_up_anew_at_each_view(client, alice, bob, shared):
     Membership.objects.filter(user=bob).delete()
     page = client.get(shared).content.decode()
     assert DUE not in page and page.count("No longer available") == 2
+    assert "On the third day." not in page and "This answer rests on documents you may not read." in page
 
 
 def test_a_document_that_is_deleted_is_gone_behind_the_link_too(client, alice, bob, row, shared):
@@ -247,12 +267,19 @@ def test_a_document_that_is_deleted_is_gone_behind_the_link_too(client, alice, b
     assert DUE not in client.get(shared).content.decode()
 
 
-def test_a_stranger_must_sign_in_unless_a_setting_lets_them_read_the_answers(client, shared, settings):
+def test_a_stranger_must_sign_in_unless_a_setting_lets_them_read_what_rests_on_no_document(client, shared, settings):
     client.logout()
     assert client.get(shared).status_code == 302
     settings.SHARE_WITH_STRANGERS = True
     page = client.get(shared).content.decode()
-    assert "On the third day." in page and DUE not in page
+    assert "When is the rent due?" in page
+    assert "On the third day." not in page and DUE not in page
+
+
+def test_the_owner_reads_behind_the_link_what_others_read_there_and_their_own_words_too(client, alice, shared):
+    client.force_login(alice)
+    page = client.get(shared).content.decode()
+    assert "Quietly." in page and "you may not read" not in page
 
 
 def test_a_link_shows_what_was_there_when_it_was_made(client, bob, row, shared):

@@ -14,7 +14,7 @@ ANSWER = [
     6, "\n\n```\ncode. More.\n```\nA last line\ngoes on.",
 ]  # fmt: skip
 WORDS = [
-    "## Rent", "Rent is due on May 3.", "It is paid in advance.", "Dogs are a case of their own.", "We pay for:",
+    "Rent", "Rent is due on May 3.", "It is paid in advance.", "Dogs are a case of their own.", "We pay for:",
     "boots, e.g. of Dr. Lee", "hats", "Item | Rate", "---|---", "Car | 45 pence",
     "``` code. More. ```", "A last line goes on.",
 ]  # fmt: skip
@@ -45,9 +45,16 @@ def test_sentences_items_rows_and_headings_are_told_apart():
     assert [words for words in told if "code" not in words] == [words for words in WORDS if "code" not in words]
 
 
+def test_the_signs_of_quotations_and_footnotes_are_no_words_of_a_sentence():
+    text = "> Rent is due [^1].\n> Dogs bark and\n> cats mew.\n\n[^1]: In May."
+    told = read([text])
+    assert [sentence.words for sentence in told] == ["Rent is due .", "Dogs bark and cats mew.", "In May."]
+    assert text[told[1].start :].startswith("Dogs")
+
+
 def test_headings_header_rows_and_code_state_nothing():
     silent = [sentence.words for sentence in read(ANSWER) if not sentence.is_stated]
-    assert silent[:3] == ["## Rent", "Item | Rate", "---|---"] and "code" in silent[3]
+    assert silent[:3] == ["Rent", "Item | Rate", "---|---"] and "code" in silent[3]
 
 
 def test_each_number_belongs_to_the_sentence_before_it():

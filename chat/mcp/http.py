@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from io import BytesIO
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
+from mcp.server.transport_security import TransportSecuritySettings
 
 from chat.mcp import server_for
 from project.api import ApiError, error_body, rate_headers, reading
@@ -22,9 +23,17 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# Django knows by which names Lectern is called, and a page that guesses its address has no key.
+HOSTS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """No session is kept: whichever process gets a request can answer it, and a revoked key ends at once."""
+    async with ThreadSensitiveContext():  # Else all requests of a process would share one thread.
+        await _answer(scope, receive, send)
+
+
+async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     request = ASGIRequest(scope, BytesIO())
     if request.method != "POST":
         await _refuse(send, 405, "method_not_allowed", "Send messages by POST; there is no stream beside them.", {})
@@ -46,7 +55,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send(message)
 
     server = server_for(lambda: key)
-    server.streamable_http_app(stateless_http=True)
+    server.streamable_http_app(stateless_http=True, transport_security=HOSTS)
     async with server.session_manager.run():
         await server.session_manager.handle_request(scope, receive, told)
 

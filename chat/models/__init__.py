@@ -1,5 +1,5 @@
 """The conversation's rows: what was asked and answered, how answers are worded, what was stopped, what was
-thought of it, who may read along, and batches."""
+thought of it, what nobody could answer, who may read along, and batches."""
 
 from chat.models.batches import Batch, BatchItem
 from chat.models.conversations import (
@@ -14,6 +14,7 @@ from chat.models.conversations import (
     web_address,
 )
 from chat.models.feedback import Feedback, Reason
+from chat.models.gaps import Gap, GapQuerySet
 from chat.models.moderation import ModerationEvent
 from chat.models.rechecks import Recheck, RecheckQuerySet
 from chat.models.responses import StoredResponse
@@ -30,6 +31,8 @@ __all__ = [
     "Conversation",
     "ConversationQuerySet",
     "Feedback",
+    "Gap",
+    "GapQuerySet",
     "Message",
     "MessageQuerySet",
     "ModerationEvent",

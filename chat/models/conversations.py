@@ -16,6 +16,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from documents.locating import Quote
 from documents.models import Collection, Document, Person
+from documents.textview import quoted
 from project.models import narrowed_to
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ class Conversation(models.Model):
 
     objects = ConversationQuerySet.as_manager()
 
-    has_changed = False  # Set where a list is made: a document that one of its answers cites says something else now.
+    # Set where a list is made: the address of an answer of which a document it cites says something else now.
+    changed_at: str | None = None
+
+    has_news = False  # Likewise: a question of it that nobody could answer is answered by now.
 
     class Meta:
         ordering = ["-updated_at"]
@@ -316,10 +320,11 @@ class Citation(models.Model):
         """The words the answer rests on first, inside what stands around them: (text, whether it is lit)."""
         span = self.first_span
         if span is None:
-            return [(_beginning(self.text, 300), False)]
+            return [(quoted(_beginning(self.text, 300)), False)]
         start, end = span[0] - self.start, span[1] - self.start
         before = _beginning(self.text[:start][::-1], AROUND)[::-1]
-        return [(before, False), (self.text[start:end], True), (_beginning(self.text[end:], AROUND), False)]
+        words = [(before, False), (self.text[start:end], True), (_beginning(self.text[end:], AROUND), False)]
+        return [(quoted(text), is_lit) for text, is_lit in words]
 
     @property
     def web_url(self) -> str:

@@ -2,5 +2,6 @@
 
 `views` are the doors, `asking` reads a request, `spelling` brings the words of the previews into the later ones,
 `sources` tells where is searched, `finding` and `strictness` what is found and what of it is shown to the model,
-`shapes` and `errors` how an answer or a refusal is put. docs/on-your-data.md is the guide for whoever moves over.
+`ahead` reads an answer on behind its view, `shapes` and `errors` tell how it or a refusal is put.
+docs/on-your-data.md is the guide for whoever moves over.
 """

@@ -19,6 +19,7 @@ from chat.answering import answer
 from chat.completions import answering, usage, written
 from chat.events import Cite, Done, Event, Failed, Found, Text
 from chat.on_your_data import errors
+from chat.on_your_data.ahead import outliving
 from chat.on_your_data.asking import Asked, asked_of, deployment_of
 from chat.on_your_data.contexts import context_of
 from chat.on_your_data.errors import Refusal
@@ -127,7 +128,7 @@ class _Reading:
 
     def __init__(self, asked: Asked, form: Shape, prefix: str) -> None:
         self.asked, self.form = asked, form
-        self.events = settled(answer(asked.question))
+        self.events = outliving(settled(answer(asked.question)))
         self.passages: list[Passage] = []
         self.head = {
             "id": str(uuid.uuid4()),

@@ -69,7 +69,7 @@ class PlaygroundForm(forms.Form):
     )
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{**kwargs, "label_suffix": ""})
         self.viewer = viewer
         self.person: User | None = viewer
         readable = Collection.objects.for_user(viewer).order_by("-is_private", "name")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from documents.console import indexes, playground
+from documents.console import chunks, indexes, jobs, playground
 
 urlpatterns = [
     path("indexes/", indexes.indexes, name="console-indexes"),
@@ -11,6 +11,12 @@ urlpatterns = [
     path("indexes/<int:pk>/compare/", indexes.compare, name="console-index-compare"),
     path("indexes/<int:pk>/rollback/", indexes.roll_back, name="console-index-rollback"),
     path("indexes/<int:pk>/versions/<int:number>/<str:act>/", indexes.act_on, name="console-version-act"),
+    path("documents/", jobs.jobs, name="console-documents"),
+    path("documents/act/", jobs.act, name="console-documents-act"),
+    path("documents/<uuid:pk>/", jobs.job, name="console-document"),
+    path("documents/<uuid:pk>/passages/", chunks.chunks, name="console-chunks"),
+    path("documents/<uuid:pk>/look/", chunks.look, name="console-document-look"),
+    path("documents/<uuid:pk>/passages/<int:chunk>/", chunks.switch, name="console-chunk"),
     path("search/", playground.playground, name="console-search"),
     path("search/keep/", playground.keep, name="console-search-keep"),
 ]

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from documents.changes import tell
+from documents.changes import arrived, tell
 from documents.embeddings import EmbeddingError
 from documents.indexes import live_version
 from documents.ingestion.indexing import Indexing, Vectors
@@ -212,6 +212,7 @@ class Job:
                 finished_at=timezone.now(),
                 **Holding.UNTROUBLED,
             )
+            tell([document.pk], arrived)
             return [] if document.parent_id else self._replaced()
 
     def _replaced(self) -> list[UUID]:

@@ -48,6 +48,9 @@ class Collection(models.Model):
         default=False, help_text="The one everybody has for themselves; it cannot be shared."
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="shared_collections")
+    deployment = models.CharField(
+        max_length=80, blank=True, help_text="Who answers questions that are put to it alone. Empty: the default model."
+    )
     metadata = models.JSONField(default=dict, blank=True, help_text="What programs noted of it: strings by name.")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -124,7 +124,7 @@ class _Looked:
         self.chunks = {chunk.pk: chunk for chunk in chunks}
 
     def explained(self, found: Found | None) -> Explanation:
-        standings = self._standings()
+        standings = self.standings()
         if not standings:
             version = _version_of(self.row, self.scope)
             return Explanation("not_indexed", f"“{self.row}” is still on its way into the index version {version}.")
@@ -146,7 +146,7 @@ class _Looked:
             standing.fused,
         )
 
-    def _standings(self) -> dict[int, Standing]:
+    def standings(self) -> dict[int, Standing]:
         asked = asked_of(self.query, self.user, self.scope, [])
         version = _version_of(self.row, self.scope)
         query = next((query for other, query in asked.items() if other == version), None)
@@ -213,3 +213,9 @@ def _place_of(chunk: Chunk, row: Document, passages: Sequence[Passage]) -> int |
 def _covers(place: Place, chunk: Chunk, row: Document) -> bool:
     same_page = (place.document_id, place.page_number) == (row.pk, chunk.page.number)
     return same_page and place.start <= chunk.start and chunk.end <= place.end
+
+
+def standings(query: str, user: Person, document: Document) -> dict[int, Standing]:
+    """Where each chunk of a document stands for a question, among all that the person may read. Raises SearchError."""
+    chunks = list(document.chunks_live().filter(is_searched=True))
+    return _Looked(query, user, document, chunks, EVERYWHERE, 0).standings() if chunks else {}
