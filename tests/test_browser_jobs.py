@@ -42,7 +42,7 @@ def test_what_failed_is_read_again_and_a_passage_is_kept_out(signed_in, asgi_ser
     assert page.get_by_text("number 1 in all").is_visible()
     check_by_axe(page)
     page.get_by_role("button", name="Keep out").first.click()
-    assert page.get_by_text("Not searched").is_visible()
+    assert page.get_by_text("Not searched", exact=True).is_visible()
     check_by_axe(page)
 
 
