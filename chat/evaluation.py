@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from chat.answering import answer
@@ -16,6 +18,7 @@ from chat.conversing import Draft
 from chat.events import Done, Failed, Question
 from chat.verification import Verdict
 from documents.evaluation import Question as Asked
+from documents.evaluation import QuestionSet, place_of
 from documents.evaluation.figures import wilson
 from documents.retrieval import Passage
 
@@ -64,6 +67,50 @@ async def ask_one(
             if isinstance(event, Done):
                 return _answered(asked, draft, event, key, time.perf_counter() - began)
     raise AssertionError("an answer ends with Done or Failed")
+
+
+def ask_all(
+    asked: QuestionSet,
+    user: User,
+    *,
+    limit: int | None,
+    watch: Callable[[list[Asked], str], Iterable[Asked]],
+) -> dict[str, Any]:
+    """Ask as this person, by the default model; the figures and each answer, as a run keeps them. Raises SetError."""
+    place = place_of(asked, user)
+    collections = [collection.pk for collection in place.collections]
+    ask = async_to_sync(ask_one)
+    answers = [ask(each, user, place.key, collections, "") for each in watch(asked.questions[:limit], "Asking")]
+    told = figures(each for each in answers if each.question.right)
+    if unanswerable := [each for each in answers if not each.question.right and not each.failed]:
+        told["rightly refused"] = Share(sum(each.is_refused for each in unanswerable), len(unanswerable))
+    failed = [each.failed for each in answers if each.failed]
+    return {
+        "figures": {name: _kept_share(share) for name, share in told.items() if share.whole},
+        "results": [_kept(each) for each in answers],
+        "question_count": len(answers),
+        "notes": [*place.notes, *(f"Questions that could not be asked: {len(failed):,}. {why}" for why in failed[:1])],
+    }
+
+
+def _kept_share(share: Share) -> dict[str, float]:
+    low, high = share.interval
+    return {"value": share.value, "low": low, "high": high, "part": share.part, "whole": share.whole}
+
+
+def _kept(answered: Answered) -> dict[str, Any]:
+    question = answered.question
+    return {
+        "id": question.id,
+        "text": question.text,
+        "right": dict(question.right),
+        "refused": answered.is_refused,
+        "answer": answered.text,
+        "cited": list(answered.cited),
+        "verdicts": dict(answered.verdicts),
+        "failed": answered.failed,
+        "seconds": round(answered.seconds, 2),
+    }
 
 
 def _answered(asked: Asked, draft: Draft, done: Done, key: Callable[[Passage], str], seconds: float) -> Answered:

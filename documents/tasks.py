@@ -15,10 +15,20 @@ from django.utils import timezone
 
 from documents import stores
 from documents.consistency import faults
+from documents.evaluation import running
 from documents.indexes import comparing, versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
 from documents.ingestion.building import ask_for_turn, build_next
-from documents.models import UNDER_WAY, Document, DocumentEvent, Holding, IndexVersion, Page, VersionComparison
+from documents.models import (
+    UNDER_WAY,
+    Document,
+    DocumentEvent,
+    EvaluationRun,
+    Holding,
+    IndexVersion,
+    Page,
+    VersionComparison,
+)
 from documents.queue import send
 from project.celery import app
 from project.workers import show_scheduler
@@ -73,6 +83,14 @@ def compare(comparison_id: str) -> None:
 
 
 @shared_task
+def evaluate(run_id: str) -> None:
+    """Ask a set of questions, and keep what came of it."""
+    run = EvaluationRun.objects.select_related("set", "user").filter(pk=run_id).first()
+    if run is not None:
+        running.work(run)
+
+
+@shared_task
 def tidy_stores() -> None:
     """Take what is deleted or superseded here out of the vector stores at model services."""
     stores.sweep()
@@ -95,6 +113,7 @@ def sweep() -> None:
                 send("clean_up", str(pk))
             versions.sweep()
             DocumentEvent.objects.outdated().delete()
+            running.sweep()
             if stores.has_outdated():
                 send("tidy_stores")
         finally:

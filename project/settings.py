@@ -221,12 +221,14 @@ SEARCH_BACKENDS = {
     "azure": "documents.search.azure.AzureSearchBackend",
 }
 RECENT_QUESTIONS = "chat.questions.recent"
+EVALUATE_ANSWERS = "chat.evaluation.ask_all"
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
     (gettext_noop("Overview"), "console"),
     (gettext_noop("Indexes"), "console-indexes"),
     (gettext_noop("Documents and jobs"), "console-documents"),
     (gettext_noop("Search playground"), "console-search"),
+    (gettext_noop("Evaluation"), "console-evaluation"),
     (gettext_noop("Health"), "console-health"),
     (gettext_noop("Models"), "console-models"),
     (gettext_noop("Spending"), "console-spending"),

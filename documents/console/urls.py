@@ -1,6 +1,6 @@
 from django.urls import path
 
-from documents.console import chunks, indexes, jobs, playground
+from documents.console import chunks, evaluation, indexes, jobs, playground, runs
 
 urlpatterns = [
     path("indexes/", indexes.indexes, name="console-indexes"),
@@ -19,4 +19,16 @@ urlpatterns = [
     path("documents/<uuid:pk>/passages/<int:chunk>/", chunks.switch, name="console-chunk"),
     path("search/", playground.playground, name="console-search"),
     path("search/keep/", playground.keep, name="console-search-keep"),
+    path("evaluation/", evaluation.evaluation, name="console-evaluation"),
+    path("evaluation/new/", evaluation.new_set, name="console-evaluation-new"),
+    path("evaluation/sets/<int:pk>/", evaluation.one_set, name="console-evaluation-set"),
+    path("evaluation/sets/<int:pk>/upload/", evaluation.upload, name="console-evaluation-upload"),
+    path("evaluation/sets/<int:pk>/download/", evaluation.download, name="console-evaluation-download"),
+    path("evaluation/sets/<int:pk>/delete/", evaluation.delete_set, name="console-evaluation-delete"),
+    path("evaluation/sets/<int:pk>/begin/", runs.begin_run, name="console-evaluation-begin"),
+    path("evaluation/sets/<int:pk>/cases/", evaluation.save_case, name="console-case-new"),
+    path("evaluation/sets/<int:pk>/cases/<int:case>/", evaluation.save_case, name="console-case"),
+    path("evaluation/sets/<int:pk>/cases/<int:case>/delete/", evaluation.delete_case, name="console-case-delete"),
+    path("evaluation/runs/<int:pk>/", runs.run, name="console-evaluation-run"),
+    path("evaluation/runs/<int:pk>/cancel/", runs.cancel_run, name="console-evaluation-cancel"),
 ]

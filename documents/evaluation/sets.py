@@ -10,6 +10,7 @@ A set has one of two shapes:
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import unicodedata
@@ -53,6 +54,31 @@ class QuestionSet:
     def files(self) -> list[str]:
         """The names of the documents that a set of pages speaks of."""
         return sorted({key.rpartition("#page=")[0] for question in self.questions for key in question.right})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question of a file that is put into a set: the pages that answer it, or that nothing does, or neither."""
+
+    question: str
+    pages: list[str]
+    truth: str
+    is_unanswerable: bool
+
+
+def read_cases(path: Path) -> Iterator[Case]:
+    """The questions of a file of lines, or of a table with a column for each name and pages parted by semicolons.
+
+    Beside what `read_set` takes, a question may say {"unanswerable": true}, or name no page yet. Raises SetError.
+    """
+    for where, row in _table(path) if path.suffix.lower() == ".csv" else _rows(path):
+        is_unanswerable = str(row.get("unanswerable") or "").lower() in {"true", "yes", "1"}
+        truth = _text(where, row, "truth", "").strip()
+        names_pages = bool(row.get("pages")) or bool(QUOTED.search(truth))
+        if is_unanswerable and names_pages:
+            raise SetError(f"{where}: a question that nothing answers has no right page.")
+        pages = _right_pages(where, row) if names_pages else []
+        yield Case(_question(where, row, "question"), pages, truth, is_unanswerable)
 
 
 def read_set(path: Path) -> QuestionSet:
@@ -190,6 +216,18 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise SetError(f"{where}: this is JSON, but no object in braces.")
         yield where, row
+
+
+def _table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """As `_rows`, of a table whose first line names the columns."""
+    reader = csv.DictReader(line for _, line in _lines(path))
+    try:
+        for row in reader:
+            told = {(name or "").strip().lower(): value for name, value in row.items() if value and name is not None}
+            pages = [page.strip() for page in told.get("pages", "").split(";") if page.strip()]
+            yield f"{path.parent.name}/{path.name}, line {reader.line_num}", told | ({"pages": pages} if pages else {})
+    except csv.Error as exc:
+        raise SetError(f"{path.name}: this is not a table with commas: {exc}.") from exc
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Lower
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -184,6 +184,9 @@ class Document(models.Model):
                 fields=["-created_at", "id"],
                 condition=Q(deleted_at=None, superseded_at=None),
                 name="document_newest",
+            ),
+            models.Index(
+                Lower("name"), "id", condition=Q(deleted_at=None, superseded_at=None), name="document_by_name"
             ),
         ]
 

@@ -121,6 +121,7 @@ class EvaluationRun(models.Model):
     error = models.CharField(max_length=500, blank=True, help_text="A sentence: why it failed.")
     notes = models.JSONField(default=list, blank=True, help_text="Plain sentences that a reader of the figures needs.")
     created_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="When its worker last showed that it goes on.")
     finished_at = models.DateTimeField(null=True, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", help_text="As whom it was asked."

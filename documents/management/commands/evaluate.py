@@ -23,7 +23,9 @@ from documents.evaluation import (
     on_a_line,
     read_set,
 )
+from documents.evaluation.stored import questions_of
 from documents.management.arguments import collection_name
+from documents.models import EvaluationSet
 from documents.search import SearchError
 from project.accounts import named_user
 
@@ -42,7 +44,8 @@ class Command(BaseCommand):
             nargs="+",
             type=Path,
             metavar="SET",
-            help="A folder with corpus.jsonl, queries.jsonl and qrels.tsv, or a file of questions with pages.",
+            help="A folder with corpus.jsonl, queries.jsonl and qrels.tsv, a file of questions with pages, or the name "
+            "of a set that is kept in the library.",
         )
         parser.add_argument("--limit", type=at_least_one, help="Ask only the first so many questions.")
         parser.add_argument("--mode", choices=MODES, action="append", help="May be repeated; left out: all three.")
@@ -60,7 +63,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options) -> None:
         try:
-            sets = [read_set(path) for path in options["sets"]]  # All of them, before the first is asked.
+            sets = [set_at(path) for path in options["sets"]]  # All of them, before the first is asked.
             reports = [self._evaluate(asked, options) for asked in sets]
         except (SetError, SearchError) as exc:
             raise CommandError(str(exc), returncode=2) from exc
@@ -88,6 +91,12 @@ class Command(BaseCommand):
         if not options["json"]:
             self.stdout.write("\n".join([*told(report), *compared(report)]))
         return report
+
+
+def set_at(path: Path) -> QuestionSet:
+    """What lies at the path; where nothing does, the set of this name that is kept in the library."""
+    kept = None if path.exists() else EvaluationSet.objects.filter(name=str(path)).first()
+    return questions_of(kept) if kept else read_set(path)
 
 
 def at_least_one(text: str) -> int:
