@@ -20,7 +20,7 @@ def permissions(request: SignedInRequest) -> HttpResponse:
     PermissionProof.give_up()
     last = PermissionProof.objects.select_related("asked_by").first()
     done = PermissionProof.objects.filter(state=PermissionProof.State.DONE).first()
-    context = {"last": last, "proof": done, "paths": _by_path(done) if done else []}
+    context: dict[str, object] = {"last": last, "proof": done, "paths": _by_path(done) if done else []}
     return console(request, "console/permissions.html", context)
 
 

@@ -31,7 +31,8 @@ from chat.markdown import render as render_markdown
 from chat.models import Citation, Feedback, Gap, Message, State
 from chat.themes import Theme, themes
 from documents import retrieval
-from documents.models import Document
+from documents.evaluation.sets import page_key
+from documents.models import Document, EvaluationCase, EvaluationSet
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 from project.accounts import SignedInRequest
@@ -39,6 +40,7 @@ from project.audit import audit
 from project.console import console, staff_only
 
 A_PAGE = 50
+SETS_NAMED = 50
 THEMES_OF = 500  # questions, the newest, that are put into themes
 ENDED = (State.DONE, State.REFUSED, State.FAILED, State.STOPPED, State.INTERRUPTED)
 
@@ -158,11 +160,11 @@ def _found(pk: UUID) -> Message:
 def _question(request: SignedInRequest, row: Message, *, is_whole: bool) -> HttpResponse:
     then = list(row.citations.filter(gap=None).select_related("document"))
     now, trouble = _found_now(row)
-    ids = {each.document_id for each in (*then, *now) if each.document_id}
+    ids = {pk for pk in (*(each.document_id for each in then), *(each.document_id for each in now)) if pk}
     readable = set(Document.objects.for_user(request.user).filter(pk__in=ids).values_list("pk", flat=True))
     sees = {each for each in ids if is_whole or each in readable}
     is_told = is_whole or all(each.document_id in sees for each in then if each.is_cited or each.is_sent)
-    context = {
+    context: dict[str, object] = {
         "row": row,
         "asker": row.conversation.owner if is_whole else None,
         "html": render_markdown(row.content, {}) if is_told else "",
@@ -174,6 +176,8 @@ def _question(request: SignedInRequest, row: Message, *, is_whole: bool) -> Http
         "people": User.objects.filter(is_staff=True, is_active=True).order_by("username"),
         "gap": Gap.objects.filter(question=row.reply_to_id).first(),
         "is_whole": is_whole,
+        "case": CaseForm(),
+        "sets": EvaluationSet.objects.values_list("name", flat=True)[:SETS_NAMED],
     }
     return console(request, "console/question.html", context)
 
@@ -230,6 +234,46 @@ def assign(request: SignedInRequest, pk: int) -> HttpResponse:
         audit("feedback.assign", row, to=name)
     messages.success(request, gettext("It is assigned to %(name)s.") % {"name": name or gettext("nobody")})
     return redirect("console-question", row.answer_id)
+
+
+class CaseForm(forms.Form):
+    set_name = forms.CharField(max_length=200)
+    right = forms.ChoiceField(
+        choices=(
+            ("", gettext_lazy("Somebody is still to say")),
+            ("cited", gettext_lazy("The pages that were cited")),
+            ("none", gettext_lazy("Nothing answers it")),
+        ),
+        required=False,
+    )
+
+
+@require_POST
+@staff_only
+def keep_case(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Ask it in every evaluation from now on; the set is made if there is none of that name."""
+    row, form = _found(pk), CaseForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, gettext("Name the set of questions, in at most 200 letters."))
+        return redirect("console-question", pk)
+    right = form.cleaned_data["right"]
+    cited = row.citations.filter(is_cited=True, document__isnull=False).select_related("document")
+    pages = [page_key(each.document.name, each.page_number) for each in cited if each.document]
+    more = {"is_unanswerable": True} if right == "none" else {}
+    with transaction.atomic():
+        kept, _ = EvaluationSet.objects.get_or_create(
+            name=form.cleaned_data["set_name"], defaults={"created_by": request.user}
+        )
+        kept.take(
+            row.question.content,
+            pages=pages if right == "cited" else (),
+            by=request.user,
+            origin=EvaluationCase.Origin.FEEDBACK,
+            **more,
+        )
+        audit("evaluation.keep_case", kept, question=str(row.reply_to_id), pages=len(pages) if right == "cited" else 0)
+    messages.success(request, gettext("The question is in the set “%(set)s”.") % {"set": kept})
+    return redirect("console-question", pk)
 
 
 def _opinion(pk: int) -> Feedback:

@@ -7,6 +7,7 @@ urlpatterns = [
     path("questions/", console_questions.questions, name="console-questions"),
     path("questions/<uuid:pk>/", console_questions.question, name="console-question"),
     path("questions/<uuid:pk>/view/", console_questions.view_question, name="console-question-view"),
+    path("questions/<uuid:pk>/case/", console_questions.keep_case, name="console-question-case"),
     path("feedback/<int:pk>/resolve/", console_questions.resolve, name="console-feedback-resolve"),
     path("feedback/<int:pk>/assign/", console_questions.assign, name="console-feedback-assign"),
     path("gaps/", console_questions.gap_map, name="console-gaps"),

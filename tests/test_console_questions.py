@@ -7,6 +7,7 @@ import pytest
 
 from chat.models import Feedback, Gap, Message, State
 from chat.themes import clustered, themes
+from documents.models import EvaluationSet
 from project.models import AuditEvent
 from tests.cited import answered, first_page
 from tests.library import add, shared_collection
@@ -160,3 +161,20 @@ def test_the_pages_ask_the_database_as_often_for_many_questions_as_for_few(page,
         with django_assert_max_num_queries(25):
             assert "What is number" in page(url)
     assert Message.objects.filter(state=State.REFUSED).count() == 30
+
+
+def test_a_question_becomes_an_evaluation_case_with_the_pages_that_were_cited(client, staff, answer):
+    client.force_login(staff)
+    client.post(f"{address(answer)}case/", {"set_name": "Complaints", "right": "cited"})
+    case = EvaluationSet.objects.get(name="Complaints").cases.get()
+    assert (case.question, case.origin, len(case.pages)) == ("When is the rent due?", "feedback", 1)
+    assert AuditEvent.objects.filter(action="evaluation.keep_case", user_name="staff").count() == 1
+    assert client.post(f"{address(answer)}case/", {"set_name": ""}, follow=True).status_code == 200
+    assert EvaluationSet.objects.count() == 1
+
+
+def test_a_gap_becomes_a_case_that_is_to_be_refused(client, staff, alice):
+    gap = refused(alice, ANSWERED[0])
+    client.force_login(staff)
+    client.post(f"{address(gap.answer)}case/", {"set_name": "Gaps", "right": "none"})
+    assert EvaluationSet.objects.get().cases.get().is_unanswerable

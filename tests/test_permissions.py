@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from chat.models import Conversation, Gap, Message
+from chat.models import Conversation, Gap, Message, PermissionProof
 from chat.permissions import Size, prove
+from chat.permissions.running import BUSY, run
 from documents.models import Chunk, Collection, Document, DocumentEvent, EmbeddingCache
 from documents.models.documents import DocumentQuerySet
-from project.models import ApiKey
+from project.models import ApiKey, AuditEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SMALL = Size(2, 1, 1)
@@ -34,3 +35,31 @@ def test_a_leak_that_is_planted_is_found_on_the_ways_that_it_opens(monkeypatch):
     assert {"documents", "text of pages", "kept answers", "original", "API: content of a file"} <= leaking
     assert not {"collections", "conversations", "search by words"} & leaking
     assert report.leaks and not User.objects.exists()
+
+
+# The console's page --------------------------------------------------------------------------------------------------
+def test_only_those_who_run_lectern_ask_for_a_proof_and_two_clicks_make_one(client, alice, staff):
+    client.force_login(alice)
+    assert client.get("/console/permissions/").status_code == 404
+    assert client.post("/console/permissions/prove/").status_code == 404
+    client.force_login(staff)
+    assert client.get("/console/permissions/prove/").status_code == 405
+    assert "No proof has been made yet." in client.get("/console/permissions/").text
+    for _ in range(2):
+        client.post("/console/permissions/prove/")
+    assert PermissionProof.objects.get().asked_by == staff
+    assert AuditEvent.objects.filter(action="permissions.prove", user_name="staff").count() == 1
+    assert "Under way" in client.get("/console/permissions/").text
+
+
+def test_a_proof_whose_worker_is_gone_is_given_up(client, staff):
+    PermissionProof.objects.create(state="running", seen_at="2026-01-01T00:00Z")
+    client.force_login(staff)
+    assert "Whoever made it ended in the middle." in client.get("/console/permissions/").text
+
+
+def test_one_proof_runs_at_a_time():
+    PermissionProof.objects.create(state="running")
+    second = PermissionProof.objects.create()
+    run(second)
+    assert (second.state, second.error) == ("failed", BUSY)

@@ -41,7 +41,7 @@ def members(request: HttpRequest) -> HttpResponse:
         is_in = Membership.objects.filter(collection=OuterRef("pk"), user__username__icontains=words)
         rows = rows.filter(Q(name__icontains=words) | Q(owner__username__icontains=words) | Exists(is_in))
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("collections"))
-    context = {
+    context: dict[str, object] = {
         "q": words,
         "people": Paginator(people, A_PAGE).get_page(request.GET.get("people")),
         "collections": page,
