@@ -29,6 +29,7 @@ from chat.answering import PASSAGES
 from chat.conversing import question_of
 from chat.markdown import render as render_markdown
 from chat.models import Citation, Feedback, Gap, Message, State
+from chat.permissions.world import MARK
 from chat.themes import Theme, themes
 from documents import retrieval
 from documents.evaluation.sets import page_key
@@ -64,7 +65,7 @@ class FilterForm(forms.Form):
 def asked() -> QuerySet[Message]:
     """The answers whose questions may be shown here; the setting decides."""
     rows = Message.objects.filter(role=Message.Role.ASSISTANT, reply_to__isnull=False, state__in=ENDED)
-    rows = rows.filter(conversation__deleted_at=None)
+    rows = rows.filter(conversation__deleted_at=None).exclude(conversation__owner__email__endswith=MARK)
     if settings.CONSOLE_QUESTIONS == "none":
         return rows.none()
     if settings.CONSOLE_QUESTIONS == "feedback":

@@ -76,8 +76,11 @@ def prove(size: Size = Size(), told: Told = lambda done, total: None) -> Report:
     within, door = WITHIN, door_paths()
     canaries = size.collections * size.documents
     with world(size.collections, size.documents, size.readers, lambda n: told(n, 4 * canaries)) as made:
-        rounds = [(path, who) for path in within for who in made.probers if who.kind != "revoked key"]
-        rounds += [(path, who) for path in door for who in _callers(made, path)]
+        rounds = [(path, who) for path in within for who in _callers(made, path) if who.kind != "revoked key"]
+        by_key = {"narrowed key", "revoked key"}  # They narrow and close calls, and not the pages of their person.
+        rounds += [
+            (path, who) for path in door for who in _callers(made, path) if path.by_key or who.kind not in by_key
+        ]
         for number, (path, who) in enumerate(rounds, 1):
             for canary, is_reached in path.tried(made, who):
                 report.note(path, who, canary, is_reached)
@@ -87,10 +90,10 @@ def prove(size: Size = Size(), told: Told = lambda done, total: None) -> Report:
 
 
 def _callers(made: World, path: Path) -> list[Prober]:
-    """One of each role, or everybody. Keys narrow and close calls, and not the pages of their person."""
+    """Everybody, or one of each role."""
     if path.is_for_all:
         return made.probers
     first: dict[str, Prober] = {}
     for who in made.probers:
         first.setdefault(who.kind, who)
-    return [who for who in first.values() if path.by_key or who.kind not in {"narrowed key", "revoked key"}]
+    return list(first.values())

@@ -7,6 +7,7 @@ import time
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from chat.models import PermissionProof
@@ -72,3 +73,7 @@ def run(proof: PermissionProof, size: Size = Size(), told: Told = lambda done, t
         for leak in report.leaks:
             log.error("permission proof: %s", leak)
         proof.end(PermissionProof.State.DONE, report=report.as_json())
+    finally:
+        PermissionProof.objects.filter(pk=proof.pk, state=PermissionProof.State.RUNNING).update(
+            state=PermissionProof.State.FAILED, finished_at=timezone.now(), error="It was stopped. Try again."
+        )
