@@ -27,6 +27,7 @@ def test_from_a_refusal_to_the_news_and_every_page_of_it(signed_in, asgi_server,
     page.goto(f"{asgi_server}/console/gaps/")
     assert page.get_by_role("heading", name="2 questions are waiting for a document.").is_visible()
     check_by_axe(page)
+    page.locator(".theme:not([open]) summary").click()
     page.get_by_role("link", name=ANSWERED[2]).click()
     check_by_axe(page)
     page.get_by_label("Set of questions").fill("Canteen")
