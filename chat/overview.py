@@ -158,7 +158,7 @@ def _of_answers() -> Iterator[Look]:
         said = gettext("%(n)s of %(all)s questions of this week found no answer in the documents")
         title = said % {"n": number(counts["refused"]), "all": number(counts["all"])}
         text = gettext("Documents may be missing.")
-        yield Look("caution", title, text, reverse("library"), gettext("Add documents"))
+        yield Look("caution", title, text, reverse("console-gaps"), gettext("See the gaps"))
 
 
 # Fourteen days -------------------------------------------------------------------------------------------------------

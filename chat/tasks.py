@@ -10,7 +10,8 @@ from redis import RedisError
 
 from chat import gaps, rechecking
 from chat.batches import working
-from chat.models import Batch, Conversation, Message, StoredResponse
+from chat.models import Batch, Conversation, Message, PermissionProof, StoredResponse
+from chat.permissions import running
 from project.limits import connection
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,13 @@ def sweep_responses() -> None:
 
 
 @shared_task
+def prove_permissions(proof_id: int) -> None:
+    proof = PermissionProof.objects.filter(pk=proof_id).first()
+    if proof is not None:
+        running.run(proof)
+
+
+@shared_task
 def recheck(document_ids: list[str] | None = None) -> None:
     """Look again at kept answers that cite these documents; without any, at whatever was not looked at yet."""
     rechecking.recheck([UUID(pk) for pk in document_ids] if document_ids is not None else None)
@@ -61,7 +69,7 @@ def look_again() -> None:
 
 
 def documents_arrived(**_: object) -> None:
-    """What the library tells. Of documents that come together the first has all of them searched, seconds later."""
+    """What the library tells. Of those that come together the first has all of them searched, seconds later."""
     try:
         if connection().set(ARRIVED, 1, nx=True, ex=ARRIVE_S):
             look_again.apply_async(countdown=ARRIVE_S, retry=False)

@@ -23,6 +23,10 @@ class NotYet(NotEmpty):
     """What was deleted from it is not gone everywhere: worth trying again in a minute."""
 
 
+class NameTaken(Exception):
+    """The new owner has a collection of the same name; str(exc) says what to do."""
+
+
 def found(user: User, name: str, **facts: Any) -> Collection:
     """A new collection of this person's. Raises PermissionDenied for a caller whose key is narrowed to others."""
     if narrowed_to(user) is not None:
@@ -57,6 +61,25 @@ def let_out(collection: Collection, username: str) -> bool:
         if gone:
             audit("member.remove", collection, member=username)
     return bool(gone)
+
+
+def hand_over(collection: Collection, to: User) -> None:
+    """Give it another owner. The one so far stays in it as an editor, so that nothing they work on is out of reach.
+
+    Raises NameTaken where the new owner has a collection of this name.
+    """
+    with transaction.atomic():
+        row = Collection.objects.select_for_update(of=("self",)).select_related("owner").get(pk=collection.pk)
+        before = row.owner
+        if before.pk == to.pk:
+            return
+        if to.collections.filter(name=row.name).exists():  # type: ignore[attr-defined]
+            raise NameTaken(f"{to} has a collection called “{row.name}” already. Rename one of the two first.")
+        row.memberships.filter(user=to).delete()
+        Collection.objects.filter(pk=row.pk).update(owner=to)
+        Membership.objects.create(collection=row, user=before, role=Membership.Role.EDITOR)
+        audit("collection.hand_over", row, before=before.get_username(), to=to.get_username())
+    collection.owner = to
 
 
 def delete(collection: Collection) -> None:

@@ -222,6 +222,7 @@ SEARCH_BACKENDS = {
 }
 RECENT_QUESTIONS = "chat.questions.recent"
 EVALUATE_ANSWERS = "chat.evaluation.ask_all"
+CONSOLE_QUESTIONS = choice("LECTERN_CONSOLE_QUESTIONS", ("all", "feedback", "none"))
 PROBES = ("project.doctor.probes", "documents.doctor.probes")
 CONSOLE_PAGES = (
     (gettext_noop("Overview"), "console"),
@@ -229,12 +230,18 @@ CONSOLE_PAGES = (
     (gettext_noop("Documents and jobs"), "console-documents"),
     (gettext_noop("Search playground"), "console-search"),
     (gettext_noop("Evaluation"), "console-evaluation"),
+    (gettext_noop("Questions and feedback"), "console-questions"),
+    (gettext_noop("Gap map"), "console-gaps"),
     (gettext_noop("Health"), "console-health"),
     (gettext_noop("Models"), "console-models"),
     (gettext_noop("Spending"), "console-spending"),
     (gettext_noop("Wording"), "console-wording"),
     (gettext_noop("Moderation"), "console-moderation"),
     (gettext_noop("Batches"), "batches"),
+    (gettext_noop("Members"), "console-members"),
+    (gettext_noop("All keys"), "console-keys"),
+    (gettext_noop("Audit"), "console-audit"),
+    (gettext_noop("Permission proof"), "console-permissions"),
 )
 MCP_DOOR = "chat.mcp.http.application"
 COLLECTION_NAMES = "documents.models.collections.collection_names"

@@ -6,8 +6,9 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
-from project import console, views
+from project import audit_pages, console, views
 from project.api import api
+from project.keys import console as all_keys
 from project.keys import pages as keys
 from project.spending import pages
 
@@ -43,6 +44,11 @@ urlpatterns = [
     path("keys/", keys.keys, name="keys"),
     path("keys/<int:pk>/revoke/", keys.revoke_key, name="key-revoke"),
     path("console/", include("documents.console.urls")),
+    path("console/keys/", all_keys.all_keys, name="console-keys"),
+    path("console/keys/<int:pk>/revoke/", all_keys.revoke_any, name="console-key-revoke"),
+    path("console/audit/", audit_pages.audited, name="console-audit"),
+    path("console/audit.csv", audit_pages.audit_csv, name="console-audit-csv"),
+    path("console/members/", include("documents.console.member_urls")),
     path("console/", include("chat.console_urls")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),

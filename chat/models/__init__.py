@@ -16,6 +16,7 @@ from chat.models.conversations import (
 from chat.models.feedback import Feedback, Reason
 from chat.models.gaps import Gap, GapQuerySet
 from chat.models.moderation import ModerationEvent
+from chat.models.permissions import PermissionProof
 from chat.models.rechecks import Recheck, RecheckQuerySet
 from chat.models.responses import StoredResponse
 from chat.models.sharing import Share
@@ -36,6 +37,7 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "ModerationEvent",
+    "PermissionProof",
     "PromptTemplate",
     "Reason",
     "Recheck",

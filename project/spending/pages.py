@@ -202,7 +202,7 @@ def _download(request: HttpRequest, user: User | None) -> HttpResponseBase:
 
 async def _lines(rows: QuerySet[Usage], names: Mapping[UUID, str]) -> AsyncGenerator[str]:
     """Some rows at a time, so that a slow reader holds neither memory nor a connection."""
-    write = csv.writer(_Echo())
+    write = csv.writer(Echo())
     yield write.writerow(COLUMNS)
     after = 0
     while batch := await sync_to_async(_batch)(rows, after):
@@ -241,7 +241,7 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
 
 
-class _Echo:
+class Echo:
     """What csv.writer writes to: it hands each line back."""
 
     def write(self, line: str) -> str:
