@@ -117,7 +117,9 @@ class AzureSearchBackend:
     @classmethod
     @reads
     def _names(cls) -> list[str]:
-        return call(lambda **limits: list(_indexes().list_index_names(**limits)), index=_ours("…"), seconds=cls.write_s)
+        return call(
+            lambda **limits: list(_indexes().list_index_names(**limits)), index=_ours("…"), seconds=cls.search_s
+        )
 
     def _manage(self, verb: str, *args: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
         return call(
