@@ -424,6 +424,7 @@ def test_a_body_that_comes_byte_by_byte_keeps_no_thread_busy(leases, backend, se
     for thread in [thread for thread in threading.enumerate() if thread.name == "search" and thread not in before]:
         thread.join(10)
         assert not thread.is_alive()
+    backend.search_s = 30
     assert backend.search(hybrid(leases), 10) == []
 
 

@@ -72,7 +72,7 @@ def test_the_chooser_of_models_is_reached_by_keyboard(signed_in, asgi_server, se
         if chooser.evaluate("chooser => chooser === document.activeElement"):
             break
     page.keyboard.press("ArrowDown")
-    assert chooser.input_value() == "own"
+    assert chooser.input_value() == "desk"
     check_by_axe(page)
 
 

@@ -220,7 +220,7 @@ def test_a_conversation_is_shared_read_by_another_and_taken_back(signed_in, asgi
     client.force_login(bob)
     page.context.add_cookies([cookie_of(client, settings, asgi_server)])
     page.goto(address)
-    assert "On the third working day" in page.locator("main").inner_text()
+    assert "This answer rests on documents you may not read." in page.locator("main").inner_text()
     assert DUE not in page.locator("main").inner_text() and "No longer available" in page.locator("main").inner_text()
     client.force_login(alice)
     page.context.add_cookies([cookie_of(client, settings, asgi_server)])

@@ -586,6 +586,7 @@ async def _last(question: Question):
     return [event async for event in answer(question)][-1]
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("fault", "_"), FAULTS)
 def test_a_search_that_fails_ends_an_answer_with_a_sentence(alice, broken, monkeypatch, fault, _):
     from asgiref.sync import async_to_sync

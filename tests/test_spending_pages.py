@@ -45,8 +45,8 @@ def test_a_day_is_one_of_the_operators_clock(settings):
     settings.TIME_ZONE = "Europe/Berlin"
     spend(1, at="2026-03-01T22:59:59Z")
     spend(2, at="2026-03-01T23:00:00Z")
-    assert lines("day") == [("1 March 2026", 1), ("2 March 2026", 2)]
-    assert lines("day", "2026-03-02", "2026-03-02") == [("2 March 2026", 2)]
+    assert lines("day") == [("1 Mar 2026", 1), ("2 Mar 2026", 2)]
+    assert lines("day", "2026-03-02", "2026-03-02") == [("2 Mar 2026", 2)]
 
 
 def test_months_come_in_their_order():

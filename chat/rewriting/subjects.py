@@ -93,8 +93,10 @@ def subject_of(question: str, language: Language) -> str:
     helper = words[helped].casefold() if helped < len(words) else ""
     asking = next((at for at, word in enumerate(words) if word.casefold() in language.asking), -1)
     stretches = [words[helped + 1 :], words[asking + 1 : helped]]
+    is_kind = asking >= 0 and words[asking].casefold() in KINDS
+    if is_kind and asking < helped:  # "Which flora is found here?"
+        stretches.reverse()
     if not helper:  # "Which force acts on it?", "Who wrote the report?"
-        is_kind = asking >= 0 and words[asking].casefold() in KINDS
         stretches = [words[asking + 1 : asking + 2] if is_kind else words[asking + 2 :]]
     return next(filter(None, (_phrase(stretch, language, helper) for stretch in [*stretches, words])), "")
 

@@ -95,7 +95,9 @@ class Command(BaseCommand):
 
 def set_at(path: Path) -> QuestionSet:
     """What lies at the path; where nothing does, the set of this name that is kept in the library."""
-    kept = None if path.exists() else EvaluationSet.objects.filter(name=str(path)).first()
+    name = str(path)
+    may_be_kept = name.isprintable() and len(name) <= 200 and not path.exists()
+    kept = EvaluationSet.objects.filter(name=name).first() if may_be_kept else None
     return questions_of(kept) if kept else read_set(path)
 
 
