@@ -74,7 +74,7 @@ def test_a_reload_and_a_lost_connection_show_what_there_is_and_are_not_paid_for_
     faults,  # noqa: F811
 ):
     add(alice)
-    settings.REWRITE = "rules"
+    settings.REWRITE, settings.SUGGESTIONS = "rules", False
     service.replies = [Reply(pieces=["The rent is due in May. [1]"], hold=True), Reply(pieces=["In June. [1]"])]
     page = signed_in(alice)
     put(page, QUESTION)
