@@ -48,7 +48,7 @@ def words(cell: Cell) -> str:
 
 def letters(text: str) -> str:
     """Without blanks, what parts cells, and what Markdown writes before a heading."""
-    return re.sub(r"[\s|#]", "", text)
+    return re.sub(r"^#{1,6}[ \t]+|[\s|]", "", text, flags=re.MULTILINE)
 
 
 def marked(found: list[Block]) -> list[tuple[str, int]]:
