@@ -22,7 +22,7 @@ from tests.library import add, shared_collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "3"))
 ENDLESS = "/api/events/stream"  # It has tests of its own.
 OURS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
