@@ -1,4 +1,4 @@
-"""The figures of the verifier: `python -m tests.proof [--half tuning|held-out] [--json] [--show KIND]`."""
+"""The figures of the verifier: `python -m tests.proof [--half tuning|held-out|second] [--json] [--show KIND]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-from tests.proof.cases import HALVES
+from tests.proof.cases import HALVES, SETS
 from tests.proof.passages import NoMaterialError
 from tests.proof.report import Outcome, causes, outcome, printed, report, told
 from tests.proof.suite import KINDS, suite
@@ -17,7 +17,7 @@ from tests.proof.suite import KINDS, suite
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
-    parser.add_argument("--half", choices=HALVES, help="only these documents; both when left out")
+    parser.add_argument("--half", choices=SETS, help="only these; tuning and held-out when left out")
     parser.add_argument("--json", action="store_true", help="figures for programs")
     parser.add_argument("--show", choices=KINDS, metavar="KIND", help=f"the single cases: {', '.join(KINDS)}")
     parser.add_argument("--all", action="store_true", help="with --show: those judged rightly too")

@@ -25,6 +25,9 @@ KINDS = (*PLANTS, "free true", "free false")
 
 
 def suite(half: str) -> list[Case]:
-    """Every case of a half, the same on every run. Raises NoMaterialError."""
+    """Every case of a half, the same on every run; of the second held-out set only what was written by hand.
+
+    Raises NoMaterialError.
+    """
     planted = [case for kind, (plant, wanted) in PLANTS.items() for case in drawn(kind, half, plant, wanted)]
     return planted + sorted(free_cases(half), key=lambda case: case.kind, reverse=True)
