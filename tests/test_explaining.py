@@ -4,6 +4,7 @@ import json
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from documents import intake
@@ -11,6 +12,7 @@ from documents.models import Collection, Document
 from documents.retrieval import EVERYWHERE, Scope, find
 from documents.retrieval.explaining import Explanation, Subject, explain
 from documents.search import Leg
+from tests.conftest import person
 from tests.library import RENT, add, shared_collection
 
 pytestmark = pytest.mark.django_db
@@ -18,14 +20,24 @@ pytestmark = pytest.mark.django_db
 ASKED = "When is the rent of the boathouse due?"
 
 
+@pytest.fixture(scope="module")
+def landlady(rows_for_all) -> User:
+    """She has thirty documents that speak of rent, one of them of the boathouse."""
+    user = person("alice")
+    for n in range(29):
+        add(user, f"The rent of house {n} is due on day {n + 1} of each quarter.\n".encode(), f"{n}.txt")
+    add(user, b"The rent of the boathouse is due in May.\n", "boat.txt")
+    return user
+
+
+@pytest.fixture
+def alice(landlady, db) -> User:
+    return landlady
+
+
 @pytest.fixture
 def houses(alice) -> list[Document]:
-    """Thirty documents that speak of rent, one of them of the boathouse."""
-    rows = [
-        add(alice, f"The rent of house {n} is due on day {n + 1} of each quarter.\n".encode(), f"{n}.txt")
-        for n in range(29)
-    ]
-    return [*rows, add(alice, b"The rent of the boathouse is due in May.\n", "boat.txt")]
+    return list(Document.objects.filter(owner=alice).order_by("created_at"))
 
 
 def told(user, document: Document, scope: Scope = EVERYWHERE, top: int = 5, query: str = ASKED) -> Explanation:
@@ -65,11 +77,11 @@ def test_a_choice_of_documents_is_said(alice, houses):
     assert str(houses[-1].pk) in explanation.setting["documents"]
 
 
-def test_a_version_that_was_replaced_says_so(alice):
-    old = add(alice)
-    add(alice, RENT.replace(b"third", b"fifth"))
+def test_a_version_that_was_replaced_says_so(bob):
+    old = add(bob)
+    add(bob, RENT.replace(b"third", b"fifth"))
     old.refresh_from_db()
-    assert told(alice, old).reason == "not_live"
+    assert told(bob, old).reason == "not_live"
 
 
 def test_a_copy_names_the_passage_it_is_a_copy_of(alice, houses):
@@ -79,10 +91,10 @@ def test_a_copy_names_the_passage_it_is_a_copy_of(alice, houses):
     assert both == {"shown", "copy"}
 
 
-def test_neighbours_that_were_joined_say_so(alice):
+def test_neighbours_that_were_joined_say_so(bob):
     text = "The rent of the boathouse is due in May. " + "It is paid to the steward of the estate in coin. " * 60
-    document = add(alice, text.encode(), "long.txt")
-    explanation = told(alice, document)
+    document = add(bob, text.encode(), "long.txt")
+    explanation = told(bob, document)
     assert explanation.reason == "joined" and explanation.place == 1
 
 

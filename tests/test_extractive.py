@@ -13,6 +13,7 @@ from chat.prompts import NOT_FOUND, build
 from chat.verification import normalise
 from documents.embeddings import embedder, local_model_name
 from documents.retrieval import Passage, retrieve
+from tests.conftest import person
 from tests.library import add
 from tests.test_prompts import passage, words
 
@@ -156,11 +157,17 @@ def test_a_language_without_spaces_is_answered():
     assert given.startswith("供水在十二小时内恢复。")
 
 
-@pytest.fixture
-def samples(alice):
+@pytest.fixture(scope="module")
+def owner(rows_for_all):
+    alice = person("alice")
     for name in dict.fromkeys(file for file, _, _ in ASKED):
         add(alice, (SAMPLES / name).read_bytes(), name)
     return alice
+
+
+@pytest.fixture
+def samples(owner, db):
+    return owner
 
 
 def real_answer(question: str, user) -> str:

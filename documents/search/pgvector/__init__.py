@@ -77,7 +77,8 @@ class PgvectorBackend:
 
     def _add_vectors(self, vectors: dict[int, Sequence[float]]) -> None:
         """In binary: written out as text, vectors take twenty times as long."""
-        register_vector(connection.connection)
+        if connection.connection.adapters.types.get("halfvec") is None:  # It asks Postgres four times.
+            register_vector(connection.connection)
         with psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(
                 sql.ADD_VECTORS.format(**self.tables), [list(vectors), [_half(vector) for vector in vectors.values()]]
