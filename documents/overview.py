@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from documents.indexes.versions import progress
-from documents.models import Attempt, Document, Holding, IndexVersion, State
+from documents.models import Attempt, Document, Holding, Index, IndexVersion, State
 from documents.standing import duration, standing
 from project.console import Look
 from project.workers import Worker, workers
@@ -121,6 +121,10 @@ def wants_a_look() -> Iterator[Look]:
     if number := failed.count():
         said = ngettext("%(n)d document could not be read", "%(n)d documents could not be read", number) % {"n": number}
         yield Look("bad", said, _reasons(failed), _documents(state="failed"), gettext("Show them"))
+    for index in Index.objects.exclude(unpublished="").select_related("live"):
+        said = gettext("The search service does not know yet which version of index “%(index)s” is live")
+        address = reverse("console-index", args=[index.pk])
+        yield Look("bad", said % {"index": index.name}, index.unpublished, address, gettext("See why"))
     for version in IndexVersion.objects.filter(state__in=("building", "paused", "ready", "failed")).select_related(
         "index__live"
     ):

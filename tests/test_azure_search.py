@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from documents.indexes import live_version, versions
 from documents.models import Collection, Document, Index, IndexVersion
+from documents.overview import wants_a_look
 from documents.retrieval import retrieve
 from documents.search import Entry, Query, SearchBusy, SearchError, SearchUnavailable
 from documents.search.azure import calls
@@ -146,6 +147,21 @@ def test_a_rebuild_that_could_not_begin_leaves_no_index_behind(version, service)
     take_away(str(IndexVersion.objects.get(number=2).pk))
     assert list(service.indexes) == [version.backend.name]
     assert versions.rebuild(version.index, chunk_tokens=60).state == IndexVersion.State.BUILDING
+
+
+def test_a_swap_of_which_the_service_could_not_be_told_is_shown_and_told_again_by_the_sweep(version, service):
+    version.backend.publish()
+    following = new_version(version.index, "azure")
+    service.wrong = [Fault(403, "put_alias")]
+    versions.swap(following)
+    index = Index.objects.get()
+    assert (index.live, service.aliases) == (following, {"lectern-main": version.backend.name})
+    assert index.unpublished == "The search service refuses the key."
+    assert [look.text for look in wants_a_look() if look.shape == "bad"] == [index.unpublished]
+    versions.sweep()
+    index.refresh_from_db()
+    assert (index.unpublished, service.aliases) == ("", {"lectern-main": following.backend.name})
+    assert [look for look in wants_a_look() if look.shape == "bad"] == []
 
 
 def test_a_service_without_aliases_is_no_error(version, service, caplog):

@@ -130,6 +130,19 @@ def test_what_a_large_batch_took_is_given_back():
     assert own_megabytes() < before + 30
 
 
+def test_who_no_longer_wants_the_vectors_waits_for_no_more_than_a_few_windows():
+    seen = []
+
+    def heed() -> None:
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        embedder(LOCAL_MODEL).embed([LONG] * 16, heed)
+    assert len(seen) == 2
+
+
 def test_a_model_that_is_not_set_up_is_named():
     with pytest.raises(EmbeddingUnavailable, match="text-embedding-9"):
         embed_query("text-embedding-9", "rent")

@@ -102,8 +102,15 @@ def test_a_refused_key_ends_with_a_reason_and_can_be_tried_again(lectern, servic
 
 
 def test_a_service_that_hangs_is_given_up_and_asked_again(lectern, service):
-    """Meanwhile the document can be canceled at once."""
-    service.vectors.append(Vectors(pause_s=300))
+    """Meanwhile another document can be canceled at once, and its worker is free for the next."""
+    service.vectors += [Vectors(pause_s=300)]
+    canceled = lectern.upload(text("canceled", 3), "canceled.txt")
+    lectern.until(canceled, lambda document: document["state"] == "embedding", 20)
+    began = time.monotonic()
+    assert lectern.call("POST", f"/documents/{canceled}/cancel").json()["state"] == "canceled"
+    assert lectern.ended(lectern.upload(text("next", 1), "next.txt"), 30)["state"] == "ready"
+    assert time.monotonic() - began < 30  # The silent service would be waited for twice as long.
+    service.vectors += [Vectors(pause_s=300)]
     pk = lectern.upload(text("hanging", 3), "hanging.txt")
     lectern.until(pk, lambda document: document["state"] == "embedding", 20)
     began = time.monotonic()

@@ -211,6 +211,22 @@ def test_where_nothing_is_said_fifteen_seconds_are_waited(service, reply, words)
     assert caught.value.retry_after == 15
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_no_longer_wants_the_vectors_does_not_wait_for_them_and_what_they_cost_is_noted(service):
+    service.vectors = [Vectors(pause_s=2)]
+
+    def heed() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        embed_cached(SMALL, texts(1), heed=heed)
+    assert tokens_noted() == 0  # It has not answered yet.
+    ends = time.monotonic() + 20
+    while not tokens_noted() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert tokens_noted() > 0
+
+
 def test_a_service_that_hangs_is_given_up(service):
     service.vectors = [Vectors(pause_s=3)]
     with pytest.raises(EmbeddingBusy, match="does not answer"):

@@ -14,7 +14,14 @@ from django.conf import settings
 
 from documents.embeddings.local import LOCAL_DIMENSIONS, LOCAL_MODEL, LocalEmbedder, local_embedder, local_model_name
 from documents.embeddings.remote import RemoteEmbedder, remote_model_name
-from documents.embeddings.vectors import Embedded, Embedder, EmbeddingBusy, EmbeddingError, EmbeddingUnavailable
+from documents.embeddings.vectors import (
+    Embedded,
+    Embedder,
+    EmbeddingBusy,
+    EmbeddingError,
+    EmbeddingUnavailable,
+    Heed,
+)
 from documents.models import EmbeddingCache, IndexVersion
 from project.cache import keep, kept
 from project.spending import Payer
@@ -29,6 +36,7 @@ __all__ = [
     "EmbeddingBusy",
     "EmbeddingError",
     "EmbeddingUnavailable",
+    "Heed",
     "LocalEmbedder",
     "embed_cached",
     "embed_query",
@@ -45,11 +53,11 @@ def model_name() -> str:
     return remote_model_name() or local_model_name()
 
 
-def embed_cached(model_name: str, texts: Sequence[str], payer: Payer = NOBODY) -> Embedded:
+def embed_cached(model_name: str, texts: Sequence[str], payer: Payer = NOBODY, heed: Heed | None = None) -> Embedded:
     """A vector for each text. What this model has embedded before is read back; the rest is kept for the next time.
 
     What one request brought is kept before the next is sent. Raises EmbeddingError, of which `tokens` tells what was
-    spent until then.
+    spent until then; and what `heed` raises, which is asked several times a second.
     """
     keys = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
     known = _kept(model_name, set(keys))
@@ -57,7 +65,7 @@ def embed_cached(model_name: str, texts: Sequence[str], payer: Payer = NOBODY) -
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     places, tokens = list(missing), 0
     try:
-        for part in embedder(model_name, payer).parts(list(missing.values())) if missing else ():
+        for part in embedder(model_name, payer).parts(list(missing.values()), heed) if missing else ():
             found = {places[place]: vector for place, vector in part.vectors.items()}
             _keep(model_name, found)
             known |= found

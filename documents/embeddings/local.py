@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.conf import settings
 
-from documents.embeddings.vectors import EmbeddingUnavailable, Part, readable, unit_length
+from documents.embeddings.vectors import EmbeddingUnavailable, Heed, Part, readable, unit_length
 
 if TYPE_CHECKING:
     from onnxruntime import RunOptions
@@ -81,7 +81,7 @@ class LocalEmbedder:
         self._giving_back = onnxruntime.RunOptions()  # Else what the longest batch took is kept for good: 100 MB.
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], heed: Heed | None = None) -> np.ndarray:
         """A text longer than the model's window is embedded in windows, whose vectors are averaged by length."""
         owners: list[int] = []
         windows: list[list[int]] = []
@@ -92,6 +92,8 @@ class LocalEmbedder:
         sums = np.zeros((len(texts), self.dimensions), np.float32)
         by_length = sorted(range(len(windows)), key=lambda place: len(windows[place]))
         for first in range(0, len(by_length), BATCH):
+            if heed:
+                heed()
             batch = by_length[first : first + BATCH]
             is_last_of_many = len(windows) > 1 and first + BATCH >= len(windows)
             vectors = self._run([windows[place] for place in batch], self._giving_back if is_last_of_many else None)
@@ -99,8 +101,8 @@ class LocalEmbedder:
                 sums[owners[place]] += vector * max(1, len(windows[place]))
         return unit_length(sums)
 
-    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
-        yield Part(dict(enumerate(self.embed(texts))), 0)
+    def parts(self, texts: Sequence[str], heed: Heed | None = None) -> Iterator[Part]:
+        yield Part(dict(enumerate(self.embed(texts, heed))), 0)
 
     def query(self, text: str) -> np.ndarray:
         """Somebody waits: of a question that is longer than a chapter, the beginning and the end are embedded."""

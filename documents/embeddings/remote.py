@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
+from django.db import connection
 
-from documents.embeddings.vectors import EmbeddingBusy, EmbeddingUnavailable, Part, readable, unit_length
+from documents.embeddings.vectors import EmbeddingBusy, EmbeddingUnavailable, Heed, Part, readable, unit_length
 from project import provider, spending
 from project.catalogue import Model, model_of
 from project.spending import BudgetSpent, Payer
@@ -27,7 +32,11 @@ REQUEST_SECONDS = 60.0
 QUERY_SECONDS = 10.0
 WINDOW_LEAST = 64  # A model that takes no more than that is none for passages.
 BUDGET_LOOK_SECONDS = 600.0  # Spent is looked at again this often: a limit may be raised before the day is over.
+HEED_SECONDS = 0.2  # between two looks whether what is waited for is still wanted
 SOON_SECONDS = 2.0  # as long as somebody who searches is kept waiting for a second try
+
+
+Answer = tuple[np.ndarray, provider.Tokens]
 
 
 def remote_model_name() -> str:
@@ -55,12 +64,17 @@ class RemoteEmbedder:
         self._model = provider.embedding_model()[1]
 
     def embed(self, texts: Sequence[str], seconds: float = REQUEST_SECONDS, *, is_urgent: bool = False) -> np.ndarray:
-        parts = self.parts(texts, seconds, is_urgent=is_urgent)
+        parts = self.parts(texts, seconds=seconds, is_urgent=is_urgent)
         found = {place: vector for part in parts for place, vector in part.vectors.items()}
         return np.vstack([found[place] for place in range(len(texts))])
 
     def parts(
-        self, texts: Sequence[str], seconds: float = REQUEST_SECONDS, *, is_urgent: bool = False
+        self,
+        texts: Sequence[str],
+        heed: Heed | None = None,
+        *,
+        seconds: float = REQUEST_SECONDS,
+        is_urgent: bool = False,
     ) -> Iterator[Part]:
         """Windows of one text may lie in two requests: its vector comes with the last, their mean by length."""
         windows = [_Window(owner, *window) for owner, text in enumerate(readable(texts)) for window in windows_of(text)]
@@ -70,7 +84,7 @@ class RemoteEmbedder:
         while todo:
             request = todo.popleft()
             try:
-                vectors, tokens = self._ask([window.text for window in request], seconds, is_urgent)
+                vectors, tokens = self._ask([window.text for window in request], seconds, is_urgent, heed)
             except provider.ProviderTooLong as exc:  # Models behind servers of one's own may take but 512 tokens.
                 if not (shorter := _halved(request)):
                     raise EmbeddingUnavailable(str(exc), "embedding_refused") from exc
@@ -95,26 +109,56 @@ class RemoteEmbedder:
         time.sleep(pause)
         return self.embed([text], ends - time.monotonic(), is_urgent=True)[0]
 
-    def _ask(self, texts: list[str], seconds: float, is_urgent: bool) -> tuple[np.ndarray, int]:
+    def _ask(self, texts: list[str], seconds: float, is_urgent: bool, heed: Heed | None) -> tuple[np.ndarray, int]:
+        asked = {"model": self._model, "dimensions": self._asked, "timeout": seconds, "is_urgent": is_urgent}
+        ask = partial(provider.embed, texts, **asked)
         try:
             spending.check(self.payer)
-            vectors, spent = provider.embed(
-                texts, model=self._model, dimensions=self._asked, timeout=seconds, is_urgent=is_urgent
-            )
+            vectors, spent = _heeding(ask, heed, self._note_late) if heed else ask()
         except BudgetSpent as exc:
             raise EmbeddingBusy(str(exc), min(exc.retry_after, BUDGET_LOOK_SECONDS)) from exc
         except provider.ProviderBusy as exc:
             raise EmbeddingBusy(str(exc), exc.retry_after) from exc
         except provider.ProviderMisconfigured as exc:
             raise EmbeddingUnavailable(str(exc), "embedding_refused") from exc
-        if spent.input:
-            spending.note(self.name, self.payer, spent, base=_base(self._model))
+        self._note(spent)
         if self.dimensions not in (0, vectors.shape[1]):
             came = f"The embedding service returns vectors of {vectors.shape[1]:,} numbers"
             fault = EmbeddingUnavailable(f"{came}; this index holds {self.dimensions:,}.", "embedding_length")
             fault.tokens = spent.input
             raise fault
         return vectors, spent.input
+
+    def _note(self, spent: provider.Tokens) -> None:
+        if spent.input:
+            spending.note(self.name, self.payer, spent, base=_base(self._model))
+
+    def _note_late(self, answered: Future[Answer]) -> None:
+        """Nobody waits for it any more; it was paid for all the same."""
+        if not answered.exception():
+            self._note(answered.result()[1])
+
+
+def _heeding(ask: Callable[[], Answer], heed: Heed, too_late: Callable[[Future[Answer]], None]) -> Answer:
+    """What is answered. It is waited for in a thread, so that what `heed` raises need not wait for a silent service."""
+    answered: Future[Answer] = Future()
+
+    def wait() -> None:
+        try:
+            answered.set_result(ask())
+        except Exception as exc:  # noqa: BLE001 — whoever waits gets it.
+            answered.set_exception(exc)
+        finally:
+            connection.close()  # The thread's own, if it came to need one.
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        while not futures.wait([answered], HEED_SECONDS).done:
+            heed()
+    except BaseException:
+        answered.add_done_callback(too_late)
+        raise
+    return answered.result()
 
 
 def _base(model: str) -> Model:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 WAIT_SECONDS = 15.0  # where a service does not say how long
+Heed = Callable[[], None]  # called again and again while something takes long; what it raises ends the waiting
 
 
 class EmbeddingError(Exception):
@@ -57,7 +58,7 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """One row a text: float32, of unit length. A text gets the same vector in any company."""
 
-    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], heed: Heed | None = None) -> Iterator[Part]:
         """The same, as it comes: what an earlier part brought can be kept when a later one fails."""
 
     def query(self, text: str) -> np.ndarray:

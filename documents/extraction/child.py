@@ -32,6 +32,7 @@ from documents.extraction.pages import (
 logger = logging.getLogger(__name__)
 
 RECORD_MOST = 64 * 2**20  # bytes
+HEED_SECONDS = 0.2  # between two looks whether the reading is still wanted
 RECOGNITION_SECONDS = 60  # a page; as long as its recognition may take
 _ADVICE = "Split it into smaller files, or ask an administrator to raise the limit."
 
@@ -45,8 +46,8 @@ def extract(
 
     The first ExtractedDocument says what is known beforehand; the last has the pages counted and what was noticed of
     the whole file. Files found inside come between. `seconds` is what the reading may take, not counting the time its
-    caller spends between pages; a page that had to be recognised brings some of its own. `heed` is called every second
-    and at every page: what it raises ends the reading. The child dies with the generator and with this process.
+    caller spends between pages; a page that had to be recognised brings some of its own. `heed` is called some times a
+    second and at every page: what it raises ends the reading. The child dies with the generator and with this process.
     Raises ExtractionError.
 
     Where there are processors for it, a long file has two readers. When one of them is lost or fails, another goes on
@@ -152,7 +153,7 @@ class _Patience:
         while self.seconds > 0:
             self.heed()
             began = time.monotonic()
-            ready = selector.select(min(1.0, self.seconds))
+            ready = selector.select(min(HEED_SECONDS, self.seconds))
             self.seconds -= time.monotonic() - began
             if ready:
                 return True

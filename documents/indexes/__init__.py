@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from documents.embeddings import (
     LOCAL_DIMENSIONS,
@@ -38,6 +39,9 @@ def default_index() -> Index:
     return index
 
 
+NOT_TOLD = gettext_noop("The service was not told yet.")
+
+
 def live_version(index: Index) -> IndexVersion:
     """The version that is searched, made now if this index has none yet. Two that come together make one.
 
@@ -50,8 +54,8 @@ def live_version(index: Index) -> IndexVersion:
         held = Index.objects.select_for_update(of=("self",)).get(pk=index.pk)
         if is_first := held.live is None:
             version.backend.create()
-            held.live = version
-            held.save(update_fields=["live"])
+            held.live, held.unpublished = version, NOT_TOLD
+            held.save(update_fields=["live", "unpublished"])
     if is_first:
         publish(version)
     index.live = held.live
@@ -75,12 +79,23 @@ def _first_version(index: Index) -> IndexVersion:
         return held.live or IndexVersion.objects.update_or_create(index=held, number=1, defaults=facts)[0]
 
 
-def publish(version: IndexVersion) -> None:
-    """Lectern searches by its own row; who asks the service by the index's name is told after it."""
+def publish(version: IndexVersion) -> bool:
+    """Lectern searches by its own row; who asks the service by the index's name is told after it, if need be later.
+
+    False: the service could not be told. That is noted, for people and for the sweep, which tries again.
+    """
+    fault = ""
     try:
         version.backend.publish()
     except SearchError as exc:
         log.warning("the service does not know yet that %s is live: %s", version, exc)
+        fault = str(exc)[:300]
+    row = Index.objects.filter(pk=version.index_id)
+    if not row.filter(live=version).update(unpublished=fault):
+        row.update(
+            unpublished=NOT_TOLD
+        )  # Another took its place: which of them the service heard of last is not known.
+    return not fault
 
 
 def _dimensions() -> int:

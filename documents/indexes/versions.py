@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from documents.embeddings import LOCAL_DIMENSIONS, LOCAL_MODEL, EmbeddingError, embed_query, embedder, model_name
-from documents.indexes import DIMENSIONS_MOST, live_version, publish
+from documents.indexes import DIMENSIONS_MOST, NOT_TOLD, live_version, publish
 from documents.ingestion.building import ask_for_turn, due, findable, missing
 from documents.models import Chunk, Holding, Index, IndexVersion
 from documents.models import Collection as Collections
@@ -81,8 +81,8 @@ def create(name: str, collections: Collection[UUID] = (), **facts: object) -> In
             index = Index.objects.create(name=name)
             version = IndexVersion.objects.create(index=index, number=1, dimensions=dimensions, **wanted)
             version.backend.create()
-            index.live = version
-            index.save(update_fields=["live"])
+            index.live, index.unpublished = version, NOT_TOLD
+            index.save(update_fields=["live", "unpublished"])
             Collections.objects.filter(pk__in=collections).update(index=index)
     except IntegrityError as exc:
         raise VersionRefused(f"There is an index “{name}” already: choose another name.") from exc
@@ -277,7 +277,7 @@ def _swap(version: IndexVersion, *, must_be_whole: bool) -> None:
         IndexVersion.objects.filter(pk=index.live.pk).update(retired_at=timezone.now())
     if not IndexVersion.objects.filter(pk=version.pk, state=IndexVersion.State.READY).update(retired_at=None):
         raise VersionRefused(f"Version {version.number} of “{index}” was taken away a moment ago.")
-    Index.objects.filter(pk=index.pk).update(live=version)
+    Index.objects.filter(pk=index.pk).update(live=version, unpublished=NOT_TOLD)
 
 
 COUNTS = """
@@ -343,6 +343,9 @@ def sweep() -> None:
             log.warning("the index “%s” gets its first version later: %s", index, exc)
     for version in IndexVersion.objects.filter(pk=F("index__live")):
         _count_again(version)
+    for index in Index.objects.exclude(live=None).exclude(unpublished="").select_related("live"):
+        if not publish(index.live_version):
+            break  # One that does not answer was waited for long enough.
     for version in IndexVersion.objects.kept():
         is_held = version.lease_until is not None and version.lease_until > now
         waits = version.not_before is not None and version.not_before > now

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Max
 
 from documents.chunking import split, table_spans
-from documents.embeddings import LOCAL_MODEL, embed_cached
+from documents.embeddings import LOCAL_MODEL, Heed, embed_cached
 from documents.ingestion.exclusions import Span, excluded_spans, is_excluded
 from documents.models import Chunk, Document, IndexVersion, Page
 from documents.search import Entry
@@ -110,12 +110,13 @@ class Indexing:
             chunk.page.document = chunk.document = self.document
         return batch
 
-    def vectors(self, batch: Sequence[Chunk]) -> tuple[Vectors, dict[str, int]]:
+    def vectors(self, batch: Sequence[Chunk], heed: Heed | None = None) -> tuple[Vectors, dict[str, int]]:
         """A vector for each chunk, and what that took: embedded, cached, tokens. Raises EmbeddingError."""
         if not self.version.embedding_model:
             return [None] * len(batch), {}
         payer = Payer("embedding", self.document.owner_id, collection_id=self.document.collection_id)
-        found = embed_cached(self.version.embedding_model, [prefixed(self.document, chunk) for chunk in batch], payer)
+        texts = [prefixed(self.document, chunk) for chunk in batch]
+        found = embed_cached(self.version.embedding_model, texts, payer, heed)
         spent = {"embedded": len(batch) - found.cached, "cached": found.cached, "tokens": found.tokens}
         return found.vectors, spent
 

@@ -27,7 +27,7 @@ from documents.search import SearchBusy
 log = logging.getLogger(__name__)
 
 LAG_S = 10.0  # after which a remote index is looked at again
-LOOK_S = 2.0  # between two looks whether the document is still ours, or others wait
+LOOK_S = 2.0  # between two looks whether others wait
 
 
 class TurnOverError(Exception):
@@ -159,7 +159,7 @@ class Job:
 
     def _vectors(self, batch: list[Chunk]) -> tuple[Vectors, dict[str, int]]:
         try:
-            return self.work.vectors(batch)
+            return self.work.vectors(batch, self.heed)
         except EmbeddingError as exc:
             spent = Counter(self.document.receipt.get("spent") or {}) + Counter(tokens=exc.tokens)
             self.document.renew(receipt={**self.document.receipt, "spent": spent})  # It was paid for all the same.

@@ -15,6 +15,9 @@ class Index(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     live = models.ForeignKey("IndexVersion", models.SET_NULL, null=True, blank=True, related_name="+")
+    unpublished = models.CharField(
+        max_length=300, blank=True, help_text="Why its service does not know yet which version is live."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -88,7 +88,10 @@ class AzureSearchBackend:
     def publish(self) -> None:
         try:
             self._manage("create_or_update_alias", {"name": self.alias, "indexes": [self.name]})
-        except SearchUnavailable as exc:  # Not every service has them, and Lectern searches without.
+        except SearchUnavailable as exc:
+            if exc.code in ("search_key", "search_full"):
+                raise
+            # Not every service has them, and Lectern searches without.
             log.warning("the name %s does not lead to %s: %s", self.alias, self.name, exc)
 
     @property
