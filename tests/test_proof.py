@@ -57,6 +57,43 @@ def test_what_does_not_is_named(sentence, verdict, reason, said):
     assert said in (None, proof.said)
 
 
+LOG = (
+    "Customary law was developed between the 10th and 13th centuries. In the decade following, one in five of the 46 "
+    "valves (2,300 lbs each) failed. The crew left at approximately 1145 central daylight time. Sales in Zone EUR rose "
+    "from CHF 40 million to CHF 60 million. The valve was fitted to prevent water from entering the cellar by night."
+)
+LOGGED = [Evidence(1, LOG, "Log")]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Customary law took shape between the 900s and the thirteenth century.",
+        "Over the next ten years a fifth of the valves failed.",
+        "Of the more than 40 valves, 20 % failed.",
+        "A valve weighed 2,300 pounds.",
+        "The crew left at around 11:45.",
+        "Sales in Zone EUR came to 60 million Swiss francs.",
+    ],
+)
+def test_a_figure_or_a_name_in_another_form_is_the_same(sentence):
+    assert verify(sentence, LOGGED).verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "verdict"),
+    [
+        ("Of the more than 60 valves a fifth failed.", Verdict.UNSUPPORTED),  # a bound that the passage does not keep
+        ("Sales in Zone EUR rose by CHF 20 million.", Verdict.PARTLY),  # reckoned from two figures that stand there
+        ("The valve keeps water out of the cellar, so it cannot come in by night.", Verdict.SUPPORTED),
+        ("The crew cannot have left by 11:45.", Verdict.PARTLY),  # denied in other words than the passage has
+        ("The crew did not leave at approximately 1145 central daylight time.", Verdict.UNSUPPORTED),
+    ],
+)
+def test_unsupported_needs_evidence_against_it(sentence, verdict):
+    assert verify(sentence, LOGGED).verdict is verdict
+
+
 PLANT = (
     "The plant in the USA emitted nearly 4,000 tons of carbon dioxide over several years. It may reduce the releases, "
     "especially at night. Since 1990 the director is named by the council; in 2004 the mayor of Lund asked for more. "

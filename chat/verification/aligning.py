@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from chat.sentences import sentences
-from chat.verification.values import Amount, Day, amounts, days, in_heading_scale, same_amount, same_day
+from chat.verification.values import Amount, Day, amounts, amounts_shown, days, in_heading_scale, same_amount, same_day
 from chat.verification.words import Held, Word, plain, stem, words_of
 
 LONGER = 0.08  # What each further sentence of a window must be worth, as a share of the sentence's weight.
@@ -35,6 +35,11 @@ class Evidence:
 @lru_cache(maxsize=2_048)
 def amounts_in(text: str) -> tuple[Amount, ...]:
     return tuple(amounts(text))
+
+
+@lru_cache(maxsize=2_048)
+def shown_in(text: str) -> tuple[Amount, ...]:
+    return tuple(amounts_shown(text))
 
 
 @lru_cache(maxsize=2_048)
@@ -71,7 +76,7 @@ class Part:
 
 @lru_cache(maxsize=512)
 def parts_of(number: int, text: str, around: str) -> tuple[Part, ...]:
-    figures: tuple[Amount | Day, ...] = (*in_heading_scale(amounts_in(text), f"{around}\n{text}"), *days_in(text))
+    figures: tuple[Amount | Day, ...] = (*in_heading_scale(shown_in(text), f"{around}\n{text}"), *days_in(text))
     return tuple(
         Part(number, start, end, text[start:end], tuple(each for each in figures if start <= each.start < end))
         for start, end in sentences(text)
@@ -86,6 +91,7 @@ class Clause:
     window: tuple[Part, ...]
     found: frozenset[int]  # Starts of the words that stand in the window, or around the passage.
     share: float  # Of the clause's weight.
+    is_added: bool = False  # It begins as a remark on the rest does: "which …", "because …".
 
 
 @dataclass(frozen=True)
@@ -128,24 +134,25 @@ def align(claim: str, evidence: Sequence[Evidence]) -> Alignment:
     search = _Search(claim, evidence)
     whole = search.best(search.words)
     pieces = list(_clauses(claim, search.words))
-    chosen = tuple(search.nearer(piece, whole) for piece in pieces) if len(pieces) > 1 else (whole,)
+    chosen = tuple(search.nearer(*piece, whole) for piece in pieces) if len(pieces) > 1 else (whole,)
     found = frozenset().union(*(clause.found for clause in chosen))
     return Alignment(search.words, chosen, search.share(search.words, found), _longest_gap(search.words, found))
 
 
-def _clauses(claim: str, words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
-    """The words by clauses; what is too short to stand alone goes with what comes before it."""
+def _clauses(claim: str, words: Sequence[Word]) -> Iterator[tuple[tuple[Word, ...], bool]]:
+    """The words by clauses, and whether each is a remark; what is too short to stand alone goes with the one before."""
     borders = [match.end() - len(match[0].lstrip(" ,;:")) for match in CLAUSE.finditer(claim)]
     held: list[Word] = []
+    is_held_added = False
     for start, end in zip([0, *borders], [*borders, len(claim) + 1], strict=True):
         piece = [word for word in words if start <= word.start < end]
-        least = ADDED_LEAST if ADDED.match(claim, start) else CLAUSE_LEAST
-        if len(held) >= CLAUSE_LEAST and len(piece) >= least:
-            yield tuple(held)
-            held = []
+        is_added = start > 0 and ADDED.match(claim, start) is not None
+        if len(held) >= CLAUSE_LEAST and len(piece) >= (ADDED_LEAST if is_added else CLAUSE_LEAST):
+            yield tuple(held), is_held_added
+            held, is_held_added = [], is_added
         held += piece
     if held:
-        yield tuple(held)
+        yield tuple(held), is_held_added
 
 
 class _Search:
@@ -161,7 +168,7 @@ class _Search:
             for word in self.words
             if any(word in held_in(text) for text in around)
             or any(
-                has_figure(each, (*amounts_in(text), *days_in(text)))
+                has_figure(each, (*shown_in(text), *days_in(text)))
                 for each in figures
                 if each.start == word.start
                 for text in around
@@ -208,10 +215,10 @@ class _Search:
                         best, window = share, parts[first : last + 1]
         return self._clause(words, window)
 
-    def nearer(self, words: Sequence[Word], whole: Clause) -> Clause:
+    def nearer(self, words: Sequence[Word], is_added: bool, whole: Clause) -> Clause:
         """A clause goes where the whole sentence does, unless it does clearly better elsewhere."""
         alone, together = self.best(words), self._clause(words, whole.window)
-        return alone if alone.share > together.share + 0.1 else together
+        return replace(alone if alone.share > together.share + 0.1 else together, is_added=is_added)
 
     def _clause(self, words: Sequence[Word], window: tuple[Part, ...]) -> Clause:
         held = self.around.union(*(self.held[part.number, part.start] for part in window))

@@ -2,25 +2,21 @@
 
 The checks go from hard to soft: a quotation that is not there, a figure, unit or date that is not, words that stand
 nowhere, a negation, a name, a claim that is wider than its source. The first that finds something gives the reason.
+
+Unsupported is said only on evidence against a sentence: what can be looked up is not there, hardly a word of it is, or
+it follows a sentence of the passage and says another thing. A free writer's words prove little: there it is partly.
 What was measured, by kind of fault, is told in docs/proof.md.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 
-from chat.verification.aligning import (
-    Alignment,
-    Evidence,
-    Part,
-    align,
-    amounts_in,
-    days_in,
-    has_figure,
-    parts_of,
-)
+from chat.verification import figures
+from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in
+from chat.verification.figures import main_parts
 from chat.verification.lexicon import (
     ANTONYMS,
     NEGATIONS,
@@ -29,15 +25,14 @@ from chat.verification.lexicon import (
     SOFT_NEGATIONS,
 )
 from chat.verification.naming import unknown_name
-from chat.verification.replacing import Swap, fault, other_name, swaps
-from chat.verification.values import Amount, Day, in_heading_scale, same_amount, same_day, same_value
+from chat.verification.replacing import FOLLOWS, Swap, closeness, fault, other_name, swaps
 from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
 NO_MATCH, PART_MATCH = 0.3, 0.4  # Of a sentence's weight, of a clause's.
-GAP_WHOLE, GAP_PART = 6, 4  # Words in a row that stand nowhere.
+MISSING, MISSING_PART = 4, 2  # So many words that stand nowhere, plain ones aside, are more than another way to say it.
+GAP = 4  # Words in a row that stand nowhere.
 QUOTED = re.compile(r"\"([^\"]{1,400})\"|[“„«]([^\"“”„«»]{1,400})[”“»]")
-AS_WELL = 0.6  # Of the claim's words in the best sentence; as many make another as good.
 NEAR = 0.7  # Of a sentence that is taken over word for word, before a name is held against it.
 BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
 CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
@@ -112,124 +107,22 @@ def _letters(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]", " ", normalise(text)[0]).split())
 
 
-def _figures(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    """Numbers and units: each must stand beside the words, or in the passage with no other figure in its place."""
-    heading = "\n".join(text for each in evidence for text in (each.text, each.around))
-    near = in_heading_scale(amounts_in(aligned.text), heading)
-    whole = in_heading_scale(
-        [amount for each in evidence for text in (each.text, each.around) for amount in amounts_in(text)], heading
-    )
-    weaker = None
-    for said in amounts_in(sentence):
-        words = sentence[said.start : said.end].strip()
-        if any(same_amount(said, shown) for shown in near):
-            if other := _in_its_place(said, near, sentence, aligned.text):
-                weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, other)
-            continue
-        rivals = [shown for shown in near if _rivals(said, shown, sentence, aligned.text)]
-        instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
-        if any(same_amount(said, shown) for shown in whole):
-            if rivals and not said.is_label and not _stands_as_well(said, aligned, evidence):
-                weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, instead)
-            continue
-        if others := [shown for shown in near if same_value(said, shown) and said.family and shown.family]:
-            return Proof(Verdict.UNSUPPORTED, Reason.UNIT, words, aligned.text[others[0].start : others[0].end].strip())
-        if _is_mere_count(said) and not rivals:
-            continue
-        return Proof(Verdict.UNSUPPORTED, Reason.NUMBER, words, instead)
-    return weaker
-
-
-PLACING = re.compile(r"(?i)\b(within|after|before|until|every|under|over|by|nach|vor|bis)\s+\W?$")
-
-
-def _in_its_place(said: Amount, near: Sequence[Amount], sentence: str, text: str) -> str:
-    """The other figure that the passage has behind the same preposition, as "within 12 hours" for "within 24 hours"."""
-    place = PLACING.search(sentence[: said.start])
-    if place is None:
-        return ""
-    there = [shown for shown in near if _stands_behind(place[1], shown, text) and shown.family == said.family != ""]
-    is_there = any(same_amount(said, shown) for shown in there) or not there
-    return "" if is_there else text[there[0].start : there[0].end].strip()
-
-
-def _stands_behind(word: str, amount: Amount, text: str) -> bool:
-    place = PLACING.search(text[max(0, amount.start - 12) : amount.start])
-    return bool(place and place[1].casefold() == word.casefold())
-
-
-def _stands_as_well(said: Amount | Day, aligned: Alignment, evidence: Sequence[Evidence]) -> bool:
-    """Whether a sentence of the passage that has the figure has the claim's words too, nearly as many as the best."""
-    most = max((sum(part.holds(word) for word in aligned.words) for part in _main_parts(aligned)), default=0)
-    parts = (part for each in evidence for part in parts_of(each.number, each.text, each.around))
-    return any(
-        has_figure(said, part.figures) and sum(part.holds(word) for word in aligned.words) >= AS_WELL * max(most, 1)
-        for part in parts
-    )
-
-
-def _is_mere_count(said: Amount) -> bool:
-    """ "Two reasons", "three steps": what a writer counts up himself."""
-    return (said.is_worded and not said.family and max(said.readings) <= 12) or (said.is_label and not said.family)
-
-
-def _rivals(said: Amount, shown: Amount, sentence: str, text: str) -> bool:
-    """Whether a figure of the passage stands where the sentence has another: it counts the same thing."""
-    if said.is_label != shown.is_label or (said.family and said.family != shown.family):
-        return False
-    if said.family:
-        return True
-    after, other = _after(sentence, said), _after(text, shown)
-    return bool(after and other) and stem(after) == stem(other)
-
-
-def _after(text: str, amount: Amount) -> str:
-    """The word behind a figure, which says what it counts."""
-    found = re.match(r"\W*([^\W\d_]{3,})", text[amount.end : amount.end + 30])
-    return found[1] if found else ""
-
-
-def _dates(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    near = days_in(aligned.text)
-    whole = [day for each in evidence for text in (each.text, each.around) for day in days_in(text)]
-    weaker = None
-    for said in days_in(sentence):
-        if any(same_day(said, shown) for shown in near):
-            continue
-        words = sentence[said.start : said.end].strip()
-        rivals = [shown for shown in near if _as_exact(shown) >= _as_exact(said)]
-        instead = aligned.text[rivals[0].start : rivals[0].end].strip() if rivals else ""
-        if any(same_day(said, shown) for shown in whole):
-            if rivals and _as_exact(said) > 1 and not _stands_as_well(said, aligned, evidence):
-                weaker = weaker or Proof(Verdict.PARTLY, Reason.DATE, words, instead)
-            continue
-        if _is_put_together(said, whole):
-            continue
-        return Proof(Verdict.UNSUPPORTED, Reason.DATE, words, instead)
-    return weaker
-
-
-def _as_exact(day: Day) -> int:
-    """How many of year, month and day are told."""
-    return sum(bool(part) for part in day.readings[0])
-
-
-def _is_put_together(said: Day, shown: Sequence[Day]) -> bool:
-    """ "March 5 to 7, 2024", "December 31, 2022 and 2021": the year stands once for several days."""
-    year, month, day = said.readings[0]
-    days = any(other[1:] == (month, day) and not other[0] for each in shown for other in each.readings)
-    years = any(other[0] == year for each in shown for other in each.readings)
-    return bool(year and month) and days and years
-
-
 def _words(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    if aligned.share < NO_MATCH or aligned.longest_gap >= GAP_WHOLE:
+    if aligned.share < NO_MATCH and _count_missing(aligned.words, aligned.found) >= MISSING:
         return Proof(Verdict.UNSUPPORTED, Reason.NO_MATCH, _missing(sentence, aligned))
     return None
 
 
+def _count_missing(words: Sequence[Word], found: Container[int]) -> int:
+    return sum(word.start not in found and not word.is_plain for word in words)
+
+
 def _clauses(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    if aligned.longest_gap >= GAP_PART or any(clause.share < PART_MATCH for clause in aligned.clauses):
+    if aligned.longest_gap >= GAP or any(
+        clause.share < PART_MATCH
+        and _count_missing(clause.words, clause.found) >= (1 if clause.is_added else MISSING_PART)
+        for clause in aligned.clauses
+    ):
         return Proof(Verdict.PARTLY, Reason.NO_MATCH, _missing(sentence, aligned))
     return None
 
@@ -250,23 +143,21 @@ def _negation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], l
     """What is turned round on one side only, or put by its opposite."""
     said, said_cues = _turned(sentence)
     texts = {each.number: each.text for each in evidence}
-    for part in _main_parts(aligned):
+    for part in main_parts(aligned):
         shown, _ = _turned(part.text)
         # "If you do not …" may sum up "we do … If we fail to do so …".
         reach = BESIDE if CONDITION.search(sentence) else 0
         beside = texts[part.number][max(0, part.start - reach) : part.end + reach]
         if said and not _turned(beside)[1] and any(part.holds(word) for word in said):
-            return Proof(Verdict.UNSUPPORTED, Reason.NEGATION, said_cues[0], part.text)
+            return Proof(_contradicted(sentence, part), Reason.NEGATION, said_cues[0], part.text)
         if shown and not said_cues and _is_said(shown[:2], sentence):
-            return Proof(Verdict.UNSUPPORTED, Reason.NEGATION, shown[0].text, part.text)
+            return Proof(_contradicted(sentence, part), Reason.NEGATION, shown[0].text, part.text)
     return _opposite(sentence, aligned)
 
 
-def _main_parts(aligned: Alignment) -> Iterator[Part]:
-    """Of each clause's window the sentence that holds most of it."""
-    for clause in aligned.clauses:
-        if clause.window:
-            yield max(clause.window, key=lambda part: sum(part.holds(word) for word in clause.words))
+def _contradicted(sentence: str, part: Part) -> Verdict:
+    """In words of his own a writer may turn a thing and mean the same: "cannot enter" for "are kept out"."""
+    return Verdict.UNSUPPORTED if closeness(sentence, part.text) >= FOLLOWS else Verdict.PARTLY
 
 
 def _turned(text: str) -> tuple[list[Word], list[str]]:
@@ -294,10 +185,12 @@ def _is_said(words: Sequence[Word], sentence: str) -> bool:
 
 def _opposite(sentence: str, aligned: Alignment) -> Proof | None:
     held = {word.stem: word.text for word in words_of(sentence)}
-    shown = {word.stem: word.text for part in _main_parts(aligned) for word in part.words}
+    parts = list(main_parts(aligned))
+    shown = {word.stem: (word.text, part) for part in parts for word in part.words}
     for one, other in _OPPOSITES:
         if one in held and one not in shown and other in shown and other not in held:
-            return Proof(Verdict.UNSUPPORTED, Reason.NEGATION, held[one], shown[other])
+            instead, part = shown[other]
+            return Proof(_contradicted(sentence, part), Reason.NEGATION, held[one], instead)
     return None
 
 
@@ -312,7 +205,7 @@ def _replaced(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], l
 
 
 def _swaps(sentence: str, aligned: Alignment) -> Iterator[tuple[Part, Swap]]:
-    for part in dict.fromkeys(_main_parts(aligned)):
+    for part in dict.fromkeys(main_parts(aligned)):
         for swap in swaps(sentence, part.text):
             yield part, swap
 
@@ -327,13 +220,16 @@ def _other_names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence]
 
 def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     name = unknown_name(sentence, [text for each in evidence for text in (each.text, each.around)])
-    return Proof(Verdict.UNSUPPORTED, Reason.NAME, name) if name else None
+    if not name:
+        return None
+    instead = unknown_name(aligned.text, [sentence])
+    return Proof(Verdict.UNSUPPORTED if instead else Verdict.PARTLY, Reason.NAME, name)
 
 
 def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     """The sentence claims the whole where its source claims a part. The other way round is no fault."""
     said = {word.text.casefold() for word in words_of(sentence)}
-    for part in _main_parts(aligned):
+    for part in main_parts(aligned):
         shown = {word.text.casefold() for word in part.words}
         for strong, weak in SCOPES:
             if said & strong and not said & weak and shown & weak and not shown & strong:
@@ -343,8 +239,8 @@ def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead
 
 CHECKS: tuple[Callable[[str, Alignment, Sequence[Evidence], str], Proof | None], ...] = (
     _quotation,
-    _figures,
-    _dates,
+    figures.numbers,
+    figures.dates,
     _words,
     _replaced,
     _negation,

@@ -15,6 +15,7 @@ time 2629800 month months monat monate monaten mes meses mois
 time 7889400 quarter quarters quartal quartale quartalen
 time 31557600 year years yr yrs jahr jahre jahren año años
 time 315576000 decade decades jahrzehnt jahrzehnte
+time 3155760000 century centuries jahrhundert jahrhunderte
 length 0.001 mm millimetre millimetres millimeter millimeters
 length 0.01 cm centimetre centimetres centimeter centimeters zentimeter
 length 1 m metre metres meter meters metern metro metros mètre mètres
@@ -122,7 +123,11 @@ _SMALL = """
 """
 SMALL = {name: int(value) for value, *names in map(str.split, _SMALL.strip().splitlines()) for name in names}
 TENS = {word: 10 * tens for tens, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-FRACTIONS = {"half": 0.5, "third": 1 / 3, "thirds": 1 / 3, "quarter": 0.25, "quarters": 0.25}
+FRACTIONS = {
+    name + plural: 1 / parts
+    for name, parts in {"third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}.items()
+    for plural in ("s", "")
+} | {"half": 0.5}
 
 _MONTHS = """
 january jan januar enero janvier
@@ -140,11 +145,14 @@ december dec dezember dez diciembre décembre
 """
 MONTHS = {name: number for number, names in enumerate(_MONTHS.split("\n")[1:-1], 1) for name in names.split()}
 
-# What says that a figure is not meant exactly, just before it.
-HEDGES = (
-    "about around roughly approximately approx. nearly almost circa over under some etwa rund ungefähr fast knapp über "
-    "more-than less-than up-to at-least at-most close-to just-over just-under"
-).split()
+# What says that a figure is not meant exactly, just before it; of a bound the true figure lies on one side.
+AT_LEAST = frozenset("over|above|more than|at least|just over|well over|exceeds|exceeding|über".split("|"))
+AT_MOST = frozenset("under|below|less than|fewer than|up to|at most|just under|knapp".split("|"))
+HEDGES = [
+    *"about around roughly approximately approx. circa nearly almost some etwa rund ungefähr fast close-to".split(),
+    *(bound.replace(" ", "-") for bound in (*AT_LEAST, *AT_MOST)),
+]
+BOUND = 1.25  # So far a round figure may lie from the one it bounds.
 # What a figure behind it names rather than counts.
 LABELS = (
     "section sections sec § §§ note notes figure fig table page pages pp no nr item part chapter article appendix step "
@@ -161,7 +169,8 @@ SOFT_NEGATIONS = frozenset(
     "except excluding exclude excludes excluded unless unable deny denies denied refuse refuses refused waive waived "
     "lack lacks lacking fail fails failed stop stopped cease ceased prohibit prohibited prohibits forbid forbidden "
     "exempt free instead rather hardly rarely seldom barely unlike remove removes removed relieve relieved abolish "
-    "abolished end ended avoid avoids avoided omit omits omitted decline declines declined".split()
+    "abolished end ended avoid avoids avoided omit omits omitted decline declines declined prevent prevents prevented "
+    "preventing block blocks blocked resist resists resisted absent absence zero nil few".split()
 )
 # What has such a word in it and turns nothing.
 NO_NEGATION = (
@@ -306,3 +315,20 @@ Missouri=MO|Montana=MT|Nebraska=NE|Nevada=NV|Ohio=OH|Oklahoma=OK|Oregon=OR|Penns
 Vermont=VT|Virginia=VA|Washington=WA|Wisconsin=WI|Wyoming=WY
 """
 SHORTENED = dict(pair.split("=") for line in _SHORTENED.strip().splitlines() for pair in line.split("|"))
+
+# A country, its people and its money, where they have not even their first five letters in common.
+_PEOPLES = """
+switzerland swiss chf / france french / netherlands holland dutch / wales welsh / england english / spain spanish
+denmark danish danes dane / poland polish poles pole / greece greek greeks / ireland irish / scotland scottish scots
+turkey turkish turks / britain british uk gbp / america american us usa u.s usd / sweden swedish swedes sek
+finland finnish finns / norway norwegian norse nok / china chinese cny prc / japan japanese jpy / germany german germans
+iceland icelandic / portugal portuguese / hungary hungarian / czech czechia bohemia / belgium belgian / peru peruvian
+thailand thai / philippines filipino / iraq iraqi / iran iranian persian / cyprus cypriot / malta maltese
+lebanon lebanese / vietnam vietnamese / congo congolese / europe european eu eur / canada canadian cad / cuba cuban
+"""
+PEOPLES = {
+    name: tuple(group.split())
+    for line in _PEOPLES.strip().splitlines()
+    for group in line.split(" / ")
+    for name in group.split()
+}

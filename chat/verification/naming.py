@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from chat.verification.lexicon import MONTHS, SCALES, SHORTENED, UNITS
+from chat.verification.lexicon import MONTHS, PEOPLES, SCALES, SHORTENED, UNITS
 from chat.verification.words import plain, words_of
 
 
@@ -23,6 +23,8 @@ def unknown_name(sentence: str, texts: Sequence[str]) -> str | None:
 
 def _is_known(name: str, sentence: str, texts: Sequence[str], joined: str) -> bool:
     if name in SHORTENED and re.search(rf"\b{SHORTENED[name]}\b", joined):
+        return True
+    if any(has_word(other, texts) for other in PEOPLES.get(plain(name), ())):
         return True
     return has_word(name, texts) or _is_abbreviated(name, joined) or _is_written_out(name, sentence, joined)
 
@@ -45,8 +47,8 @@ NO_NAMES = frozenset(
     | set(
         "monday tuesday wednesday thursday friday saturday sunday fy usd eur gbp i the a an this these that it in on "
         "at for if when while after before under as to by from and or no yes not all each its their according based "
-        "both q1 q2 q3 q4 ceo cfo us uk eu am pm section article chapter table figure page part note item level phase "
-        "step however additionally also there they he she we you among since during like unlike despite because "
+        "both q1 q2 q3 q4 h1 h2 ceo cfo us uk eu am pm section article chapter table figure page part note item level "
+        "phase step however additionally also there they he she we you among since during like unlike despite because "
         "although though whether where once until upon with without through throughout over above below between beyond "
         "within across against along around besides except inside near outside toward towards via per only even "
         "just moreover furthermore meanwhile instead overall finally then thus hence therefore yet still such "

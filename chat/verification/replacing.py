@@ -29,6 +29,7 @@ from chat.verification.words import Word, alike, stem, words_of
 
 LEAST = 0.5  # Of a sentence's words that must stand in the passage's sentence in the same order,
 ANCHOR = 3  # and so many of them beside what is put in another's place.
+FOLLOWS = 0.6  # Of a sentence that is so near, another thing in its place contradicts it.
 CLOSE = 0.8  # Above it a sentence is so near that a word too many is no other way of saying it.
 LONGEST = 9  # Words that may be put for others.
 
@@ -48,18 +49,34 @@ class Swap:
 
 
 @lru_cache(maxsize=64)
+def _compared(sentence: str, passage: str) -> tuple[list[Word], list[Word], list[tuple[str, int, int, int, int]]]:
+    """The words of both, and the stretches that are equal, put in, left out or put for each other."""
+    said, shown = _turning(sentence), _turning(passage)
+    matcher = SequenceMatcher(None, [word.stem for word in said], [word.stem for word in shown], autojunk=False)
+    return said, shown, matcher.get_opcodes()
+
+
+def closeness(sentence: str, passage: str) -> float:
+    """The share of a sentence's words that stand in the passage in the same order.
+
+    >>> closeness("The pipes do leak.", "All old pipes leak.")
+    0.5
+    """
+    said, _, codes = _compared(sentence, passage)
+    return sum(end - start for kind, start, end, *_ in codes if kind == "equal") / max(len(said), 1)
+
+
 def swaps(sentence: str, passage: str) -> tuple[Swap, ...]:
     """
     >>> [(one.said_text, one.shown_text) for one in swaps("All old pipes must leak.", "All old pipes may leak.")]
     [('must', 'may')]
     """
-    said, shown = _turning(sentence), _turning(passage)
-    codes = SequenceMatcher(None, [w.stem for w in said], [w.stem for w in shown], autojunk=False).get_opcodes()
-    same = sum(end - start for kind, start, end, *_ in codes if kind == "equal")
-    if not said or same < LEAST * len(said):
+    said, shown, codes = _compared(sentence, passage)
+    close = closeness(sentence, passage)
+    if close < LEAST:
         return ()
     return tuple(
-        Swap(one, other, _text(one, sentence), _text(other, passage), same / len(said))
+        Swap(one, other, _text(one, sentence), _text(other, passage), close)
         for one, other in _anchored(codes, said, shown)
     )
 
@@ -131,6 +148,7 @@ def _figure(swap: Swap) -> Proof | None:
         or len(swap.said) > 2
         or len(swap.shown) > 2
         or _value(said[0]) == _value(shown[0])
+        or said[0].text.endswith("s") != shown[0].text.endswith("s")  # "the 900s" for "the 10th century"
     ):
         return None
     years = all(
@@ -153,7 +171,7 @@ def _turn(swap: Swap, is_moved: bool) -> Proof | None:
     is_opposite = _are_opposite(swap.said, swap.shown)
     if is_turned == is_opposite or (is_turned and (is_moved or _is_denied_otherwise(swap))):
         return None
-    return swap.proof(Verdict.UNSUPPORTED, Reason.NEGATION)
+    return swap.proof(Verdict.UNSUPPORTED if swap.closeness >= FOLLOWS else Verdict.PARTLY, Reason.NEGATION)
 
 
 def _may_turn(words: Iterable[Word]) -> bool:

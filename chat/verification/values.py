@@ -11,7 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
-from chat.verification.lexicon import APART, FRACTIONS, HEDGES, LABELS, MONTHS, SCALES, SMALL, TENS, UNITS
+from chat.verification.lexicon import (
+    APART,
+    AT_LEAST,
+    AT_MOST,
+    BOUND,
+    FRACTIONS,
+    HEDGES,
+    LABELS,
+    MONTHS,
+    SCALES,
+    SMALL,
+    TENS,
+    UNITS,
+)
 
 
 def _one_of(words: Iterable[str]) -> str:
@@ -20,10 +33,17 @@ def _one_of(words: Iterable[str]) -> str:
 
 
 MONTH, YEAR = _one_of(MONTHS), r"(?:1[5-9]\d\d|20\d\d|21\d\d)"
-ZONE = r"(?:utc|gmt|[ecmp][sd]t|bst|cest|cet|zulu|local|hours|hrs)"
+US_ZONE = r"(?:eastern|central|mountain|pacific)\s(?:standard|daylight)"
+ZONE = rf"(?:utc|gmt|[ecmp][sd]t|{US_ZONE}|bst|cest|cet|zulu|local|hours|hrs)"
 COUNTED = rf"(?:\s?%|[.,]\d|\s?-?\s?(?:{_one_of(set(UNITS) - set('$€£¥%°') - {'a', 'in'})}|people|pages?|{ZONE})(?!\w))"
 IN_SCALE = re.compile(r"(?i)\bin (thousand|million|billion)s\b")
 RANGE = re.compile(r"(?i)\s*(?:-|–|—|to|and|or|bis|und|oder|a|y)\s*[$€£]?")
+CENTURIES = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "sixteenth seventeenth eighteenth nineteenth twentieth twenty-first"
+).split()
+# "19th century", also the first two of "the 10th, 12th and 13th centuries".
+CENTURY = r"(?=(?:(?:,|\s+and|\s+or|\s+to|\s*[-–])\s*(?:the\s+)?[\w-]{4,14}){0,2}[\s-]centur)"
 COMMON_WORDS = frozenset({"may", "march", "mar", "mars", "dec", "sep"})  # Months only with a capital.
 CLOCK = re.compile(
     rf"(?ix)\b(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d))?\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?)"
@@ -38,8 +58,8 @@ DATE = re.compile(
     | (?P<mdy>(?P<m2>{MONTH})\.?\s+(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\d|[.,]\d)(?:,?\s+(?P<y2>{YEAR})\b)?)
     | (?P<my>(?P<m3>{MONTH})\.?,?\s+(?:of\s+|de\s+)?(?P<y3>{YEAR})\b)
     | (?:FY|fiscal(?:\s+year)?)\s?['’]?(?P<y4>\d{{4}}|\d\d)\b
-    | (?P<y5>{YEAR})s\b
-    | (?P<c>\d{{1,2}})(?:st|nd|rd|th)[\s-]century
+    | (?P<y5>{YEAR}|(?<=\bthe\ )(?:[5-9]|1[0-4])00)s\b
+    | (?P<c>\d{{1,2}}(?:st|nd|rd|th)|{"|".join(CENTURIES)}){CENTURY}
     | (?P<y>{YEAR})\b(?!{COUNTED})
     )"""
 )
@@ -54,18 +74,21 @@ NUMBER = re.compile(
 ONES = "one|two|three|four|five|six|seven|eight|nine"
 WORDED = re.compile(
     rf"""(?ix)\b(?:(?P<tens>{_one_of(TENS)})(?:[-\s](?P<ones>{ONES})\b)?
-    |(?P<small>{_one_of(SMALL)})|(?P<fraction>half|a\s+third|two[-\s]thirds|a\s+quarter|three[-\s]quarters))\b
+    |(?P<small>{_one_of(SMALL)})|(?P<fraction>half|(?:an?|one|two|three|four)[-\s]+(?:{"|".join(FRACTIONS)})))\b
     (?:[\s-]+(?P<scale>hundred|thousand|million|billion|dozen)\b
        (?:\s+and\s+(?P<more>(?:{_one_of(TENS)})(?:[-\s](?:{ONES}))?|{_one_of(SMALL)})\b)?)?
     (?:[\s-]+(?:an?\s+)?(?P<unit>percentage\s+points?|basis\s+points?|per\s+cent|[A-Za-zÀ-ÿ]+))?"""
 )
-ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+ORDINALS = CENTURIES[:12]
 # "the third day"; no "two thirds", "per second", "third party", "third quarter", which is Q3
 ORDINAL = re.compile(
     rf"(?i)(?<!\bper )(?<!\ba )(?<!\bone )(?<!\btwo )(?<![\w-])(?P<word>{'|'.join(ORDINALS)})"
     r"(?=[ ][a-z])(?![ ](?:part|quarter))"
 )
-HEDGE = re.compile(rf"(?i)\b(?:{_one_of(HEDGES)})\s+(?:[$€£]|US\$)?$")
+NUMERAL = rf"(?:\d{{1,2}}|{'|'.join(SMALL)})"
+RATIO = re.compile(rf"(?i)\b(?P<part>{NUMERAL})\s+(?:in|out\s+of)(?:\s+every)?\s+(?P<whole>{NUMERAL})\b(?![.,:]?\d)")
+ALONE = re.compile(r"(?i)(?<!\d )\b(decade|century|fortnight)\b")
+HEDGE = re.compile(rf"(?i)\b({_one_of(HEDGES)})\s+(?:[$€£]|US\$)?$")
 LABEL = re.compile(rf"(?i)(?:\b|(?=[§#]))(?:{_one_of(LABELS)})\.?\s?$")
 
 
@@ -80,7 +103,7 @@ class Amount:
     factor: float = 1.0
     digits: int = 0  # behind the decimal sign, after scaling: how exact it means to be
     scale: float = 1.0
-    is_hedged: bool = False
+    hedge: str = ""  # "about", "more than": what says that it is not meant exactly
     is_label: bool = False  # "section 4", "version 2": names something rather than counting
     is_worded: bool = False
 
@@ -100,11 +123,17 @@ def amounts(text: str) -> list[Amount]:
     >>> [(a.readings, a.family) for a in amounts("It costs $1,250 or 4 per cent for six hours.")]
     [((1250.0, 1.25), 'money'), ((4.0,), 'share'), ((6.0,), 'time')]
     """
-    clocks = list(_clocks(text))
-    taken = [(each.start, each.end) for each in days(text)] + [(each.start, each.end) for each in clocks]
+    whole = [*_clocks(text), *_ratios(text)]
+    taken = [(each.start, each.end) for each in (*days(text), *whole)]
     found = [*_numerals(text), *_worded(text), *_ordinals(text)]
     kept = [each for each in found if not any(start < each.end and each.start < end for start, end in taken)]
-    return _ranges(sorted([*clocks, *kept], key=lambda each: each.start), text)
+    return _ranges(sorted([*whole, *kept], key=lambda each: each.start), text)
+
+
+def amounts_shown(text: str) -> list[Amount]:
+    """The amounts of a passage, with those that it has in a word: "the decade" bears out ten years."""
+    words = [Amount(match.start(), match.end(), (1.0,), *UNITS[match[1].lower()]) for match in ALONE.finditer(text)]
+    return sorted([*amounts(text), *words], key=lambda each: each.start)
 
 
 def _ranges(found: list[Amount], text: str) -> list[Amount]:
@@ -159,9 +188,14 @@ def _numerals(text: str) -> Iterator[Amount]:
             factor,
             digits=_decimals(match["digits"]),
             scale=scale,
-            is_hedged=bool(HEDGE.search(text[max(0, match.start() - 16) : start])),
+            hedge=_hedge(text, start),
             is_label=bool(LABEL.search(text[max(0, start - 14) : start])),
         )
+
+
+def _hedge(text: str, start: int) -> str:
+    found = HEDGE.search(text[max(0, start - 16) : start])
+    return " ".join(found[1].lower().split()) if found else ""
 
 
 def readings_of(digits: str) -> list[float]:
@@ -200,15 +234,18 @@ def _unit(written: str, match: re.Match[str]) -> tuple[str, float, int]:
 
 def _worded(text: str) -> Iterator[Amount]:
     for match in WORDED.finditer(text):
+        if match["fraction"]:
+            yield _fraction(match)
+            continue
         value = _said(match)
         family, factor = UNITS.get(re.sub(r"\s+", "-", (match["unit"] or "").lower()), ("", 1.0))
         scale = SCALES.get((match["scale"] or "").lower(), 1.0)
         if (match["small"] or "").lower() in {"one", "eins", "null"} and not family and scale == 1.0:
             continue  # "no one", "one of them"
         end = match.end("unit") if family or not match["unit"] else match.start("unit")
-        hedged = bool(HEDGE.search(text[max(0, match.start() - 16) : match.start()]))
         value = value * scale + _more(match["more"])
-        yield Amount(match.start(), end, (value,), family, factor, scale=scale, is_hedged=hedged, is_worded=True)
+        hedge = _hedge(text, match.start())
+        yield Amount(match.start(), end, (value,), family, factor, scale=scale, hedge=hedge, is_worded=True)
 
 
 def _ordinals(text: str) -> Iterator[Amount]:
@@ -221,11 +258,27 @@ def _ordinals(text: str) -> Iterator[Amount]:
         yield Amount(match.start("word"), match.end("word"), (value,), is_worded=True)
 
 
+def _fraction(match: re.Match[str]) -> Amount:
+    """ "Three quarters" is also 75, of a hundred; half a million is as much."""
+    count, _, part = match["fraction"].lower().replace("-", " ").rpartition(" ")
+    value = SMALL.get(count, 1) * FRACTIONS[part]
+    if match["scale"]:
+        return Amount(match.start(), match.end("scale"), (value * SCALES[match["scale"].lower()],), is_worded=True)
+    return Amount(match.start(), match.end("fraction"), (value, 100 * value), is_worded=True)
+
+
+def _ratios(text: str) -> Iterator[Amount]:
+    """
+    >>> [each.readings for each in _ratios("One in five, or two out of every ten people.")]
+    [(0.2, 20.0), (0.2, 20.0)]
+    """
+    for match in RATIO.finditer(text):
+        part, whole = (SMALL.get(match[name].lower()) or int(match[name]) for name in ("part", "whole"))
+        if part < whole:
+            yield Amount(match.start(), match.end(), (part / whole, 100 * part / whole), is_worded=True)
+
+
 def _said(match: re.Match[str]) -> float:
-    if match["fraction"]:
-        word = re.split(r"[-\s]", match["fraction"].lower())
-        count = {"two": 2, "three": 3}.get(word[0], 1)
-        return count * FRACTIONS[word[-1]]
     if match["tens"]:
         return TENS[match["tens"].lower()] + SMALL.get((match["ones"] or "").lower(), 0)
     return float(SMALL[match["small"].lower()])
@@ -246,6 +299,8 @@ def days(text: str) -> list[Day]:
     """
     >>> [day.readings for day in days("From 12 May 2026 to 03/04/26, in FY23 or the 1980s.")]
     [((2026, 5, 12),), ((2026, 4, 3), (2026, 3, 4)), ((2023, 0, 0),), ((1980, 0, 0),)]
+    >>> [day.readings for day in days("In the 900s, between the 10th and thirteenth centuries.")]
+    [((900, 0, 0),), ((900, 0, 0),), ((1200, 0, 0),)]
     """
     found = []
     for match in DATE.finditer(text):
@@ -269,9 +324,11 @@ def _readings(match: re.Match[str]) -> tuple[tuple[tuple[int, int, int], ...], i
     if part["my"]:
         return ((int(part["y3"]), MONTHS[part["m3"].lower()], 0),), 1
     if part["c"]:
-        return (((int(part["c"]) - 1) * 100, 0, 0),), 100
+        said = part["c"].lower()
+        century = CENTURIES.index(said) + 1 if said in CENTURIES else int(said[:-2])
+        return ((century * 100 - 100, 0, 0),), 100
     if part["y5"]:
-        return ((int(part["y5"]), 0, 0),), 10
+        return ((int(part["y5"]), 0, 0),), 100 if part["y5"].endswith("00") else 10
     return ((_year(part["y4"] or part["y"]), 0, 0),), 1
 
 
@@ -315,8 +372,10 @@ def same_value(said: Amount, shown: Amount) -> bool:
 def _near(one: float, other: float, said: Amount, shown: Amount) -> bool:
     if abs(one - other) <= 1e-9 * max(1.0, abs(one)):
         return True
-    if said.is_hedged or shown.is_hedged:
-        return abs(one - other) <= 0.06 * max(abs(one), abs(other))
+    if said.hedge or shown.hedge:
+        least = one / BOUND if said.hedge in AT_MOST else one * 0.94
+        most = one * BOUND if said.hedge in AT_LEAST else one / 0.94
+        return min(least, most) <= other <= max(least, most)
     if said.scale > 1 or said.digits:  # "3.5 million" says 3,487,112 as well as it can.
         return abs(one - other) <= 0.5 * said.scale / 10**said.digits + 1e-9 and abs(other) > abs(one) / 2
     return False
@@ -324,7 +383,9 @@ def _near(one: float, other: float, said: Amount, shown: Amount) -> bool:
 
 def same_amount(said: Amount, shown: Amount) -> bool:
     """Whether two amounts agree in value and unit: an hour is 60 minutes. A unit that one does not tell is no fault."""
-    if not (said.family and shown.family):
+    if "clock" in (said.family, shown.family) and said.family != shown.family:
+        return _is_clock(said, shown) or _is_clock(shown, said)
+    if not (said.family and shown.family) or _are_pounds(said, shown):
         return same_value(said, shown)
     if said.family != shown.family:
         return False
@@ -337,3 +398,15 @@ def same_amount(said: Amount, shown: Amount) -> bool:
         abs(one - other * ratio) <= 0.02 * max(abs(one), abs(other * ratio))
         for one, other in product(said.readings, shown.readings)
     )
+
+
+def _is_clock(clock: Amount, number: Amount) -> bool:
+    """Whether a bare number is this time of day, as 1145 is 11:45."""
+    hours, minutes = divmod(number.readings[0], 100)
+    return not number.family and hours * 60 + minutes in clock.readings and minutes < 60
+
+
+def _are_pounds(one: Amount, other: Amount) -> bool:
+    """Of pounds only the other side may tell whether they are money or weight."""
+    pounds = {UNITS["pound"], UNITS["lb"]}
+    return {(one.family, one.factor), (other.family, other.factor)} == pounds

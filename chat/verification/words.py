@@ -33,9 +33,9 @@ STOPWORDS = frozenset(
 # Words that say nothing a passage must say too, in what is checked.
 LIGHT = STOPWORDS | frozenset(
     "also any all both each other same own just only very well however therefore thus while whereas about per via "
-    "under over between during within including include includes included according according stated states say says "
-    "said document documents passage text mentioned specifically additionally addition respectively etc eg ie "
-    "being".split()
+    "under over between during within including include includes included because although though despite according "
+    "stated states say says said document documents passage text mentioned specifically additionally addition "
+    "respectively etc eg ie being".split()
 )
 
 
@@ -67,7 +67,7 @@ class Word:
 
     @property
     def is_light(self) -> bool:
-        return self.text.casefold() in LIGHT
+        return self.text.casefold() in LIGHT or (len(self.text) == 1 and self.text.islower())  # "e.g.", "s" of a name
 
     @property
     def is_plain(self) -> bool:

@@ -28,6 +28,7 @@ VERB = re.compile(
     r"\b(is|are|was|were|has|have|had|will|can|may|must|would|could|should|did|does|do|made|became|began|led|said|"
     r"reported|stated|uses?|used|provides?|supports?|works?|includes?|continues?|remains?|seeks?|helps?|gave|took|\w+ed)\b"
 )
+WORD = re.compile(r"[A-Za-z]{4,}")
 PRONOUN = re.compile(r"^(He|She|They|It|This|These|Those|Such|Here|There|Both|Another|That|Each|Some|One|Others)\b")
 
 Item = TypeVar("Item")
@@ -147,6 +148,13 @@ def shuffled(items: Iterable[Item], dice: random.Random) -> list[Item]:
 def stands_in(word: str, passage: Passage) -> bool:
     """Whether a word or figure stands anywhere in what the verifier is shown of the passage."""
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", f"{passage.around}\n{passage.text}", re.I) is not None
+
+
+def covered(said: str, passage: Passage) -> float:
+    """The share of a sentence's longer words that stand in a passage, by their beginnings."""
+    held = {word[:5].lower() for word in WORD.findall(f"{passage.around} {passage.text}")}
+    words = [word[:5].lower() for word in WORD.findall(said)]
+    return sum(word in held for word in words) / max(1, len(words))
 
 
 def put(text: str, found: re.Match[str], new: str) -> str:

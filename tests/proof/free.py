@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.proof.cases import Case, company
+from tests.proof.cases import Case, company, covered
 from tests.proof.passages import Passage, passages
 
 FOLDER = Path(__file__).parent
@@ -21,14 +21,19 @@ def free_cases(half: str) -> list[Case]:
 
 
 def _case(row: dict) -> Case:
-    passage = _passage(row["document"], row["page"], row["quote"])
+    passage = _passage(row["document"], row["page"], row["quote"], row["sentence"])
     kind = f"free {row['kind']}"
     return Case(kind, row["sentence"], (passage,), company(passage), row["lead"], f"near “{row['quote']}”")
 
 
-def _passage(document: str, page: int, quote: str) -> Passage:
+def _passage(document: str, page: int, quote: str, sentence: str) -> Passage:
+    """Where two passages overlap and both hold the quotation, the one that has more of the sentence's words."""
     wanted = " ".join(quote.split())
-    for passage in passages():
-        if (passage.document, passage.page) == (document, page) and wanted in " ".join(passage.text.split()):
-            return passage
-    raise LookupError(f"No passage of {document}, page {page}, holds “{quote}”.")
+    found = [
+        passage
+        for passage in passages()
+        if (passage.document, passage.page) == (document, page) and wanted in " ".join(passage.text.split())
+    ]
+    if not found:
+        raise LookupError(f"No passage of {document}, page {page}, holds “{quote}”.")
+    return max(found, key=lambda passage: covered(sentence, passage))

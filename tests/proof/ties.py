@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from tests.proof.cases import PRONOUN, Case, Source, beside, company, fault, put, shuffled, stands_in
+from tests.proof.cases import PRONOUN, WORD, Case, Source, beside, company, covered, fault, put, shuffled, stands_in
 from tests.proof.passages import Passage, passages
 from tests.proof.truths import NOTE
 from tests.proof.values import YEAR
@@ -20,7 +20,6 @@ SUBJECT = re.compile(
     r"(?P<verb>is|are|was|were|has|have|had|can|must|became|began|made|gave|took|won|led|arrived|stated|reported)\b "
     r"(?P<rest>.+)$"
 )
-WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def swapped(source: Source, dice: random.Random) -> Case | None:
@@ -40,9 +39,9 @@ def _swapped(kind: str, source: Source, dice: random.Random) -> Case | None:
     own = source.passage
     near = [other for other in passages() if other is not own and other.half == own.half and _is_near(other, own)]
     for other in shuffled(near, dice)[:12]:
-        if len(other.text) > 500 and _covered(said, other) < 0.5:
+        if len(other.text) > 500 and covered(said, other) < 0.5:
             is_there = kind == "citation put right"
-            offered = (own,) if is_there else tuple(one for one in company(other) if _covered(said, one) < 0.5)
+            offered = (own,) if is_there else tuple(one for one in company(other) if covered(said, one) < 0.5)
             proof = ((1, source.start, source.end),) if is_there else ()
             any_of = frozenset(("no match", "number", "date", "name", "unit", "negation", "scope"))
             return Case(kind, said, (other,), offered, "", f"cites {other.document} p{other.page}", proof, any_of)
@@ -53,12 +52,6 @@ def _is_near(other: Passage, own: Passage) -> bool:
     if own.document[:1].isdigit() and own.document.endswith(".pdf"):  # One accident report for another.
         return other.document.endswith(".pdf") and other.document[:1].isdigit() and other.document != own.document
     return other.document == own.document
-
-
-def _covered(said: str, other: Passage) -> float:
-    held = {word[:5].lower() for word in WORD.findall(f"{other.around} {other.text}")}
-    words = [word[:5].lower() for word in WORD.findall(said)]
-    return sum(word in held for word in words) / max(1, len(words))
 
 
 def added(source: Source, dice: random.Random) -> Case | None:
@@ -135,7 +128,7 @@ def _of_two_subjects(source: Source, other: Source) -> tuple[str, str] | None:
     left, right = ({word[:5].lower() for word in WORD.findall(found["subject"])} for found in (own, its))
     if not left or not right or left & right or PRONOUN.match(source.text) or PRONOUN.match(other.text):
         return None
-    if _may_be_one(own["subject"]) or _may_be_one(its["subject"]) or _covered(own["subject"], _only(its["rest"])) > 0:
+    if _may_be_one(own["subject"]) or _may_be_one(its["subject"]) or covered(own["subject"], _only(its["rest"])) > 0:
         return None
     return f"{own['subject']} {its['verb']} {its['rest']}", f"{its['subject']} -> {own['subject']}"
 
