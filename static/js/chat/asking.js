@@ -35,10 +35,10 @@ function takeIn(said, replaced) {
     history.pushState(null, "", said.conversation_url);
     here = location.pathname;
     composer.action = said.ask_url;
-    document.getElementById("conversation-acts").innerHTML = said.acts_html ?? "";
   } else if (location.search || location.hash) {
     history.replaceState(null, "", said.conversation_url); // An older version was shown; this one is the newest.
   }
+  document.getElementById("conversation-acts").innerHTML = said.acts_html; // They take along what is shown.
   goToTheEnd();
   showSources(fresh);
   if (fresh.dataset.stream) read(fresh);
