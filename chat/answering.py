@@ -32,6 +32,7 @@ from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, 
 from chat.proving import proved
 from chat.reading import foreign_languages, read
 from chat.researching import researcher
+from chat.resuming import gone_on
 from chat.scoping import usual_deployment
 from chat.sources import nearest
 from chat.wording import worded
@@ -116,7 +117,8 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     except BudgetSpent as exc:
         yield Failed("budget_spent", str(exc), exc.retry_after)
         return
-    is_free = model is None and question.find is None  # Nobody has said who is to answer, or to search.
+    # Nobody has said who is to answer, or to search.
+    is_free = model is None and question.find is None and question.begun is None
     by_service = None
     if is_free:
         by_service = elsewhere(question, warnings) or await sync_to_async(hosted)(question, warnings)
@@ -129,18 +131,17 @@ async def _from_passages(
     question: Question, model: ChatModel, warnings: Sequence[str], clock: float
 ) -> AsyncGenerator[Event]:
     """Our own search finds the passages, the model writes from them."""
-    queries = Queries((question.text,))
-    async with aclosing(read(question)) as reading:
-        async for event in reading:
-            yield event
-            queries = event if isinstance(event, Queries) else queries
+    queries, searched = Queries((question.text,)), retrieval.Found([], [])
+    async with aclosing(_sought(question)) as seeking:
+        async for said in seeking:
+            if isinstance(said, retrieval.Found):
+                searched = said
+                continue
+            yield said
+            if isinstance(said, Failed):
+                return
+            queries = said if isinstance(said, Queries) else queries
     question = replace(question, looked_for=queries.texts)
-    yield Status("searching", "Searching")
-    try:
-        searched = await sync_to_async(_search)(question)
-    except SearchError as exc:
-        yield Failed(type(exc).__name__, str(exc))
-        return
     searched_s = time.monotonic() - clock
     prompt = prompt_of(question, searched.passages, model)
     if _has_no_room(question, prompt, searched.passages, model):
@@ -182,6 +183,23 @@ async def _from_passages(
             room=window(model),
         ),
     )
+
+
+async def _sought(question: Question) -> AsyncGenerator[Event | retrieval.Found]:
+    """Read the question and search for it; last, what was found. An answer that is gone on with keeps its passages."""
+    if question.begun:
+        yield retrieval.Found([*question.begun.passages], [])
+        return
+    queries = Queries((question.text,))
+    async with aclosing(read(question)) as reading:
+        async for event in reading:
+            yield event
+            queries = event if isinstance(event, Queries) else queries
+    yield Status("searching", "Searching")
+    try:
+        yield await sync_to_async(_search)(replace(question, looked_for=queries.texts))
+    except SearchError as exc:
+        yield Failed(type(exc).__name__, str(exc))
 
 
 def _has_no_room(question: Question, prompt: Prompt, found: Sequence[Passage], model: ChatModel) -> bool:
@@ -227,6 +245,7 @@ def prompt_of(question: Question, passages: Sequence[Passage], model: ChatModel)
         answer_tokens=answer_tokens(question),
         count=model.count,
         read_as=question.looked_for[0] if question.looked_for else "",
+        begun=question.begun.text if question.begun else "",
     )
 
 
@@ -288,7 +307,8 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json:
     In JSON a [1] may be a list: numbers stay where they are.
     """
     held: str | None = ""
-    parts: AsyncGenerator[object] = model.stream(prompt) if wants_json else split_markers(model.stream(prompt))
+    pieces = gone_on(prompt.begun, model.stream(prompt)) if prompt.begun else model.stream(prompt)
+    parts: AsyncGenerator[object] = pieces if wants_json else split_markers(pieces)
     async with aclosing(parts):
         async for piece in parts:
             if isinstance(piece, Tokens):
@@ -376,12 +396,15 @@ def _how(
     passages = searched.passages
     by_words = sum(passage.keyword is not None for passage in passages)
     by_meaning = sum(passage.vector is not None for passage in passages)
+    found = (
+        "Found",
+        f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms",
+    )
+    if question.begun:
+        found = ("Gone on from", f"{len(question.begun.text.split())} words that were kept, over the same passages")
     rows = [
         *(("Searched for", text) for text in question.looked_for),
-        (
-            "Found",
-            f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms",
-        ),
+        found,
         *(("But", notice) for notice in searched.notices),
     ]
     if model.name == Extractive.name:

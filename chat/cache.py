@@ -46,7 +46,8 @@ Write = Callable[[Question], AsyncGenerator[Event]]
 
 async def cached(question: Question, *, write: Write) -> AsyncGenerator[Event]:
     """The events of `write(question)`, or those that were kept of them, with a word on their age."""
-    is_known = settings.CACHE_ANSWERS_S and question.find is None  # Else nobody can tell what it depends on.
+    # Else nobody can tell what it depends on.
+    is_known = settings.CACHE_ANSWERS_S and question.find is None and question.begun is None
     key = await _aside(key_of, question) if is_known else ""
     if key and not question.is_fresh:
         for event in await _aside(_replayed, key, question):

@@ -24,7 +24,7 @@ from chat.answering import PASSAGES, answer, chat_model, prompt_of
 from chat.batches import working
 from chat.batches.asking import cost_most
 from chat.batches.lines import BadLine, as_line, read_lines
-from chat.conversing import Draft
+from chat.draft import Draft
 from chat.events import Done, Failed, Question
 from chat.markdown import render as render_markdown
 from chat.models import Batch, BatchItem, ModerationEvent, PromptTemplate

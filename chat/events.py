@@ -20,6 +20,14 @@ from project.spending import Payer
 
 
 @dataclass(frozen=True)
+class Begun:
+    """An answer that broke off: its words, and the passages that its source numbers count."""
+
+    text: str
+    passages: Sequence[Passage]
+
+
+@dataclass(frozen=True)
 class Question:
     """What is asked, by whom, and where it may be looked for; permission is decided by `user` alone."""
 
@@ -42,6 +50,7 @@ class Question:
     answer_tokens: int = 0  # the most for the answer, if that is fewer than settings allow; 0: as they say
     generation: Mapping[str, Any] = field(default_factory=dict)  # further wishes, by the names of Wanted
     looked_for: Sequence[str] = ()  # in its place, where a person wrote that, or once it has been read
+    begun: Begun | None = None  # Its answer is there up to here, and is to be gone on with.
 
     @property
     def wants_json(self) -> bool:

@@ -32,7 +32,10 @@ def find(user: Person, text: str) -> list[Find]:
     words = text.split()[:WORDS_MOST]
     said = Message.objects.for_user(user).filter(_all(words, "content"))
     rows = Conversation.objects.for_user(user).filter(_all(words, "title") | Q(pk__in=said.values("conversation")))
-    return [_found(row, words) for row in rows[:FOUND_MOST]]
+    shown = list(rows[:FOUND_MOST])
+    latest = said.filter(conversation__in=shown).order_by("conversation", "-created_at").distinct("conversation")
+    places = {message.conversation_id: message for message in latest}
+    return [_found(row, places.get(row.pk), words) for row in shown]
 
 
 def _all(words: Sequence[str], field: str) -> Q:
@@ -42,8 +45,7 @@ def _all(words: Sequence[str], field: str) -> Q:
     return wanted
 
 
-def _found(row: Conversation, words: Sequence[str]) -> Find:
-    message = row.messages.filter(_all(words, "content")).order_by("-created_at").first()
+def _found(row: Conversation, message: Message | None, words: Sequence[str]) -> Find:
     place: Message | Conversation = message or row
     return Find(row, place.get_absolute_url(), lit(row.title, words), _excerpt(message, words) if message else [])
 

@@ -117,8 +117,9 @@ class SearchForm(forms.Form):
 
 
 class FeedbackForm(forms.Form):
-    """A thumb, and why."""
+    """A thumb, and why; on one of the answer's sources if its number is given."""
 
+    source = forms.IntegerField(required=False, min_value=1)
     vote = forms.ChoiceField(choices=[("up", "up"), ("down", "down"), ("none", "none")])
     reasons = forms.MultipleChoiceField(choices=Reason.choices, required=False)
     comment = forms.CharField(max_length=2_000, required=False)

@@ -9,8 +9,8 @@ PART = 4  # of what is not yet shown, one part in so many comes at a step
 class Pace:
     """How much of a growing text is shown. It ends between words, so no source number is ever shown in halves."""
 
-    def __init__(self) -> None:
-        self.letters = 0
+    def __init__(self, letters: int = 0) -> None:
+        self.letters = letters
 
     def is_behind(self, text: str) -> bool:
         return self.letters < len(text)

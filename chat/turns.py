@@ -25,6 +25,7 @@ from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Feedback, Gap, Message, Reason, Recheck, State
 from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
 from chat.rechecking import is_shared
+from chat.resuming import can_go_on
 from chat.withholding import withheld
 from documents.models import Document, Person
 
@@ -135,6 +136,15 @@ class Turn:
     def offers_hybrid(self) -> bool:
         """Whether the service that should have searched is gone, and our own search may answer in its place."""
         return self.message.failure == RETIRED
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it broke off, and may be written to its end."""
+        return can_go_on(self.message, [*self.citations, *self.retrieved])
+
+    @property
+    def go_on_url(self) -> str:
+        return reverse("message-go-on", args=[self.message.pk])
 
     @property
     def again_url(self) -> str:

@@ -31,5 +31,6 @@ urlpatterns = [
     path("rechecks/<int:pk>/dismiss/", citing.dismiss, name="recheck-dismiss"),
     path("gaps/<int:pk>/dismiss/", citing.dismiss_gap, name="gap-dismiss"),
     path("answers/<uuid:pk>/feedback/", views.feedback, name="message-feedback"),
+    path("answers/<uuid:pk>/go-on/", views.go_on, name="message-go-on"),
     path("answers/<uuid:pk>/again/", views.again, name="message-again"),
 ]

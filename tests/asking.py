@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import TypeVar
+
 from asgiref.sync import async_to_sync
 
 from chat.answering import answer
 from chat.events import Cite, Done, Event, Failed, Question, Text
 
+T = TypeVar("T")
 QUESTION = "When is the rent due?"
 
 
@@ -29,3 +33,10 @@ def text_of(events: list[Event]) -> str:
         for event in events
         if isinstance(event, Text | Cite)
     )
+
+
+def collected(pieces: AsyncGenerator[T]) -> list[T]:
+    async def run() -> list[T]:
+        return [piece async for piece in pieces]
+
+    return async_to_sync(run)()

@@ -53,6 +53,7 @@ def pytest_configure() -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # A good one takes half a second.
+    settings.UNREAD_SECONDS = 1
 
 
 def pytest_xdist_setupnodes() -> None:
@@ -185,11 +186,13 @@ def worker(transactional_db: None, services: Path) -> Iterator[None]:
 @pytest.fixture
 def asgi_server(transactional_db: None, serving) -> Iterator[str]:
     """The address of the whole application as it is served: streams are streams here."""
+    from chat.writing import are_any_written
+
     server, address = serving
     yield address
     deadline = time.monotonic() + 5
-    while server.server_state.tasks and time.monotonic() < deadline:  # What is still answered holds rows.
-        time.sleep(0.01)
+    while (server.server_state.tasks or are_any_written()) and time.monotonic() < deadline:
+        time.sleep(0.01)  # What is still answered holds rows.
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_a_stop_reaches_the_model_and_keeps_the_text(signed_in, alice, service):
     assert page.get_by_role("button", name="Ask", exact=True).is_visible()
 
 
-def test_a_reload_and_a_lost_connection_show_what_there_is_and_are_not_paid_for_twice(
+def test_a_reload_and_a_lost_connection_go_on_with_the_same_answer_and_are_not_paid_for_twice(
     signed_in,  # noqa: F811
     alice,
     service,
@@ -74,24 +74,47 @@ def test_a_reload_and_a_lost_connection_show_what_there_is_and_are_not_paid_for_
     faults,  # noqa: F811
 ):
     add(alice)
-    settings.REWRITE, settings.SUGGESTIONS = "rules", False
-    service.replies = [Reply(pieces=["The rent is due in May. [1]"], hold=True), Reply(pieces=["In June. [1]"])]
+    settings.REWRITE, settings.SUGGESTIONS, settings.UNREAD_SECONDS = "rules", False, 30
+    service.replies = [
+        Reply(pieces=["The rent is due in May. [1] ", *["More. "] * 60], pause_s=0.05),
+        Reply(pieces=["In June. [1]"]),
+    ]
     page = signed_in(alice)
     put(page, QUESTION)
     page.wait_for_selector(".answer >> text=The rent is due in May.")
     page.reload()
-    page.wait_for_selector(f"{ENDED} >> text=The page was closed while answering.")
-    assert "The rent is due in May." in page.locator(".answer").inner_text()
-    assert len(service.requests) == 1
+    page.wait_for_selector(".exchange[data-stream] .answer >> text=The rent is due in May.")
+    page.wait_for_selector(f"{ENDED} .answer >> text=More.")
+    assert page.locator(".answer").inner_text().count("More.") == 60
+    assert len(service.requests) == len(service.ledger) == 1
 
     page.route("**/stream/", lambda route: route.abort())
     put(page, "And in summer?")
     page.wait_for_selector("text=The connection was lost while answering.")
+    assert page.get_by_role("button", name="Go on").is_visible()
     page.unroute("**/stream/")
-    page.get_by_role("button", name="Go on").click()
+    page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_selector(f"{ENDED} .answer >> text=In June.")
-    assert len(service.requests) == 2
+    assert page.locator("[data-lost]").count() == 0 and len(service.requests) == 2
     faults[:] = [fault for fault in faults if "ERR_FAILED" not in fault]
+
+
+def test_what_broke_off_goes_on_in_its_place(signed_in, asgi_server, alice, service, settings):  # noqa: F811
+    row = talk(alice, QUESTION, "What of pets?")
+    settings.SUGGESTIONS = False
+    broken = Message.objects.filter(role="assistant").order_by("created_at").first()
+    Message.objects.filter(pk=broken.pk).update(
+        state=State.INTERRUPTED, error="It broke off. What was written is kept."
+    )
+    service.replies = [Reply(pieces=["Pay it ", "to the owner. [1]"])]
+    page = signed_in(alice)
+    open_at(page, asgi_server, row)
+    check_by_axe(page)
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_selector(f"{ENDED}:nth-child(1) .answer >> text=Pay it to the owner.")
+    first = page.locator(".exchange").first
+    assert "On the third working day" in first.inner_text() and "broke off" not in first.inner_text()
+    assert page.locator(".exchange").count() == 2 and len(service.requests) == 1
 
 
 def test_what_is_begun_survives_in_each_conversation_and_goes_when_it_is_asked(signed_in, asgi_server, alice):  # noqa: F811
@@ -193,13 +216,14 @@ def test_a_thumb_and_its_reasons_are_kept(signed_in, asgi_server, alice):  # noq
     open_at(page, asgi_server, row)
     page.get_by_role("button", name="Not a good answer").click()
     page.get_by_label("Something in it is wrong").check(force=True)
-    page.get_by_label("No, 1").check()
     page.get_by_label("In your words").fill("It is the fourth.")
     check_by_axe(page)
     page.get_by_role("button", name="Send").click()
     page.wait_for_selector("text=Noted. Change what you said")
     whole = Feedback.objects.get(citation=None)
     assert (whole.is_good, whole.reasons, whole.comment) == (False, ["wrong"], "It is the fourth.")
+    page.get_by_role("button", name="Source 1 does not say that").click()
+    page.wait_for_selector("#cited [data-thumb=down][aria-pressed=true]:focus")
     assert not Feedback.objects.get(citation__number=1).is_good
     page.get_by_role("button", name="A good answer", exact=True).click()
     page.wait_for_selector("text=Noted. Say more")
@@ -252,7 +276,8 @@ def test_delete_is_undone_and_a_pin_holds(signed_in, asgi_server, alice):  # noq
 
 
 def test_a_file_dropped_into_a_conversation_tells_its_way_and_can_be_asked(signed_in, asgi_server, alice):  # noqa: F811
-    row = begin(alice, "House rules", [])
+    other = add(alice, b"# Lifts\n\nThe lift is looked at each year.\n", "lifts.md")
+    row = begin(alice, "House rules", [], [other])
     ask(row, "Is anything here?", "").end(State.REFUSED)
     page = signed_in(alice)
     open_at(page, asgi_server, row)
@@ -260,7 +285,11 @@ def test_a_file_dropped_into_a_conversation_tells_its_way_and_can_be_asked(signe
         window.dispatchEvent(new DragEvent("drop", { dataTransfer: held, bubbles: true, cancelable: true })) }"""
     page.evaluate(drop, ["rules.md", RENT.decode()])
     page.wait_for_selector("#uploads .way")
-    ingest(Document.objects.get())
+    assert page.locator("#scope .scope").all_inner_texts() == [
+        "Lifts",
+        "rules",
+    ]  # It is narrowed: what comes is searched.
+    ingest(Document.objects.get(name="rules.md"))
     page.wait_for_selector("#uploads >> text=Ready", timeout=15_000)
     check_by_axe(page)
     put(page, QUESTION)

@@ -170,6 +170,23 @@ def test_a_search_for_anything_is_a_page(client, alice, row, words):
     )
 
 
+def test_a_long_list_and_a_search_in_it_ask_no_more_than_short_ones(client, alice, django_assert_max_num_queries):
+    client.force_login(alice)
+    for place in range(2):
+        asked(begin(alice, f"Rent {place}", []), "rent")
+    urls = [reverse("conversations"), f"{reverse('conversation-search')}?q=rent"]
+    few = []
+    for url in urls:
+        with CaptureQueriesContext(connection) as spent:
+            client.get(url, headers=FETCH)
+        few.append(len(spent))
+    rows = Conversation.objects.bulk_create(Conversation(owner=alice, title=f"Rent {place}") for place in range(298))
+    Message.objects.bulk_create(Message(conversation=row, role="user", content="rent") for row in rows)
+    for url, least in zip(urls, few, strict=True):
+        with django_assert_max_num_queries(least):
+            assert client.get(url, headers=FETCH).content.decode().count("Rent") >= 50
+
+
 def test_pinned_conversations_come_first(client, alice, row):
     begin(alice, "Newer", [])
     client.force_login(alice)
@@ -356,9 +373,11 @@ def test_each_source_has_a_thumb_of_its_own(client, alice, row):
     document = add(alice)
     message = said(ask(row, "rent", ""), "In May.[1]", document)
     client.force_login(alice)
-    thumb(client, message, **{"source-1": "down", "source-9": "down"})
-    assert Feedback.objects.get(citation__number=1).is_good is False
-    assert Feedback.objects.count() == 2
+    thumb(client, message, source="1")
+    assert client.post(reverse("message-feedback", args=[message.pk]), {"vote": "up", "source": "9"}).status_code == 404
+    assert (Feedback.objects.get().citation.number, Feedback.objects.get().is_good) == (1, False)
+    page = client.get(message.get_absolute_url()).content.decode()
+    assert 'aria-pressed="true" aria-label="Source 1 does not say that"' in page
 
 
 def test_what_is_said_anew_is_looked_at_anew(client, alice, staff, row):
@@ -417,6 +436,9 @@ def test_the_version_that_is_shown_goes_along(client, alice, row):
     first = asked(row, "rent", "in May")
     said(ask_again(first.question), "in June")
     client.force_login(alice)
+    page = client.get(first.get_absolute_url()).content.decode()
+    for name in ("conversation-markdown", "conversation-json", "conversation-print"):
+        assert f"{reverse(name, args=[row.pk])}?at={first.pk}" in page
     address = reverse("conversation-markdown", args=[row.pk])
     assert "in June" in client.get(address).content.decode()
     assert "in May" in client.get(address, {"at": first.pk}).content.decode()

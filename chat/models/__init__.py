@@ -3,6 +3,7 @@ thought of it, what nobody could answer, who may read along, and batches."""
 
 from chat.models.batches import Batch, BatchItem
 from chat.models.conversations import (
+    BROKEN_OFF,
     GRACE,
     RUNNING,
     Citation,
@@ -23,6 +24,7 @@ from chat.models.sharing import Share
 from chat.models.templates import CollectionTemplate, PromptTemplate
 
 __all__ = [
+    "BROKEN_OFF",
     "GRACE",
     "RUNNING",
     "Batch",

@@ -117,6 +117,8 @@ class State(models.TextChoices):
 
 
 RUNNING = (State.QUEUED, State.STREAMING)
+BROKEN_OFF = (State.STOPPED, State.FAILED, State.INTERRUPTED)
+SILENCE = timedelta(seconds=15)  # Whoever answers shows a sign of life every half second.
 AROUND = 80  # Letters of a passage shown on either side of the words an answer rests on.
 
 
@@ -158,6 +160,9 @@ class Message(models.Model):
     )
     stop_requested = models.BooleanField(default=False)
     seen_at = models.DateTimeField(null=True, blank=True, help_text="The last sign of life of whoever answers.")
+    read_at = models.DateTimeField(
+        null=True, blank=True, help_text="The last sign of somebody who reads it in another process than it is written."
+    )
     how = models.JSONField(
         default=list, blank=True, help_text='How the answer was made: [["Searched for", "..."], ...]'
     )
@@ -227,19 +232,28 @@ class Message(models.Model):
         asked = Message.objects.filter(pk=self.pk, state=State.QUEUED)
         return asked.update(state=State.STREAMING, seen_at=timezone.now()) == 1
 
+    def go_on(self) -> bool:
+        """Have an answer that broke off written to its end; False where there is nothing to go on from."""
+        broken = Message.objects.filter(pk=self.pk, state__in=BROKEN_OFF).exclude(content="")
+        return broken.update(state=State.QUEUED, stop_requested=False, error="", failure="", ended_at=None) == 1
+
     def end(self, state: State, **fields) -> None:
-        """Give a running answer its end; one that has an end keeps it."""
-        running = Message.objects.filter(pk=self.pk, state__in=RUNNING)
+        """Give a running answer its end; one that has an end keeps it, but for whoever was taken for lost."""
+        running = Message.objects.filter(pk=self.pk, state__in=(*RUNNING, State.INTERRUPTED))
         now = timezone.now()
         if running.update(state=state, ended_at=now, **fields):
             Conversation.objects.filter(pk=self.conversation_id).update(updated_at=now)
         self.refresh_from_db()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody seems to be writing it, though somebody should."""
+        return self.state == State.STREAMING and (not self.seen_at or self.seen_at < timezone.now() - SILENCE / 3)
+
     @classmethod
-    def end_interrupted(cls, silent_s: int = 45) -> int:
+    def end_interrupted(cls) -> int:
         """Give an end to answers whose process is gone; returns their number."""
-        silent = timezone.now() - timedelta(seconds=silent_s)
-        lost = cls.objects.filter(state=State.STREAMING, seen_at__lt=silent)
+        lost = cls.objects.filter(state=State.STREAMING, seen_at__lt=timezone.now() - SILENCE)
         sentence = "The connection to whoever was answering was lost. What was written is kept."
         return lost.update(state=State.INTERRUPTED, error=sentence)
 

@@ -1,6 +1,6 @@
 """The conversation's pages, and the stream an answer comes in."""
 
-from chat.views.asking import again, ask, edit, estimate, stop
+from chat.views.asking import again, ask, edit, estimate, go_on, stop
 from chat.views.choosing import ask_these, choose
 from chat.views.exporting import export_json, export_markdown, printed
 from chat.views.going_on import suggestions
@@ -24,6 +24,7 @@ __all__ = [
     "export_json",
     "export_markdown",
     "feedback",
+    "go_on",
     "pin",
     "printed",
     "rename",

@@ -17,15 +17,17 @@ from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, re
 from django.views.decorators.http import require_POST
 
 from chat import conversing
-from chat.conversing import Draft, begin, converse
+from chat.conversing import STOPPED, begin
 from chat.estimating import estimated
 from chat.events import Question, ReadBy
 from chat.forms import QueryForm, QuestionForm
 from chat.models import Conversation, Message, State
 from chat.moderation import QuestionBlocked, check_question
 from chat.scoping import Chosen
+from chat.turns import turn_of
 from chat.views.pieces import is_script, readable_answer, turn_body
 from chat.views.taking import check_streams, take_on
+from chat.writing import begin_writing
 from project.accounts import SignedInRequest
 from project.limits import limited
 from project.translating import translated
@@ -100,14 +102,29 @@ async def again(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return await _answer(request, user, message)
 
 
+@require_POST
+@limited("ask")
+async def go_on(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Have an answer that broke off written to its end; one that is being written, or has its end, stays."""
+    user = await request.auser()
+    message = await sync_to_async(readable_answer)(user, pk)
+    await sync_to_async(_go_on)(user, message)
+    return await _answer(request, user, message)
+
+
+def _go_on(user: User, message: Message) -> None:
+    if turn_of(message, user).can_go_on:
+        check_streams(user)  # Said here, what broke off stays as it is.
+        message.go_on()
+
+
 async def _answer(request: SignedInRequest, user: User, message: Message) -> HttpResponse:
     """A script gets the turn and opens its stream; without one the page comes when the answer is written."""
     message = await sync_to_async(readable_answer)(user, message.pk)
     if is_script(request):
         return JsonResponse(await sync_to_async(turn_body)(request, message))
     if await sync_to_async(take_on)(user, message):
-        async for _ in converse(message, Draft()):
-            pass
+        await begin_writing(message).written()
     return redirect("conversation", message.conversation_id)
 
 
@@ -153,11 +170,11 @@ def _put_anew(old: Message, user: User, pk: UUID, given: dict[str, Any]) -> Mess
 
 @require_POST
 def stop(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """Whoever writes the answer sees this within a second; an answer nobody writes yet ends at once."""
+    """Whoever writes the answer sees this within a second; an answer that nobody writes ends at once."""
     message = get_object_or_404(Message.objects.for_user(request.user), pk=pk)
     Message.objects.filter(pk=message.pk).update(stop_requested=True)
-    if message.state == State.QUEUED:
-        message.end(State.STOPPED, error="Stopped before it was answered.")
+    if message.state == State.QUEUED or message.is_silent:
+        message.end(State.STOPPED, error="Stopped before it was answered." if not message.content else STOPPED)
     if is_script(request):
         return JsonResponse({"state": message.state})
     return redirect("conversation", message.conversation_id)

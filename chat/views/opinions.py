@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
@@ -23,7 +23,7 @@ VOTES = {"up": True, "down": False, "none": None}
 @require_POST
 @limited("feedback")
 def feedback(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """A thumb on an answer, with reasons, and one on each source that is named; sent twice it counts once."""
+    """A thumb on an answer, with reasons, or on one of its sources; sent twice it counts once."""
     message = readable_answer(request.user, pk)
     form = FeedbackForm(request.POST)
     if not form.is_valid():
@@ -33,11 +33,13 @@ def feedback(request: SignedInRequest, pk: UUID) -> HttpResponse:
         messages.error(request, sentence)
         return redirect(message)
     given = form.cleaned_data
-    Feedback.give(request.user, message, None, VOTES[given["vote"]], given["reasons"], given["comment"])
-    for citation in message.citations.filter(is_cited=True):
-        vote = request.POST.get(f"source-{citation.number}")
-        if vote in VOTES:
-            Feedback.give(request.user, message, citation, VOTES[vote])
-    if is_script(request):
-        return render(request, "chat/_after.html", {"turn": turn_of(message, request.user)})
-    return redirect(message)
+    number = given["source"]
+    citation = get_object_or_404(message.citations.filter(is_cited=True), number=number) if number else None
+    Feedback.give(request.user, message, citation, VOTES[given["vote"]], given["reasons"], given["comment"])
+    if not is_script(request):
+        return redirect(message)
+    turn = turn_of(message, request.user)
+    if citation is None:
+        return render(request, "chat/_after.html", {"turn": turn})
+    shown = next(each for each in turn.citations if each.pk == citation.pk)
+    return render(request, "chat/_cited_one.html", {"turn": turn, "citation": shown})

@@ -44,7 +44,7 @@ def turn_body(request: HttpRequest, message: Message) -> dict[str, str]:
         "title": row.title,
         "turn_html": turn_html(request, message),
         "list_html": list_html(request, row),
-        "acts_html": render_to_string("chat/_acts.html", {"conversation": row}, request),
+        "acts_html": render_to_string("chat/_acts.html", {"conversation": row, "shown": message}, request),
     }
 
 

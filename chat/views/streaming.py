@@ -12,19 +12,21 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
-from chat.conversing import Draft, converse
-from chat.events import Proved, Source, Status
+from chat.draft import Draft
+from chat.events import Source
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown
 from chat.models import Message, State
 from chat.pacing import Pace
 from chat.proofs import doubts_of, marks_of, strip_of
-from chat.turns import peek_id
+from chat.turns import peek_id, turn_of
 from chat.views.pieces import list_html, readable_answer, turn_html
 from chat.views.taking import take_on
+from chat.writing import Writing, begin_writing, written_here
 from documents.models import page_url
 from project.accounts import SignedInRequest
 from project.translating import translated
@@ -36,50 +38,53 @@ FOLLOW_S = 0.4
 
 @require_GET
 async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
-    """An answer as it is written. Whoever connects first has it written; anybody later follows what is kept."""
+    """An answer as it is written. Whoever connects first has it written; anybody later reads along, or what is kept."""
     user = await request.auser()
     message = await sync_to_async(readable_answer)(user, pk)
-    is_ours = await sync_to_async(take_on)(user, message)
-    events = _write(request, message) if is_ours else _follow(request, message)
+    writing = written_here(pk)
+    is_first = writing is None and await sync_to_async(take_on)(user, message)
+    if is_first:
+        writing = begin_writing(message)
+    events = _read(request, writing, is_first=is_first) if writing else _follow(request, message)
     response = StreamingHttpResponse(events, content_type="text/event-stream")
     response["Cache-Control"] = "private, no-store, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _write(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
+async def _read(request: SignedInRequest, writing: Writing, *, is_first: bool) -> AsyncGenerator[str]:
+    """What this process writes. Who comes later is shown at once what is there."""
     yield "retry: 2000\n\n"
-    draft, pace, shown, breathed = Draft(), Pace(), 0.0, time.monotonic()
-    is_fresh = False
-    writing = converse(message, draft)
-    try:
-        async for event in writing:
+    message, draft = writing.message, writing.draft
+    pace, shown, breathed = Pace(0 if is_first else len(draft.content)), 0.0, time.monotonic()
+    told, verdicts = 0, -1
+    with writing.read():
+        while not writing.is_over:
             now = time.monotonic()
-            if isinstance(event, Status):
-                yield _event("status", {"stage": event.stage, "text": translated(event.text)})
-            is_fresh = is_fresh or isinstance(event, Proved)
+            for stage in writing.stages[told:]:
+                yield _event("status", {"stage": stage.stage, "text": translated(stage.text)})
+            told = len(writing.stages)
+            is_fresh = verdicts != writing.verdicts and bool(draft.content)
             if now - shown >= SHOW_S and (is_fresh or pace.is_behind(draft.content)):
-                text = pace.step(draft.content)
+                verdicts, text = writing.verdicts, pace.step(draft.content)
                 yield _event("answer", await sync_to_async(_draft_body, thread_sensitive=False)(message, draft, text))
-                shown, is_fresh = now, False
+                shown = now
             if now - breathed >= BREATH_S:
                 yield ": still here\n\n"
                 breathed = now
-    finally:
-        await writing.aclose()
+            await writing.news()
     yield await sync_to_async(_end_event)(request, message)
 
 
 async def _follow(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
-    """What is kept of an answer that another connection has written, or is writing."""
+    """What is kept of an answer that another process is writing, or that has ended."""
     yield "retry: 2000\n\n"
-    content, breathed = "", time.monotonic()
-    while True:
-        if not await sync_to_async(_still_running)(message):
-            break
-        if message.content != content:
-            content = message.content
-            yield _event("answer", {"html": render_markdown(content, {})})
+    shown, breathed = "", time.monotonic()
+    while await sync_to_async(_still_running)(message):
+        body = await sync_to_async(_kept_body)(message)
+        if body["html"] != shown:
+            shown = body["html"]
+            yield _event("answer", body)
         if time.monotonic() - breathed >= BREATH_S:
             yield ": still here\n\n"
             breathed = time.monotonic()
@@ -88,11 +93,22 @@ async def _follow(request: SignedInRequest, message: Message) -> AsyncGenerator[
 
 
 def _still_running(message: Message) -> bool:
-    """Read what is kept by now; an answer whose writer died gets its end here."""
+    """Read what is kept by now, and leave a sign that it is read; an answer whose writer died gets its end here."""
     Message.end_interrupted()
-    message.refresh_from_db(fields=["state", "content"])
+    Message.objects.filter(pk=message.pk).update(read_at=timezone.now())
+    message.refresh_from_db(fields=["state", "content", "proofs"])
     close_old_connections()  # A stream would keep its connection to its end.
     return message.is_running
+
+
+def _kept_body(message: Message) -> dict[str, str]:
+    """The answer as far as it is kept, as the page shows it when it is loaded."""
+    try:
+        turn = turn_of(message, message.conversation.owner)
+        told = {"strip": turn.strip, "doubts": turn.doubts, "prefix": str(message.pk)}
+        return {"html": turn.html, "proof_html": render_to_string("chat/_proof.html", told)}
+    finally:
+        close_old_connections()
 
 
 def _draft_body(message: Message, draft: Draft, text: str) -> dict[str, str]:

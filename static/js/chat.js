@@ -28,11 +28,13 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("[data-go-on]")) read(event.target.closest(".exchange"));
 });
 
-const latest = document.getElementById("exchanges").lastElementChild;
+const exchanges = document.getElementById("exchanges");
+const latest = exchanges.lastElementChild;
 if (latest) {
   const wanted = document.getElementById(location.hash.slice(1))?.closest(".exchange"); // a version, or what was found
   if (wanted) wanted.scrollIntoView();
   else goToTheEnd();
   showSources(wanted ?? latest);
-  if (latest.dataset.stream) read(latest);
+  const running = exchanges.querySelector("[data-stream]");
+  if (running) read(running);
 }

@@ -13,7 +13,7 @@ from chat.answering import answer
 from chat.batches.asking import Asker, Purse, cost_most
 from chat.batches.files import Report, ask_all
 from chat.batches.lines import BadLine, read_lines
-from chat.conversing import Draft
+from chat.draft import Draft
 from chat.events import Done, Failed, Proved, Question
 from chat.proofs import LABELS, why
 from project.accounts import named_user

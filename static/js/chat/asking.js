@@ -1,6 +1,5 @@
 // A question is sent, once, and its turn comes onto the page; so does another version of a question or an answer.
 import { say } from "../sentences.js";
-import { forgetDraft } from "./drafts.js";
 import { goToTheEnd } from "./following.js";
 import { showSources } from "./sources.js";
 import { drawList, isAnswering, read } from "./streaming.js";
@@ -14,6 +13,12 @@ const askButton = composer.querySelector("[data-ask]");
 function takeIn(said, replaced) {
   const fresh = piece(said.turn_html).firstElementChild;
   document.getElementById("first-run")?.remove();
+  if (replaced?.id === fresh.id) { // The same answer goes on in its place.
+    replaced.replaceWith(fresh);
+    showSources(fresh);
+    if (fresh.dataset.stream) read(fresh);
+    return;
+  }
   if (replaced) {
     while (replaced.nextElementSibling) replaced.nextElementSibling.remove(); // They followed the version before.
     replaced.replaceWith(fresh);
@@ -30,10 +35,10 @@ function takeIn(said, replaced) {
     history.pushState(null, "", said.conversation_url);
     here = location.pathname;
     composer.action = said.ask_url;
-    document.getElementById("conversation-acts").innerHTML = said.acts_html ?? "";
   } else if (location.search || location.hash) {
     history.replaceState(null, "", said.conversation_url); // An older version was shown; this one is the newest.
   }
+  document.getElementById("conversation-acts").innerHTML = said.acts_html; // They take along what is shown.
   goToTheEnd();
   showSources(fresh);
   if (fresh.dataset.stream) read(fresh);
@@ -42,26 +47,27 @@ function takeIn(said, replaced) {
 let here = location.pathname;
 let asking = false;
 async function ask(text) {
-  if (asking || isAnswering() || !text.trim()) return;
+  if (asking || !text.trim()) return;
+  if (isAnswering()) return complain(say("answering"));
   asking = true;
   askButton.disabled = true;
   complain("");
   const body = new FormData(composer);
   body.set("text", text);
-  const held = words.value;
+  const isTyped = text === words.value;
   const coming = announceTurn(text);
-  words.value = "";
+  if (isTyped) words.value = "";
   try {
     const said = await post(composer.action, body);
-    forgetDraft();
-    words.dispatchEvent(new Event("input"));
+    words.dispatchEvent(new Event("input")); // What was kept of it goes.
     takeIn(said, coming);
     // A key names one question: sent twice it is asked once, and the next question needs a new one.
     composer.elements.namedItem("client_key").value = newKey();
     words.placeholder = say("followUp");
   } catch (error) {
     coming.remove();
-    words.value = held || text;
+    if (isTyped) words.value = [text, words.value].filter(Boolean).join("\n"); // The next one may be begun already.
+    else words.value ||= text;
     complain(error.message);
   }
   asking = false;
@@ -96,7 +102,8 @@ document.addEventListener("submit", async (event) => {
   }
   if (event.target.matches("[data-again], [data-edit]")) {
     event.preventDefault();
-    if (isAnswering() || asking) return;
+    if (asking) return;
+    if (isAnswering()) return complain(say("answering"));
     asking = true;
     const exchange = event.target.closest(".exchange");
     const body = new FormData(event.target);

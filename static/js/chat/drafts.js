@@ -4,18 +4,20 @@ const composer = document.getElementById("composer");
 const words = composer.elements.namedItem("text");
 const key = () => `draft:${composer.dataset.user}:${location.pathname}`;
 
-/** The storage may be closed to us: then a draft lasts as long as its page. */
-function withStorage(act) {
-  try { return act(localStorage); } catch { return null; }
+/** Each page keeps its own; what was begun last is there for a page that is opened later. */
+function inBoth(act) {
+  for (const storage of ["sessionStorage", "localStorage"]) {
+    try { act(window[storage]); } catch { /* It is closed to us: then a draft lasts as long as its page. */ }
+  }
 }
 
-/** The question is on its way: what was kept of it goes. */
-export function forgetDraft() {
-  withStorage((storage) => storage.removeItem(key()));
-}
-
-words.value ||= withStorage((storage) => storage.getItem(key())) ?? "";
-words.addEventListener("input", () => withStorage((storage) => {
-  if (words.value) storage.setItem(key(), words.value);
-  else storage.removeItem(key());
-}));
+const sent = [...document.querySelectorAll(".exchange .ask")].at(-1)?.textContent; // The page was left while it went.
+inBoth((storage) => { if (storage.getItem(key()) !== sent) words.value ||= storage.getItem(key()) ?? ""; });
+let own = words.value;
+words.addEventListener("input", () => {
+  inBoth((storage) => {
+    if (words.value) storage.setItem(key(), words.value);
+    else if (storage.getItem(key()) === own) storage.removeItem(key()); // What another page has begun stays.
+  });
+  own = words.value;
+});

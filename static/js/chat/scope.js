@@ -30,13 +30,22 @@ function drop(chip) {
   changed();
 }
 
-function add(box) {
-  const fresh = copyOf(`chip-${box.name}`).firstElementChild;
-  fresh.querySelector("input").value = box.value;
-  fresh.querySelector(".clip").textContent = box.dataset.words;
+function add(name, value, words) {
+  if (chips().some((chip) => chip.name === name && chip.value === value)) return;
+  const fresh = copyOf(`chip-${name}`).firstElementChild;
+  fresh.querySelector("input").value = value;
+  fresh.querySelector(".clip").textContent = words;
   opener.before(fresh);
   changed();
 }
+
+// Whoever drops a file here wants to ask it: where not everything is searched, it is searched too.
+document.addEventListener("lectern:stored", (event) => {
+  const { id, row } = event.detail;
+  if (!chips().length) return;
+  const name = row.querySelector('[data-part="name"]').textContent;
+  add("documents", id, name.replace(/^.*\//, "").replace(/\.\w+$/, ""));
+});
 
 scope.addEventListener("change", (event) => {
   if (!event.target.matches("input") || event.target.checked) return;
@@ -60,7 +69,7 @@ dialog.addEventListener("change", (event) => {
   const box = event.target;
   if (!box.matches('input[type="checkbox"]')) return;
   const chip = chips().find((each) => each.name === box.name && each.value === box.value);
-  if (box.checked && !chip) add(box);
+  if (box.checked) add(box.name, box.value, box.dataset.words);
   if (!box.checked && chip) drop(chip);
 });
 

@@ -2,14 +2,16 @@
 import { isSearching } from "./finding.js";
 import { follow, whileAnswering } from "./following.js";
 import { showSources } from "./sources.js";
-import { announce, copyOf, ours, piece } from "./wire.js";
+import { announce, complain, copyOf, ours, piece } from "./wire.js";
 
 const exchanges = document.getElementById("exchanges");
 const askButton = document.querySelector("#composer [data-ask]");
 const stopButton = document.querySelector("#composer [data-stop]");
 const whenComplete = document.querySelector("[data-when-complete]");
+const RETRIES = 6; // one, two, four … seconds apart
 let stream = null;
 let stopping = false;
+let retry = 0;
 
 export const isAnswering = () => stream !== null;
 
@@ -18,6 +20,7 @@ export function drawList(html) {
 }
 
 function answering(is) {
+  if (!is) complain(""); // It may have been said that one has to wait.
   askButton.hidden = is;
   stopButton.hidden = !is;
   if (is) stopButton.disabled = false;
@@ -45,6 +48,7 @@ function stage(exchange, { stage: name, text }) {
 }
 
 function close() {
+  clearTimeout(retry);
   stream?.close();
   stream = null;
   stopping = false;
@@ -63,18 +67,22 @@ function finish(exchange, html, listHtml) {
   showSources(whole);
 }
 
-export function read(exchange) {
+/** Read an answer from where it is: the server goes on with the same one, however often it is asked for it. */
+export function read(exchange, tries = 0) {
+  clearTimeout(retry);
   stream?.close();
   stream = new EventSource(exchange.dataset.stream);
   const mine = stream;
   const answer = exchange.querySelector(".answer");
-  const lost = exchange.querySelector("[data-lost]");
-  if (lost) {
-    lost.remove();
-    exchange.querySelector(".stages").replaceChildren(); // The stream tells them again.
-  }
+  if (!tries) answering(true);
   answer.setAttribute("aria-busy", "true");
-  answering(true);
+  mine.addEventListener("open", () => {
+    answering(true);
+    tries = 0;
+    if (!exchange.querySelector("[data-lost]")) return;
+    exchange.querySelector("[data-lost]").remove();
+    exchange.querySelector(".stages").replaceChildren(); // The stream tells them again.
+  });
   mine.addEventListener("status", (event) => {
     stage(exchange, JSON.parse(event.data));
     follow();
@@ -94,19 +102,26 @@ export function read(exchange) {
     if (mine !== stream) return;
     // The server's own `error` event carries data; what the browser reports of the connection carries none.
     if (event instanceof MessageEvent) finish(exchange, JSON.parse(event.data).html);
-    else lose(exchange);
+    else lose(exchange, tries);
   });
 }
 
-function lose(exchange) {
-  const wasStopping = stopping;
+/** The connection is lost: what there is stays, and the answer is taken up again as soon as it can be. */
+function lose(exchange, tries) {
+  const wasStopping = stopping && !tries;
   close();
   exchange.querySelector(".answer").removeAttribute("aria-busy");
-  if (wasStopping) return read(exchange); // What was written up to the stop is asked for once more.
+  if (wasStopping) return read(exchange, 1); // What was written up to the stop is asked for once more.
+  if (tries < RETRIES) retry = setTimeout(() => { if (exchange.isConnected) read(exchange, tries + 1); }, 1000 * 2 ** tries);
+  if (exchange.querySelector("[data-lost]")) return;
   exchange.append(copyOf("connection-lost"));
   announce(exchange.querySelector("[data-lost] p").textContent);
   follow();
 }
+addEventListener("online", () => {
+  const lost = exchanges.querySelector(".exchange:has([data-lost])");
+  if (lost && !stream) read(lost);
+});
 
 export async function stop() {
   const exchange = exchanges.querySelector("[data-stream]");
@@ -114,7 +129,8 @@ export async function stop() {
   stopping = true;
   stopButton.disabled = true;
   try {
-    await fetch(exchange.dataset.stop, { method: "POST", headers: ours() });
+    const answer = await fetch(exchange.dataset.stop, { method: "POST", headers: ours() });
+    if (!answer.ok) throw new Error(answer.status);
   } catch {
     stopping = false;
     stopButton.disabled = false;

@@ -37,6 +37,7 @@ export async function post(url, body = new FormData()) {
 }
 function faultOf(status) {
   if (status === 403) return say("signedOut");
+  if (status === 404) return say("gone");
   if (status === 429) return say("tooMany");
   return say("notTaken");
 }
