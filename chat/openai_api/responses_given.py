@@ -248,7 +248,7 @@ def file_ids_in(items: Iterable[dict[str, Any]]) -> list[str]:
 
 def _item(item: dict[str, Any], number: int) -> dict[str, Any]:
     place, role = f"input[{number}]", item.get("role")
-    if item.get("type") in {CALL, OUTPUT}:
+    if item.get("type") in (CALL, OUTPUT):
         return _tool_item(item, place)
     if item.get("type", "message") != "message" or role not in ROLES:
         sentence = "Only messages of users, assistants, systems and developers, and calls of functions, can be read."
