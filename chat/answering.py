@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
+from uuid import uuid4
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -28,7 +29,7 @@ from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.making import Made
 from chat.moderation import moderated, watched
-from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, RULES, Prompt, build, is_too_long
+from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, PROGRAMS_TOOLS, RULES, Prompt, build, is_too_long
 from chat.proving import proved
 from chat.reading import foreign_languages, read
 from chat.researching import researcher
@@ -44,7 +45,7 @@ from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
-from project.provider import Cut, Notice, ProviderError, ProviderInterrupted, Tokens
+from project.provider import Cut, Logprobs, Notice, ProviderError, ProviderInterrupted, Tokens, ToolCall
 from project.spending import BudgetSpent
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class _Draft:
     notices: list[str] = field(default_factory=list)
     is_cut: bool = False
     is_refused: bool = False
+    has_called: bool = False  # A tool of the program's is to be used before there is an answer.
 
     @property
     def last_numbers(self) -> list[str | int]:
@@ -81,7 +83,8 @@ class _Draft:
 
 def chat_model(question: Question) -> ChatModel:
     """The model that is chosen for this question, or none at all. Raises DeploymentsError, UnknownDeployment."""
-    if question.find is None and (tool_user := researcher(question, answer_tokens(question))):
+    is_free = question.find is None and not question.has_tools
+    if is_free and (tool_user := researcher(question, answer_tokens(question))):
         return tool_user
     if deployment := chosen(question.deployment):
         return Asked(deployment, question.payer, is_urgent=question.purpose == "answer", wishes=question.generation)
@@ -149,7 +152,7 @@ async def _from_passages(
         return
     yield Found(prompt.passages)
     yield Status("answering", f"Read {len(prompt.passages)} passages")
-    may_go_on = model.looks_further or question.is_open
+    may_go_on = model.looks_further or question.is_open or question.has_tools
     draft = _Draft(prompt.passages, is_refused=not prompt.passages and not may_go_on)
     if not draft.is_refused:
         async with aclosing(_in_time(model, prompt, draft, wants_json=question.wants_json)) as writing:
@@ -233,19 +236,21 @@ async def _sources(prompt: Prompt, draft: _Draft, found: Sequence[Passage]) -> l
 
 def prompt_of(question: Question, passages: Sequence[Passage], model: ChatModel) -> Prompt:
     """What is sent: the very messages, of which the console shows a preview."""
+    tool_rules = PROGRAMS_TOOLS if question.has_tools else ""
     return build(
         question.text,
         passages,
         history=question.history,
         summary=question.summary,
         tone=question.wording.text if question.wording else "",
-        instructions="\n\n".join(filter(None, [model.rules, question.instructions])),
+        instructions="\n\n".join(filter(None, [model.rules, tool_rules, question.instructions])),
         rules=OPEN_RULES if question.is_open else RULES,
         budget=window(model),
         answer_tokens=answer_tokens(question),
         count=model.count,
         read_as=question.looked_for[0] if question.looked_for else "",
         begun=question.begun.text if question.begun else "",
+        exchange=question.exchange,
     )
 
 
@@ -317,6 +322,11 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json:
                 draft.notices.append(piece.sentence)
             elif isinstance(piece, Cut):
                 draft.is_cut = True
+            elif isinstance(piece, ToolCall):
+                draft.has_called = True
+                yield replace(piece, id=piece.id or f"call_{uuid4().hex}")  # A compatible server may leave it out.
+            elif isinstance(piece, Logprobs):
+                yield piece
             elif isinstance(piece, Status):
                 draft.looked.append(piece.text)
                 yield piece
@@ -345,6 +355,9 @@ async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json:
         draft.pieces.append(held)
         yield Text(held)
     said = "".join(part for part in draft.pieces if isinstance(part, str)).strip()
+    if draft.has_called:
+        draft.is_refused = False
+        return
     if draft.is_cut and not said and not draft.is_refused:
         raise ProviderInterrupted(WORDLESS, "all_thought")
     draft.is_refused = draft.is_refused or not said

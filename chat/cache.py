@@ -27,7 +27,7 @@ from chat.verification import Proof, Reason, Verdict
 from documents.retrieval import Passage, Scope, keeping
 from project.cache import keep, kept
 from project.deployments import UNUSABLE, chosen
-from project.provider import Tokens
+from project.provider import Logprobs, Tokens, ToolCall
 
 SHAPE = 2  # of what is kept; another makes the older unreadable
 NOT_IN_KEY = {"text", "user", "collections", "documents", "purpose", "api_key_id", "is_fresh"}
@@ -78,13 +78,14 @@ async def _aside(work: Callable[..., Any], *args: Any) -> Any:
 def is_worth_keeping(taken: Sequence[Event]) -> bool:
     """A refusal may be over with the next upload, and what was cut or out of order may go well the next time.
 
-    Code that was run is shown with its answer and not kept; nor is an answer whose sources are not those it cites by
-    number, or are no documents of ours: there is no place to fetch their words from again.
+    Code that was run, calls of a program's tools and probabilities are told with their answer and not kept; nor is an
+    answer whose sources are not those it cites by number, or are no documents of ours: there is no place to fetch their
+    words from again.
     """
     done = taken[-1]
     assert isinstance(done, Done)
     told = [source.passage for source in done.sources[: len(_offered(taken))]]
-    has_run = any(isinstance(event, Ran) for event in taken)
+    has_run = any(isinstance(event, Ran | ToolCall | Logprobs) for event in taken)
     is_outside = any(source.passage.is_external for source in done.sources)
     is_whole = not (done.is_refused or done.is_cut or done.is_degraded)
     return is_whole and not (has_run or is_outside) and told == _offered(taken)

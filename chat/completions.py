@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from ninja import Schema
+from ninja import Field, Schema
+from pydantic import ConfigDict
 
 from chat.answering import answer
 from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Text
@@ -20,6 +21,8 @@ from documents.models import page_url
 from documents.retrieval import Passage
 from project.api import ApiError
 from project.deployments import chosen
+from project.parameters import Message
+from project.provider import Logprobs, ToolCall
 from project.provider.pieces import bearable
 from project.tokens import count_tokens
 
@@ -34,9 +37,29 @@ STATUS = {  # Of what is not here the service behind us is to blame: 502.
 DOC_MARKER = re.compile(r"\[doc\d+\]")
 
 
+class CalledIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    arguments: str
+
+
+class ToolCallIn(Schema):
+    """A call of one of the program's own tools, as a model made it; `index` stood in the stream it came by."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledIn
+    index: int | None = None
+
+
 class MessageIn(Schema):
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[dict[str, Any]] | None = None
+    tool_calls: Annotated[list[ToolCallIn], Field(max_length=128)] | None = None
+    tool_call_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -45,14 +68,34 @@ class MessageIn(Schema):
             return "\n".join(str(part.get("text", "")) for part in self.content if part.get("type") == "text")
         return self.content or ""
 
+    @property
+    def wire(self) -> Message:
+        """Of what tools were asked for, and of what they gave back: as a model is told."""
+        text = bearable(self.text)
+        if self.role == "tool":
+            return {"role": "tool", "tool_call_id": bearable(self.tool_call_id or ""), "content": text}
+        calls = [
+            {
+                "id": bearable(call.id),
+                "type": "function",
+                "function": {"name": bearable(call.function.name), "arguments": bearable(call.function.arguments)},
+            }
+            for call in self.tool_calls or ()
+        ]
+        return {"role": "assistant", "content": DOC_MARKER.sub("", text) or None, "tool_calls": calls}
+
 
 @dataclass(frozen=True)
 class Said:
-    """What messages say: the question, the turns before it, and what the asking program tells beside it."""
+    """What messages say: the question, the turns before it, and what the asking program tells beside it.
+
+    `exchange` came after the question: calls of the program's own tools, and what these gave back.
+    """
 
     text: str
     history: list[Turn]
     instructions: str
+    exchange: list[Message]
 
 
 @dataclass(frozen=True)
@@ -64,26 +107,54 @@ class Completed:
     done: Done
     sentences: list[dict[str, Any]]
     queries: Sequence[str] = ()  # that were searched for
+    calls: Sequence[ToolCall] = ()  # of the program's own tools, before there is an answer
+    logprobs: Sequence[Mapping[str, Any]] = ()
 
 
 def said(messages: Sequence[MessageIn]) -> Said:
-    """The last message is the question, those before it the history. Raises ApiError."""
-    spoken = [message for message in messages if message.role in {"user", "assistant"}]
-    if not spoken or spoken[-1].role != "user" or not spoken[-1].text.strip():
+    """The user's last message is the question, those before it the history. Raises ApiError."""
+    spoken = [message for message in messages if message.role not in {"system", "developer"}]
+    turns: list[Turn] = []
+    asked, exchange = "", list[Message]()
+    for message in spoken:
+        if message.role == "user":
+            asked, exchange = bearable(message.text), []
+        elif message.role == "tool" or message.tool_calls:
+            exchange.append(message.wire)
+        elif asked:
+            turns.append(Turn(asked, DOC_MARKER.sub("", bearable(message.text)), between=exchange))
+            asked, exchange = "", []
+    if not asked.strip() or spoken[-1].role == "assistant":
         raise ApiError(400, "invalid_request_error", "The last message must be a question of the user.", "", "messages")
-    text = bearable(spoken[-1].text)
-    if len(text) > settings.QUESTION_MAX_LETTERS:
+    if len(asked) > settings.QUESTION_MAX_LETTERS:
         limit = f"The question is longer than {settings.QUESTION_MAX_LETTERS:,} letters."
         raise ApiError(400, "context_length_exceeded", limit, "Shorten it.", "messages")
-    turns, asked = [], None
-    for message in spoken[:-1]:
-        if message.role == "user":
-            asked = bearable(message.text)
-        elif asked is not None:
-            turns.append(Turn(asked, DOC_MARKER.sub("", bearable(message.text))))
-            asked = None
     told = [bearable(message.text) for message in messages if message.role in {"system", "developer"}]
-    return Said(text, turns, "\n".join(told))
+    return Said(asked, turns, "\n".join(told), exchange)
+
+
+def check_exchange(messages: Sequence[MessageIn]) -> None:
+    """What tools gave back stands right behind the calls, one for each. Raises ApiError, in the service's words."""
+    waiting: list[str] = []
+    for place, message in enumerate(messages):
+        if message.role != "tool":
+            _check_answered(waiting, place)
+            waiting = [call.id for call in message.tool_calls or ()]
+        elif message.tool_call_id in waiting:
+            waiting.remove(message.tool_call_id)
+        else:
+            sentence = "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
+            raise ApiError(400, "invalid_request_error", sentence, "", f"messages.[{place}].role")
+    _check_answered(waiting, len(messages))
+
+
+def _check_answered(waiting: Sequence[str], place: int) -> None:
+    if waiting:
+        sentence = (
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(waiting)[:300]}"
+        )
+        raise ApiError(400, "invalid_request_error", sentence, "", f"messages.[{place}].role")
 
 
 async def completed(question: Question) -> Completed:
@@ -91,9 +162,15 @@ async def completed(question: Question) -> Completed:
     text = Written()
     passages: Sequence[Passage] = []
     queries: Sequence[str] = ()
+    calls: list[ToolCall] = []
+    likely: list[Mapping[str, Any]] = []
     async for event in answer(question):
         text.take(event)
-        if isinstance(event, Queries):
+        if isinstance(event, ToolCall):
+            calls.append(event)
+        elif isinstance(event, Logprobs):
+            likely += event.content
+        elif isinstance(event, Queries):
             queries = event.texts
         elif isinstance(event, Found):
             passages = event.passages
@@ -102,7 +179,7 @@ async def completed(question: Question) -> Completed:
             raise ApiError(STATUS.get(event.code, 502), code, event.sentence, retry_after=event.retry_after)
         elif isinstance(event, Done):
             content, placed = text.draw(doc_marker)
-            return Completed(content.strip(), passages, event, sentences(placed), queries)
+            return Completed(content.strip(), passages, event, sentences(placed), queries, calls, likely)
     raise AssertionError("an answer ends with Done or Failed")
 
 

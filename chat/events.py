@@ -15,7 +15,8 @@ from chat.prompts import BUILT_IN, Turn, Wording
 from chat.verification import Proof
 from documents import retrieval
 from documents.retrieval import Passage
-from project.provider import Finding, Tokens
+from project.parameters import Message
+from project.provider import Finding, Logprobs, Tokens, ToolCall
 from project.spending import Payer
 
 
@@ -37,6 +38,7 @@ class Question:
     documents: Collection[UUID] | None = None
     history: Sequence[Turn] = ()
     older_turns: int = 0  # said before the history, and not part of it
+    exchange: Sequence[Message] = ()  # said after the question: the program's own tools, and what these gave back
     instructions: str = ""  # of the program that asks; they come after our own rules
     deployment: str = ""  # "" is the default one
     grounding: str = ""  # "hybrid": our own search, whatever the deployment says
@@ -51,6 +53,11 @@ class Question:
     generation: Mapping[str, Any] = field(default_factory=dict)  # further wishes, by the names of Wanted
     looked_for: Sequence[str] = ()  # in its place, where a person wrote that, or once it has been read
     begun: Begun | None = None  # Its answer is there up to here, and is to be gone on with.
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the program that asks has tools of its own, whose results nobody here can look up."""
+        return bool(self.exchange) or "tools" in self.generation
 
     @property
     def wants_json(self) -> bool:
@@ -178,4 +185,4 @@ class Failed:
     findings: Sequence[Finding] = ()  # of the content filter that stopped it
 
 
-Event = Status | Queries | Found | Text | Cite | Proved | Ran | Done | Failed
+Event = Status | Queries | Found | Text | Cite | ToolCall | Logprobs | Proved | Ran | Done | Failed

@@ -56,7 +56,7 @@ def hosted(question: Question, notices: Sequence[str] = ()) -> AsyncGenerator[Ev
     `notices` are told with the answer.
     """
     deployment = _deployment(question)
-    if deployment is None or deployment.api != "responses":
+    if deployment is None or deployment.api != "responses" or question.grounding == "hybrid":
         return None
     try:
         if deployment.code_interpreter and (tables := tables_of(question)):

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from django.conf import settings
 
@@ -129,7 +130,8 @@ class _Checking:
 
     def _judged(self, sentence: Sentence) -> Proved:
         try:
-            return judged(sentence, self.passages, self.printed, is_computed=self.has_run)
+            judge = partial(judged, is_computed=self.has_run, is_told=self.question.has_tools)
+            return judge(sentence, self.passages, self.printed)
         except Exception:  # Whatever a text does to the checks: the answer goes on.
             log.exception("sentence_not_checked")
             return Proved(sentence.start, sentence.end, sentence.until, None, sentence.cited, sentence.cited)
@@ -165,7 +167,8 @@ class _Checking:
     @property
     def way(self) -> str:
         """What becomes of sentences that nothing bears out. Who asks for more than the passages say gets it."""
-        return "mark" if self.question.is_open else settings.UNSUPPORTED
+        is_more = self.question.is_open or self.question.has_tools
+        return "mark" if is_more else settings.UNSUPPORTED
 
     def _with(self, verdict: Verdict) -> list[Proved]:
         return [each for each in self.found.values() if each.proof and each.proof.verdict is verdict]
@@ -196,17 +199,26 @@ class _Checking:
 
 
 # One sentence --------------------------------------------------------------------------------------------------------
-def judged(sentence: Sentence, passages: Sequence[Passage], printed: str = "", *, is_computed: bool = False) -> Proved:
+def judged(
+    sentence: Sentence,
+    passages: Sequence[Passage],
+    printed: str = "",
+    *,
+    is_computed: bool = False,
+    is_told: bool = False,
+) -> Proved:
     """What becomes of a sentence: against the passages it names, and failing those against the others.
 
-    Where code has reckoned with more than the passages show, a figure that is not found is not held against anybody.
+    Where code has reckoned with more than the passages show, a figure that is not found is not held against anybody;
+    nor, where a program's own tools may have told it, a sentence that names no passage.
     """
     evidence = [evidence_of(number, passage, printed) for number, passage in enumerate(passages, 1)]
     named = sentence.cited or sentence.inherited
     cited = [each for each in evidence if each.number in named]
     others = [each for each in evidence if each.number not in named]
     proof = verify(sentence.words, cited, others, sentence.lead) if sentence.is_stated else None
-    if proof and proof.verdict is not Verdict.SUPPORTED and is_computed and has_amount(sentence.words):
+    is_elsewhere = (is_computed and has_amount(sentence.words)) or (is_told and not named)
+    if proof and proof.verdict is not Verdict.SUPPORTED and is_elsewhere:
         proof = None
     cites = _cites(sentence, proof)
     return Proved(

@@ -108,7 +108,7 @@ async def gone_on(begun: str, pieces: AsyncGenerator[str | Other]) -> AsyncGener
                 if len(held) > HELD and not begun.startswith(held.strip()):
                     yield joint(begun, held)
                     held = None
-        except Exception as exc:  # What is held is told first: it was written.
+        except Exception as exc:  # noqa: BLE001 - what is held is told first: it was written
             fault = exc
     if held:
         yield joint(begun, held)

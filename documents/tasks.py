@@ -27,6 +27,7 @@ from documents.models import (
     Holding,
     IndexVersion,
     Page,
+    Upload,
     VersionComparison,
 )
 from documents.queue import send
@@ -113,6 +114,7 @@ def sweep() -> None:
                 send("clean_up", str(pk))
             versions.sweep()
             DocumentEvent.objects.outdated().delete()
+            Upload.objects.sweep()
             running.sweep()
             if stores.has_outdated():
                 send("tidy_stores")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -23,7 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 ANONYMOUS_BYTES = 64_000
 ORDINARY_BYTES = 2_500_000
 AROUND_A_FILE_BYTES = 1_000_000  # The form it travels in.
-FILE_ADDRESSES = {"/api/documents", "/v1/files", "/library/upload"}
+FILE_ADDRESSES = re.compile(r"/(?:api/documents|v1/files|v1/uploads/\w+/parts|library/upload)/?")
 PROGRAMS = ("/api/", "/v1/", "/openai/", "/mcp")
 DRAIN_BYTES = 10_000_000
 DRAIN_SECONDS = 30
@@ -79,7 +80,7 @@ def limit_for(scope: Scope) -> int:
     has_key = _header(scope, b"authorization") or _header(scope, b"api-key")
     if not has_key and settings.SESSION_COOKIE_NAME.encode() not in cookies:
         return ANONYMOUS_BYTES
-    if scope["path"].rstrip("/") in FILE_ADDRESSES:
+    if FILE_ADDRESSES.fullmatch(scope["path"]):
         return settings.UPLOAD_MAX_BYTES + AROUND_A_FILE_BYTES
     return ORDINARY_BYTES
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import rs_bpe
 import tiktoken
@@ -42,13 +43,19 @@ def counter(base: Model) -> Callable[[str], int]:
     return lambda text: _vocabulary(encoding).count(_encodable(text))
 
 
-def count_messages(messages: Iterable[Mapping[str, str]], count: Callable[[str], int]) -> int:
+def count_messages(messages: Iterable[Mapping[str, Any]], count: Callable[[str], int]) -> int:
     """What a service counts for a conversation: each message has three tokens beside its words, and so has the reply.
 
     >>> count_messages([{"role": "system", "content": "You are a bot."}], count_tokens)
     12
     """
-    return sum(MESSAGE + count(each["role"]) + count(each["content"]) for each in messages) + REPLY
+    return sum(MESSAGE + count(each["role"]) + _words(each, count) for each in messages) + REPLY
+
+
+def _words(message: Mapping[str, Any], count: Callable[[str], int]) -> int:
+    """Of what is said, and of the tools that are called."""
+    calls = [call["function"] for call in message.get("tool_calls") or ()]
+    return count(message.get("content") or "") + sum(count(call["name"]) + count(call["arguments"]) for call in calls)
 
 
 def text_of_tokens(tokens: Sequence[int]) -> str:

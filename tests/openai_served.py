@@ -35,6 +35,8 @@ ANSWERS = [  # (method, path below /v1, the schema of what comes)
     ("POST", "/files", "OpenAIFile"),
     ("GET", f"/files{ID}", "OpenAIFile"),
     ("DELETE", f"/files{ID}", "DeleteFileResponse"),
+    ("POST", f"/uploads({ID}/(complete|cancel))?", "Upload"),
+    ("POST", f"/uploads{ID}/parts", "UploadPart"),
     ("GET", "/vector_stores", "ListVectorStoresResponse"),
     ("POST", f"/vector_stores({ID})?", "VectorStoreObject"),
     ("GET", f"/vector_stores{ID}", "VectorStoreObject"),

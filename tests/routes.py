@@ -1,14 +1,18 @@
-"""Every route of the API, and a call of each that makes as much sense as can be made without knowing it."""
+"""Every route of the API and every tool of `/mcp`, and a call of each that makes as much sense as can be made without
+knowing it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
 
 # What some route or other asks for, all in one: a route takes what it knows.
 BODY: dict[str, Any] = {
@@ -67,6 +71,36 @@ class Route:
         return {"about": [{"document": str(ids["documents"])}]} if self.path.endswith("/explain") else {}
 
 
+@dataclass(frozen=True)
+class Tool(Route):
+    """One of the tools for programs that speak the Model Context Protocol: all are called at one address."""
+
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"the tool {self.name}"
+
+    def call(self, client, headers: dict[str, str], ids: dict[str, Any], **more: Any):
+        known = {"query": BODY["query"], "question": BODY["question"], "document_id": str(ids["documents"]), "page": 1}
+        names = TOOLS[self.name]
+        asked = {"name": self.name, "arguments": {name: known[name] for name in names}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
+        told = asyncio.run(_posted(self.path, message, headers))
+        response = HttpResponse(told.content, status=told.status_code, content_type=told.headers["content-type"])
+        response.json = told.json
+        return response
+
+
+async def _posted(path: str, message: dict[str, Any], headers: dict[str, str]) -> httpx2.Response:
+    from project.asgi import application
+
+    talks = {"Accept": "application/json, text/event-stream"}
+    served = httpx2.ASGITransport(app=application)
+    async with httpx2.AsyncClient(transport=served, base_url="http://testserver") as client:
+        return await client.post(path, json=message, headers=headers | talks, timeout=60)
+
+
+TOOLS = {"search": ["query"], "open_page": ["document_id", "page"], "ask": ["question"], "list_documents": []}
 VERSION = "api-version=2024-10-21"
 ON_YOUR_DATA = [  # They are no part of the described API, and are signed by the same keys.
     Route("POST", f"/openai/deployments/default/chat/completions?{VERSION}", "read", False, True),
@@ -89,3 +123,4 @@ def routes() -> Iterator[Route]:
                     scope = str(operation.auth_callbacks[0].scope) if operation.auth_callbacks else ""
                     yield Route(method, place, scope, "multipart/form-data" in sends, "application/json" in sends)
     yield from ON_YOUR_DATA
+    yield from (Tool("POST", "/mcp", "read", takes_file=False, takes_body=True, name=name) for name in TOOLS)

@@ -1,18 +1,21 @@
-"""Every route of the API, with a key that does not open it: refused as documented, and nothing is told.
+"""Every route of the API and every tool of `/mcp`, with a key that does not open it: refused as documented, and
+nothing is told.
 
 The routes are walked, so a new one is tested with the day it is there.
 """
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from chat.mcp import server_for
 from documents.models import Collection, Document, DocumentEvent
 from documents.openai_api.ids import FILE, STORE, public
 from project.models import ApiKey, AuditEvent
 from tests.library import RENT, add, shared_collection
-from tests.routes import Route, routes
+from tests.routes import TOOLS, Route, Tool, routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRETS = ("vault", "4711", "Hidden", "carol")
@@ -57,6 +60,20 @@ def as_it_was(things) -> bool:
 def test_the_routes_are_walked():
     assert len(EVERY) > 30 and all(route.scope for route in EVERY)
     assert {"GET /api/documents/{uuidstr:pk}", "POST /v1/chat/completions"} <= set(map(str, EVERY))
+
+
+def test_the_tools_that_are_walked_are_those_that_there_are(alice):
+    key, secret = ApiKey.create(alice)
+    told = asyncio.run(server_for(lambda: key).list_tools())
+    assert {tool.name for tool in told} == set(TOOLS)
+
+
+def test_who_may_gets_an_answer_by_every_tool(client, alice, things):
+    """Else the walk below would be one past doors that are shut to everybody."""
+    headers = {"api-key": ApiKey.create(alice, scope="read")[1]}
+    told = {route.name: body_of(route.call(client, headers, things)) for route in EVERY if isinstance(route, Tool)}
+    assert all("4711" in told[name] for name in ("search", "open_page", "ask")), told
+    assert "vault.md" in told["list_documents"]
 
 
 def test_a_key_that_is_none_opens_no_route(client, alice, things):

@@ -136,6 +136,49 @@ def test_nothing_is_too_much_for_it(library, written):
         assert len(str(fault)) < 400
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        (" or ".join(["size eq 1"] * 1_400 + ["page_count eq 9"]), {"old.pdf"}),
+        (" and ".join(["size eq 10"] * 1_300), ALL),
+        (f"search.in(filepath, '{','.join(['x'] * 1_900)},old.pdf')", {"old.pdf"}),
+        ("not " * 1_001 + "page_count eq 9", {"rent.pdf", "pets.v2.md"}),
+        ("(" * 39 + "page_count eq 9" + ")" * 39, {"old.pdf"}),
+        ("title eq 'It''''s old'", set()),
+        ("title eq '\u2019 or 1 eq 1 or title eq \u2018'", set()),
+        ("title eq 'H\u200bouse rules' or title eq '\u202eHouse rules'", set()),
+        ("title eq 'a\0b' or title eq '\ud800'", set()),
+        ("search.in(title, 'a\0b|\ud800', '|')", set()),
+        ("collection eq '\\' or collection eq '%' or collection eq '_'", set()),
+        ("title eq '\uff28ouse rules'", set()),
+    ],
+    ids=range(12),
+)
+def test_floods_and_odd_letters_mean_what_they_say(library, written, found):
+    assert names(library, written) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("TITLE eq 'x'", "There is no field “TITLE”"),
+        ("title EQ 'x'", "no comparison"),
+        ("title eq 'x' AND title eq 'y'", "“and” or “or”"),
+        ("(" * 41 + "size eq 1" + ")" * 41, "too deep"),
+        (" or ".join(["size eq 1"] * 10_000), "longer than 20,000 letters"),
+        (f"search.in(title, '{'|'.join('x' * 10_000)}', '|')", "longer than 20,000 letters"),
+        (f"search.in(title, '{','.join('x' * 2_500)}')", "takes 2,000 values at most"),
+        ("titl\u0435 eq 'x'", "was not expected"),
+        ("title\u00a0eq\u00a0x", "not a text"),
+        ("size eq \u0661", "was not expected"),
+    ],
+    ids=range(10),
+)
+def test_what_is_too_much_or_not_of_the_language_is_told_as_such(written, said):
+    with pytest.raises(FilterFault, match=said):
+        condition(written)
+
+
 WORDS = [
     *FIELDS,
     "eq",

@@ -110,9 +110,8 @@ def test_what_changes_nothing_is_taken(lectern):
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"n": 2}, "n"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
         ({"logprobs": True}, "logprobs"),
+        ({"prediction": {"type": "content", "content": "It is due"}}, "prediction"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"temperature": 3}, "temperature"),
         ({"stop": ["a"] * 5}, "stop"),

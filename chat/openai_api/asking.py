@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from django.http import StreamingHttpResponse
 from ninja import Field
-from pydantic import BeforeValidator
 
 from chat.answering import afford, chat_model
 from chat.events import Question
@@ -18,6 +17,7 @@ from project.spending import BudgetSpent
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
+TOOLS_OF_NOBODY = "No language model is set up here: nobody could call a tool."
 JSON_OF_NOBODY = "No language model is set up here: answers are sentences of the documents, and never JSON."
 
 
@@ -26,7 +26,8 @@ def none_if_empty(value: Any) -> Any:
     return None if value in ([], {}) else value
 
 
-Nothing = Annotated[None, BeforeValidator(none_if_empty)]
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+Schema = dict[str, Any] | None
 
 
 def deployment_named(name: str) -> Deployment | None:
@@ -41,6 +42,17 @@ def deployment_named(name: str) -> Deployment | None:
 
 def unsupported(param: str, sentence: str, advice: str = "") -> ApiError:
     return ApiError(400, "unsupported_parameter", sentence, advice, param)
+
+
+def check_model(deployment: Deployment | None, *, tools: bool, logprobs: bool) -> None:
+    """Whether the model can do what is wished: call the program's own tools, tell how likely its words were."""
+    if tools and deployment is None:
+        raise unsupported("tools", TOOLS_OF_NOBODY, "Leave them out.")
+    cannot_call = deployment is not None and deployment.base.tools is False
+    cannot_tell = deployment is None or deployment.base.family == "reasoning"
+    for name, is_refused in (("tools", tools and cannot_call), ("logprobs", logprobs and cannot_tell)):
+        if is_refused:
+            raise unsupported(name, f"Unsupported parameter: '{name}' is not supported with this model.")
 
 
 async def check_affordable(question: Question) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ninja import Router
@@ -15,6 +18,7 @@ from chat.answering import answer
 from chat.completions import (
     NOT_THERE,
     STATUS,
+    Completed,
     answering,
     checked,
     citation,
@@ -30,11 +34,14 @@ from chat.openai_api.asking import check_affordable, deployment_named, event_str
 from chat.openai_api.chat_given import ChatIn
 from chat.proving import settled
 from chat.written import Written
+from documents import retrieval
 from documents.retrieval import Passage
 from project.api import SignedCall, asking, error_body, kind_of
 from project.deployments import Deployment
+from project.provider import Logprobs, ToolCall
 
 router = Router(tags=["chat"])
+Wire = dict[str, Any]
 
 
 @router.post("/chat/completions", auth=asking)
@@ -47,41 +54,46 @@ async def chat_completions(request: SignedCall, payload: ChatIn):
     head = _head(question, deployment)
     if payload.stream:
         has_usage = payload.stream_options is not None and payload.stream_options.include_usage
-        return event_stream(_stream(question, head, has_usage=has_usage, wants_json=payload.wants_json))
-    whole = await completed(question)
-    content, passages, done = whole.content, whole.passages, whole.done
-    if done.is_refused:
-        content, passages = NOT_THERE, []
-    message = {
-        "role": "assistant",
-        **_told(content, done, payload.wants_json),
-        "context": _context(passages, whole.queries) | ({} if done.is_refused else checked(whole.sentences)),
-    }
-    finish = "length" if done.is_cut else "stop"
+        return event_stream(_streams(question, head, payload.n or 1, has_usage=has_usage))
+    first = await completed(question)
+    again = _again(question, first.queries, first.passages)
+    answers = [first, *await asyncio.gather(*(completed(again) for _ in range(1, payload.n or 1)))]
     return head | {
         "object": "chat.completion",
-        "model": done.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-        "usage": _usage(question, content, done),
+        "model": first.done.model,
+        "choices": [_choice(each, index, payload) for index, each in enumerate(answers)],
+        "usage": _usage([usage(question, each.content, each.done) for each in answers], [a.done for a in answers]),
     }
 
 
 def _question(request: SignedCall, payload: ChatIn) -> Question:
-    """What is asked, of the model that is named. Raises ApiError."""
+    """What is asked, of the model that is named. Raises ApiError.
+
+    A service that searches by itself takes no tools, tells no probabilities and cannot be asked twice over one search:
+    then our own search is to find the passages.
+    """
     asked = said(payload.messages)
+    is_ours = bool(asked.exchange or payload.tools or payload.logprobs or (payload.n or 1) > 1)
     return Question(
         asked.text,
         request.user,
         history=asked.history,
+        exchange=asked.exchange,
         instructions=asked.instructions,
         deployment="" if payload.model == "default" else payload.model,
+        grounding="hybrid" if is_ours else "",
         api_key_id=request.auth.pk,
         answer_tokens=payload.answer_tokens,
         generation=payload.generation,
     )
 
 
-def _head(question: Question, deployment: Deployment | None) -> dict[str, Any]:
+def _again(question: Question, queries: Sequence[str], passages: Sequence[Passage]) -> Question:
+    """The same question for a further answer, over what was found for the first."""
+    return replace(question, looked_for=queries, find=lambda _: retrieval.Found(list(passages), []))
+
+
+def _head(question: Question, deployment: Deployment | None) -> Wire:
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "created": int(time.time()),
@@ -91,17 +103,42 @@ def _head(question: Question, deployment: Deployment | None) -> dict[str, Any]:
     }
 
 
-def _told(content: str, done: Done, wants_json: bool) -> dict[str, str | None]:
-    """That there is nothing to say is no JSON: who asked for that is told beside it, as the service does."""
-    is_beside = done.is_refused and wants_json
-    return {"content": None, "refusal": content} if is_beside else {"content": content, "refusal": None}
+def _choice(whole: Completed, index: int, payload: ChatIn) -> Wire:
+    content, passages, told = whole.content, whole.passages, checked(whole.sentences)
+    if whole.done.is_refused:
+        content, passages, told = NOT_THERE, [], {}
+    # That there is nothing to say is no JSON: who asked for that is told beside it, as the service does.
+    is_beside = whole.done.is_refused and payload.wants_json
+    message: Wire = {"role": "assistant", "content": None if is_beside else content or None}
+    message["refusal"] = content if is_beside else None
+    if whole.calls:
+        message["tool_calls"] = [_call(each) for each in whole.calls]
+    message["context"] = _context(passages, whole.queries) | told
+    finish = _finish(whole.done, has_called=bool(whole.calls))
+    logprobs = _likely(whole.logprobs) if payload.logprobs else None
+    return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": finish}
 
 
-def _usage(question: Question, content: str, done: Done) -> dict[str, Any]:
-    return usage(question, content, done) | {
-        "prompt_tokens_details": {"cached_tokens": done.tokens.cached, "audio_tokens": 0},
+def _finish(done: Done, *, has_called: bool) -> str:
+    return "length" if done.is_cut else "tool_calls" if has_called else "stop"
+
+
+def _call(call: ToolCall) -> Wire:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def _likely(content: Sequence[Mapping[str, Any]]) -> Wire:
+    """Of the model's own tokens, in which a source is written [1]."""
+    return {"content": [*content], "refusal": None}
+
+
+def _usage(counted: Sequence[dict[str, int]], ends: Sequence[Done]) -> Wire:
+    """Of all answers to the question together, for each of them is billed."""
+    told: Wire = {name: sum(each[name] for each in counted) for name in counted[0]}
+    return told | {
+        "prompt_tokens_details": {"cached_tokens": sum(done.tokens.cached for done in ends), "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": done.tokens.reasoning,
+            "reasoning_tokens": sum(done.tokens.reasoning for done in ends),
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -114,56 +151,91 @@ def _context(passages: Sequence[Passage], queries: Sequence[str]) -> dict[str, o
     return {"citations": [citation(passage) for passage in passages], "intent": json.dumps([*queries])}
 
 
-async def _stream(
-    question: Question, head: dict[str, Any], *, has_usage: bool, wants_json: bool
-) -> AsyncGenerator[str]:
-    """Chunks as the service sends them: the citations come first, the usage, if asked for, last."""
+# Streamed ------------------------------------------------------------------------------------------------------------
+async def _streams(question: Question, head: Wire, number: int, *, has_usage: bool) -> AsyncGenerator[str]:
+    """The answers one after the other, all over the search for the first; the usage of all comes last."""
     head = head | {"object": "chat.completion.chunk"} | ({"usage": None} if has_usage else {})
-    passages: Sequence[Passage] = []
+    counted, ends = [], []
+    for index in range(number):
+        stream = _Stream(question, head, index)
+        async with aclosing(stream.chunks()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        if stream.done is None:
+            return  # It failed, and said so.
+        counted.append(usage(question, stream.content, stream.done))
+        ends.append(stream.done)
+        question = _again(question, stream.queries, stream.passages) if index == 0 else question
+    if has_usage:
+        yield _data(head | {"choices": [], "usage": _usage(counted, ends)})
+    yield "data: [DONE]\n\n"
+
+
+@dataclass
+class _Stream:
+    """One answer in chunks as the service sends them: the citations come first."""
+
+    question: Question
+    head: Wire
+    index: int
+    done: Done | None = None  # None in the end: it failed.
+    content: str = ""
     queries: Sequence[str] = ()
-    text = Written()
-    content, has_begun = "", False
+    passages: Sequence[Passage] = ()
+    text: Written = field(default_factory=Written)
+    calls: int = 0
+    has_begun: bool = False
 
-    def chunk(delta: dict[str, object], finish: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return _data(head | {"choices": [choice]})
+    async def chunks(self) -> AsyncGenerator[str]:
+        async with aclosing(settled(answer(self.question))) as events:
+            async for event in events:
+                self.text.take(event)
+                if isinstance(event, Queries):
+                    self.queries = event.texts
+                elif isinstance(event, Found):
+                    self.passages = event.passages
+                    if self.has_begun:  # Found on the way: the whole list again, longer.
+                        yield self._chunk({"context": self._context()})
+                elif isinstance(event, Failed):
+                    code = "insufficient_quota" if event.code == "budget_spent" else event.code
+                    kind = kind_of(STATUS.get(event.code, 502), code)
+                    yield _data(error_body(code, event.sentence, kind=kind))
+                elif isinstance(event, Done):
+                    for chunk in self._ended(event):
+                        yield chunk
+                elif isinstance(event, Logprobs):
+                    yield self._chunk(self._first(), logprobs=_likely(event.content))
+                elif isinstance(event, ToolCall):
+                    yield self._chunk(self._first() | {"tool_calls": [{"index": self.calls, **_call(event)}]})
+                    self.calls += 1
+                elif words := written(event):
+                    self.content += words
+                    yield self._chunk(self._first() | {"content": words})
 
-    events = settled(answer(question))
-    try:
-        async for event in events:
-            text.take(event)
-            if isinstance(event, Queries):
-                queries = event.texts
-            elif isinstance(event, Found):
-                passages = event.passages
-                if has_begun:  # Found on the way: the whole list again, longer.
-                    yield chunk({"context": _context(passages, queries)})
-            elif isinstance(event, Failed):
-                code = "insufficient_quota" if event.code == "budget_spent" else event.code
-                kind = kind_of(STATUS.get(event.code, 502), code)
-                yield _data(error_body(code, event.sentence, kind=kind))
-                return
-            elif isinstance(event, Done):
-                if not has_begun:
-                    yield chunk({"role": "assistant", "context": _context([], queries)})
-                if event.is_refused:
-                    content = NOT_THERE
-                    yield chunk({"refusal" if wants_json else "content": NOT_THERE})
-                elif told := checked(sentences(text.draw(doc_marker)[1])):
-                    yield chunk({"context": _context(passages, queries) | told})
-                yield chunk({}, "length" if event.is_cut else "stop")
-                if has_usage:
-                    yield _data(head | {"choices": [], "usage": _usage(question, content, event)})
-            elif words := written(event):
-                if not has_begun:
-                    has_begun = True
-                    yield chunk({"role": "assistant", "context": _context(passages, queries)})
-                content += words
-                yield chunk({"content": words})
-        yield "data: [DONE]\n\n"
-    finally:
-        await events.aclose()
+    def _first(self, *, is_refused: bool = False) -> Wire:
+        """What the first chunk has beside the words, and no other."""
+        if self.has_begun:
+            return {}
+        self.has_begun = True
+        return {"role": "assistant", "context": _context([], self.queries) if is_refused else self._context()}
+
+    def _context(self) -> dict[str, object]:
+        return _context(self.passages, self.queries)
+
+    def _ended(self, done: Done) -> list[str]:
+        self.done = done
+        chunks = [self._chunk(first)] if (first := self._first(is_refused=done.is_refused)) else []
+        if done.is_refused:
+            self.content = NOT_THERE
+            chunks.append(self._chunk({"refusal" if self.question.wants_json else "content": NOT_THERE}))
+        elif told := checked(sentences(self.text.draw(doc_marker)[1])):
+            chunks.append(self._chunk({"context": self._context() | told}))
+        return [*chunks, self._chunk({}, _finish(done, has_called=self.calls > 0))]
+
+    def _chunk(self, delta: Wire, finish: str | None = None, logprobs: Wire | None = None) -> str:
+        choice = {"index": self.index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+        return _data(self.head | {"choices": [choice]})
 
 
-def _data(body: dict[str, object]) -> str:
+def _data(body: Wire) -> str:
     return f"data: {json.dumps(body)}\n\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +20,7 @@ from documents.models import StoreFile
 from documents.openai_api.searching import file_id_of, place_of, with_place
 from documents.openai_api.shapes import attributes_by_document
 from documents.retrieval import Passage
+from project.provider import Logprobs, ToolCall
 
 BUSY = {"rate_limited", "busy", "circuit_open", "own_quota", "budget_spent", "SearchBusy"}
 STOPPED = {"content_filter", "QuestionBlocked", "context_length_exceeded"}
@@ -41,6 +42,8 @@ class Responding:
         self._message: Wire = {"id": _id("msg"), "type": "message", "role": "assistant", "status": "in_progress"}
         self._text = PlainText()
         self._annotations: list[Wire] = []
+        self._likely: list[Wire] = []
+        self._calls: list[ToolCall] = []
         self._has_begun = False
 
     async def events(self) -> AsyncGenerator[Wire]:
@@ -61,6 +64,11 @@ class Responding:
                         yield event
                 elif isinstance(each, Text | Cite):
                     for event in self._written(each):
+                        yield event
+                elif isinstance(each, Logprobs):
+                    self._likely += map(_likely, each.content)
+                elif isinstance(each, ToolCall):
+                    for event in self._called(each):
                         yield event
                 elif isinstance(each, Failed):
                     self._fail(each)
@@ -154,17 +162,37 @@ class Responding:
         return None
 
     # The end ---------------------------------------------------------------------------------------------------------
+    def _called(self, call: ToolCall) -> Iterator[Wire]:
+        """A tool of the program's own, behind whatever was said."""
+        if self._has_begun and self._message["status"] == "in_progress":
+            yield from self._said()
+        yield from self._searched()
+        self._calls.append(call)
+        item: Wire = {"id": _id("fc"), "type": "function_call", "status": "in_progress", "call_id": call.id}
+        item |= {"name": call.name, "arguments": ""}
+        where = {"output_index": len(self.body["output"]), "item_id": item["id"]}
+        yield self._event("response.output_item.added", output_index=where["output_index"], item=item)
+        yield self._event("response.function_call_arguments.delta", **where, delta=call.arguments)
+        told = {"name": call.name, "arguments": call.arguments}
+        yield self._event("response.function_call_arguments.done", **where, **told)
+        item = {**item, "status": "completed", "arguments": call.arguments}
+        yield self._event("response.output_item.done", output_index=where["output_index"], item=item)
+        self.body["output"].append(item)
+
+    def _said(self, *, is_cut: bool = False) -> Iterator[Wire]:
+        text = self._text.text
+        yield self._event("response.output_text.done", **self._where, text=text, logprobs=self._likely)
+        yield from self._closed(_output_text(text, self._annotations, self._likely), is_cut=is_cut)
+
     def _ended(self, done: Done) -> Iterator[Wire]:
         if done.is_refused and self.question.wants_json:
             yield from self._refused()
-        else:
+        elif not self._calls:
             if done.is_refused:
                 self._text, self._annotations = PlainText(), []
                 yield from self._written(Text(NOT_THERE))
             yield from self._begun(_output_text("", []))
-            text = self._text.text
-            yield self._event("response.output_text.done", **self._where, text=text, logprobs=[])
-            yield from self._closed(_output_text(text, self._annotations), is_cut=done.is_cut)
+            yield from self._said(is_cut=done.is_cut)
         tokens = usage(self.question, self._text.text, done)
         self.body |= {
             "status": "incomplete" if done.is_cut else "completed",
@@ -201,8 +229,14 @@ class Responding:
         self.body |= {"status": "failed", "error": {"code": code, "message": failed.sentence}, "output": []}
 
 
-def _output_text(text: str, annotations: Sequence[Wire]) -> Wire:
-    return {"type": "output_text", "text": text, "annotations": list(annotations), "logprobs": []}
+def _output_text(text: str, annotations: Sequence[Wire], likely: Sequence[Wire] = ()) -> Wire:
+    return {"type": "output_text", "text": text, "annotations": list(annotations), "logprobs": list(likely)}
+
+
+def _likely(token: Mapping[str, Any]) -> Wire:
+    """As Responses tell it: bytes are always a list, and the likeliest others are always told."""
+    others = [{**each, "bytes": each.get("bytes") or []} for each in token.get("top_logprobs") or ()]
+    return {**token, "bytes": token.get("bytes") or [], "top_logprobs": others}
 
 
 def _id(kind: str) -> str:

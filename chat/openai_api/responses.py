@@ -20,11 +20,14 @@ from chat.models import StoredResponse
 from chat.openai_api.asking import check_affordable, deployment_named, event_stream
 from chat.openai_api.responding import Responding
 from chat.openai_api.responses_given import (
+    CALL,
+    OUTPUT,
     SEARCH_RESULTS,
     FileSearch,
+    Function,
+    NamedTool,
     ResponsesIn,
     file_ids_in,
-    file_searches,
     items_of,
     messages_in,
 )
@@ -39,6 +42,7 @@ from project.provider.pieces import bearable
 router = Router(tags=["responses"])
 
 RESULTS = 8  # where nobody says how many
+ID_OF = {"message": "msg", CALL: "fc", OUTPUT: "fco"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,6 @@ class Asked:
     items: list[dict[str, Any]]
     previous: StoredResponse | None
     payload: ResponsesIn
-    tools: list[FileSearch]
 
 
 @router.post("/responses", auth=asking)
@@ -62,7 +65,7 @@ async def create(request: SignedCall, payload: ResponsesIn):
     responding = Responding(
         _head(pk, asked),
         asked.question,
-        searches=bool(asked.tools),
+        searches=bool(payload.file_searches),
         shows_results=SEARCH_RESULTS in (payload.include or []),
     )
     if payload.stream:
@@ -139,7 +142,7 @@ def _asked(request: SignedCall, payload: ResponsesIn) -> Asked:
     items = items_of(payload.input)
     before = [item for row in (previous.line() if previous else []) for item in _turn(row)]
     told = said(messages_in([*before, *items]))
-    tools = file_searches(payload.tools)
+    tools = payload.file_searches
     collections, documents = _narrowed(request, tools, file_ids_in(items))
     question = Question(
         told.text,
@@ -147,20 +150,22 @@ def _asked(request: SignedCall, payload: ResponsesIn) -> Asked:
         collections=collections,
         documents=documents,
         history=told.history,
+        exchange=told.exchange,
         instructions="\n".join(filter(None, [bearable(payload.instructions or ""), told.instructions])),
         deployment="" if payload.model == "default" else payload.model,
+        grounding="hybrid" if told.exchange or payload.functions or payload.wants_logprobs else "",
         api_key_id=request.auth.pk,
         find=_found_by(request, tools, collections, documents),
         answer_tokens=payload.max_output_tokens or 0,
         generation=payload.generation,
     )
-    return Asked(question, items, previous, payload, tools)
+    return Asked(question, items, previous, payload)
 
 
 def _turn(row: StoredResponse) -> list[dict[str, Any]]:
-    """What was asked and answered in one turn; instructions held for it alone."""
-    spoken = [item for item in row.input if item["role"] in {"user", "assistant"}]
-    return spoken + [item for item in row.body["output"] if item["type"] == "message"]
+    """What was asked and answered in one turn, with the calls of tools; instructions held for it alone."""
+    spoken = [item for item in row.input if item.get("role") not in {"system", "developer"}]
+    return spoken + [item for item in row.body["output"] if item["type"] in {"message", CALL}]
 
 
 def _narrowed(
@@ -202,7 +207,7 @@ def _head(pk: UUID, asked: Asked) -> dict[str, Any]:
     """The response before it is answered: what was asked for, said back."""
     payload = asked.payload
     text = payload.text.model_dump(exclude_none=True, by_alias=True) if payload.text else {"format": {"type": "text"}}
-    reasoning = payload.reasoning
+    reasoning, choice = payload.reasoning, payload.tool_choice
     body = {
         "id": public(RESPONSE, pk),
         "object": "response",
@@ -224,13 +229,21 @@ def _head(pk: UUID, asked: Asked) -> dict[str, Any]:
         "store": payload.store is not False,
         "temperature": 1.0 if payload.temperature is None else payload.temperature,
         "text": text,
-        "tool_choice": payload.tool_choice or "auto",
-        "tools": [tool.model_dump(exclude_none=True) for tool in asked.tools],
+        "tool_choice": choice.model_dump(exclude_none=True) if isinstance(choice, NamedTool) else choice or "auto",
+        "tools": [_tool(tool) for tool in payload.tools or ()],
+        "top_logprobs": payload.top_logprobs or 0,
         "top_p": 1.0 if payload.top_p is None else payload.top_p,
         "truncation": payload.truncation or "disabled",
         "metadata": payload.metadata or {},
     }
     return body | ({"user": payload.user} if payload.user else {})
+
+
+def _tool(tool: FileSearch | Function) -> dict[str, Any]:
+    told = tool.model_dump(exclude_none=True)
+    if isinstance(tool, Function):
+        told = {"parameters": {}, "strict": True} | told
+    return told
 
 
 async def _stream(pk: UUID, responding: Responding, asked: Asked) -> AsyncGenerator[str]:
@@ -249,7 +262,7 @@ def _data(event: dict[str, Any]) -> str:
 def _keep(pk: UUID, body: dict[str, Any], asked: Asked) -> None:
     if asked.payload.store is False:
         return
-    items = [{"id": f"msg_{uuid4().hex}", **item} for item in asked.items]
+    items = [{"id": f"{ID_OF[item['type']]}_{uuid4().hex}", **item} for item in asked.items]
     StoredResponse.objects.create(
         pk=pk,
         user=asked.question.user,

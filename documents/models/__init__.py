@@ -18,6 +18,7 @@ from documents.models.indexes import EmbeddingCache, Index, IndexVersion, Versio
 from documents.models.pages import Chunk, Holding, Page, page_url
 from documents.models.store_files import FileBatch, StoreFile, status_of
 from documents.models.stores import RemoteFile, VectorStore
+from documents.models.uploads import Upload
 
 __all__ = [
     "FINDABLE",
@@ -45,6 +46,7 @@ __all__ = [
     "RemoteFile",
     "State",
     "StoreFile",
+    "Upload",
     "VectorStore",
     "VersionComparison",
     "display_name",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from ninja import Field, File, Query, Router, Schema
@@ -25,7 +26,8 @@ from project.api import ApiError, asking, reading, writing
 
 router = Router(tags=["files"])
 
-PURPOSES = ("assistants", "user_data")
+Purpose = Literal["assistants", "user_data"]
+PURPOSES = get_args(Purpose)
 TAKEN = {"file", "purpose"}
 
 
@@ -45,16 +47,7 @@ def create(request: SignedInRequest, file: File[UploadedFile]):
         raise ApiError(400, "unsupported_parameter", sentence, "Leave it out.", unknown[0][:80])
     if purpose not in PURPOSES:
         raise ApiError(400, "invalid_value", "The purpose must be assistants or user_data.", "", "purpose")
-    target = private_collection(request.user)
-    name = attaching.free_name(display_name(file.name or ""), target)
-    try:
-        document, is_new = intake.accept(file.chunks(), name, request.user, target)
-    except intake.UploadRefused as exc:
-        raise refused(exc) from exc
-    if is_new:
-        document.purpose = purpose
-        document.save(update_fields=["purpose"])
-    return file_object(document)
+    return file_object(taken_in(file.chunks(), display_name(file.name or ""), request.user, purpose))
 
 
 @router.get("/files", auth=reading)
@@ -94,6 +87,19 @@ async def content(request: SignedInRequest, file_id: str) -> HttpResponseBase:
     response["Content-Disposition"] = content_disposition_header(True, document.name)
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
+
+
+def taken_in(pieces: Iterable[bytes], name: str, user: User, purpose: str) -> Document:
+    """A file of this person's own; the one that has these bytes already, if there is one. Raises ApiError."""
+    target = private_collection(user)
+    try:
+        document, is_new = intake.accept(pieces, attaching.free_name(name, target), user, target)
+    except intake.UploadRefused as exc:
+        raise refused(exc) from exc
+    if is_new:
+        document.purpose = purpose
+        document.save(update_fields=["purpose"])
+    return document
 
 
 def _known(rows, file_id: str) -> Document | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-FILE, STORE, BATCH, RESPONSE = "file-", "vs_", "vsfb_", "resp_"
+FILE, STORE, BATCH, RESPONSE, UPLOAD, PART = "file-", "vs_", "vsfb_", "resp_", "upload_", "part_"
 HEX = re.compile(r"[0-9a-f]{32}")
 NOBODYS = UUID(int=0)
 

@@ -17,6 +17,7 @@ from django.db.models import CharField, Func, Q, Value
 from django.db.models.functions import Coalesce, NullIf
 
 from documents.models import DocumentQuerySet
+from project.provider.pieces import bearable
 
 LETTERS_MOST, DEPTH_MOST, VALUES_MOST, DIGITS_MOST = 20_000, 40, 2_000, 18
 UUID_IN_URL = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
@@ -25,7 +26,8 @@ TOKEN = re.compile(
     r"|(?P<date>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?:Z|[+-]\d\d:\d\d)?)"
     r"|(?P<number>-?\d+(?:\.\d+)?)"
     r"|(?P<word>[A-Za-z_][\w.]*)"
-    r"|(?P<mark>[(),])"
+    r"|(?P<mark>[(),])",
+    re.ASCII,
 )
 LOOKUPS = {"eq": "", "ne": "", "gt": "__gt", "ge": "__gte", "lt": "__lt", "le": "__lte"}
 # A document without a title is shown by its name without the ending.
@@ -225,7 +227,7 @@ NOWHERE = object()  # An address that is no document's of ours.
 def _unquoted(token: _Token) -> str:
     if token.kind != "text":
         raise ValueError
-    return token.text[1:-1].replace("''", "'").replace("\x00", "")
+    return bearable(token.text[1:-1].replace("''", "'").replace("\x00", ""))
 
 
 def _document_id(url: str) -> UUID | None:

@@ -14,13 +14,14 @@ from project.provider.errors import (
     ProviderRefused,
     ProviderTooLong,
 )
-from project.provider.pieces import Cut, Filtered, Finding, Notice, Piece, Retrieved, Tokens, ToolCall
+from project.provider.pieces import Cut, Filtered, Finding, Logprobs, Notice, Piece, Retrieved, Tokens, ToolCall
 
 __all__ = [
     "Call",
     "Cut",
     "Filtered",
     "Finding",
+    "Logprobs",
     "Notice",
     "Piece",
     "ProviderBusy",

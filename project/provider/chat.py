@@ -19,7 +19,18 @@ from project.provider.errors import (
     findings_of,
     refused_by_filter,
 )
-from project.provider.pieces import Begun, Cut, Filtered, Finding, Piece, Retrieved, ServiceCitation, Tokens, ToolCall
+from project.provider.pieces import (
+    Begun,
+    Cut,
+    Filtered,
+    Finding,
+    Logprobs,
+    Piece,
+    Retrieved,
+    ServiceCitation,
+    Tokens,
+    ToolCall,
+)
 from project.provider.wire import events
 
 if TYPE_CHECKING:
@@ -52,9 +63,14 @@ class _Message(_Told):
     context: Mapping[str, Any] | None = None
 
 
+class _Likely(_Told):
+    content: list[dict[str, Any]] | None = None
+
+
 class _Choice(_Told):
     delta: _Message | None = None  # With asynchronous filtering there may be none.
     message: _Message | None = None  # of an answer that is not streamed
+    logprobs: _Likely | None = None
     finish_reason: str | None = None
     content_filter_results: Mapping[str, Any] | None = None
 
@@ -138,6 +154,8 @@ class _Answer:
                 yield retrieved(said.context)
             if text := said.content or said.refusal:
                 yield text
+            if choice.logprobs and choice.logprobs.content:
+                yield Logprobs(choice.logprobs.content)
             for splinter in said.tool_calls or []:
                 self._join(splinter)
             yield from self._filtered("answer", findings(choice.content_filter_results))

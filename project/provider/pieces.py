@@ -45,6 +45,13 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class Logprobs:
+    """How likely each token of a stretch of the answer was, in the service's own words."""
+
+    content: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Retrieved:
     """What the service itself searched for and found: by `data_sources`, or by file_search.
 
@@ -103,7 +110,7 @@ class Finding:
     is_filtered: bool
 
 
-Piece = str | Tokens | Cut | Notice | ToolCall | Retrieved | Quoted | CodeRun | Filtered
+Piece = str | Tokens | Cut | Notice | ToolCall | Logprobs | Retrieved | Quoted | CodeRun | Filtered
 
 
 def bearable(text: str) -> str:

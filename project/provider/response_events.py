@@ -32,6 +32,7 @@ class _InAPart(BaseModel):
 
 class TextDelta(_InAPart):
     delta: Text
+    logprobs: list[dict[str, Any]] = []
 
 
 class AnnotationAdded(_InAPart):
@@ -55,6 +56,7 @@ class Part(BaseModel):
     text: Text = ""
     refusal: Text = ""
     annotations: list[Annotation] = []
+    logprobs: list[dict[str, Any]] = []
 
 
 class Message(BaseModel):

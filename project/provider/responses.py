@@ -29,6 +29,7 @@ from project.provider.pieces import (
     Cut,
     Filtered,
     Finding,
+    Logprobs,
     Piece,
     Quoted,
     Retrieved,
@@ -128,6 +129,7 @@ class _Reading:
         event = model.model_validate(body) if model else None
         if isinstance(event, TextDelta):
             yield from self._say(event.place, event.delta)
+            yield from _likely(event.logprobs)
         elif isinstance(event, AnnotationAdded):
             self._quote(event.place, event.annotation_index, event.annotation)
             yield from self._say(event.place, "")
@@ -190,7 +192,9 @@ class _Reading:
             place = output_index, content_index
             for number, annotation in enumerate(part.annotations):
                 self._quote(place, number, annotation)
-            yield from self._say(place, "" if self._said[place] else part.text or part.refusal)
+            text = "" if self._said[place] else part.text or part.refusal
+            yield from self._say(place, text)
+            yield from _likely(part.logprobs if text else [])
             yield from (quoted for _, quoted in self._waiting.pop(place, []))
 
     def _ended(self, response: Response) -> Iterator[Piece]:
@@ -202,6 +206,11 @@ class _Reading:
         if tokens := _tokens(response.usage):
             yield tokens
         self._end(_fault_of(response, why, [finding for one in found for finding in one.findings]))
+
+
+def _likely(logprobs: list[dict[str, Any]]) -> Iterator[Logprobs]:
+    if logprobs:
+        yield Logprobs(logprobs)
 
 
 def _fault_of(response: Response, why: str, found: Sequence[Finding]) -> ProviderError | None:

@@ -33,6 +33,7 @@ class Reply:
     filtered: dict | None = None  # what the content filter says of the answer, beside its end
     of_question: dict | None = None  # what it says of the question, in the first chunk
     deltas: list[dict] = field(default_factory=list)  # told instead of pieces
+    likely: list[dict] = field(default_factory=list)  # how likely its tokens were, where that is asked for
     raw: bytes | None = None  # told instead of everything
     is_silent: bool = False  # It never takes the call: nothing comes until the caller goes.
     is_torn: bool = False  # The connection is torn after the pieces, and not closed.
@@ -82,6 +83,8 @@ class Telling:
                 raise BrokenPipeError
             self._choice(delta)
             self.said += delta.get("content") or ""
+        if self.body.get("logprobs"):
+            self._choice({}, more={"logprobs": {"content": reply.likely, "refusal": None}})
         if reply.hold:
             await_leaving(self.handler)
         if reply.is_torn:
