@@ -24,9 +24,9 @@ run:
 	@test $(BIN)/.tests -nt requirements-dev.lock || $(MAKE) --silent --no-print-directory $(BIN)/.runs
 	@exec $(BIN)/python manage.py start
 
-# Each process has a Postgres and a Redis of its own.
+# Each process has a Postgres and a Redis of its own; a file's tests stay together, and what it prepares is prepared once.
 test: $(BIN)/.tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(BIN)/.tests
 	@$(BIN)/python -m pytest -m faults

@@ -62,14 +62,8 @@ def pytest_xdist_setupnodes() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser comes last: its interface leaves a running loop behind, in which no other can be started.
-
-    Where several processes share the work, a file's tests stay together, so that what it prepares is prepared once.
-    """
+    """The browser comes last: its interface leaves a running loop behind, in which no other can be started."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
-    for item in items:
-        kind = "browser" if item.get_closest_marker("browser") else "plain"
-        item.add_marker(pytest.mark.xdist_group(f"{kind}-{item.path.stem}"))
 
 
 # The services --------------------------------------------------------------------------------------------------------

@@ -32,7 +32,10 @@ class Run:
 
     def __init__(self, data_dir: Path, port: int) -> None:
         self.data_dir, self.port, self.said = data_dir, port, data_dir.with_suffix(".out")
-        env = os.environ | {"LECTERN_DATA": str(data_dir), "PORT": str(port), "LECTERN_SAMPLES": "no"}
+        self.begin()
+
+    def begin(self) -> None:
+        env = os.environ | {"LECTERN_DATA": str(self.data_dir), "PORT": str(self.port), "LECTERN_SAMPLES": "no"}
         with self.said.open("wb") as out:
             command = [sys.executable, "manage.py", "start"]
             self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
@@ -141,23 +144,21 @@ def test_a_taken_port_is_said_before_anything_is_started(data_dir: Path):
     assert "is taken by another program" in run.words() and not (data_dir / "postgres").exists()
 
 
-def test_nothing_outlives_a_killed_run_and_the_next_one_starts_and_ends_well(data_dir: Path):
-    first = Run(data_dir, free_port())
-    first.await_ready()
-    assert len(processes_of(data_dir)) > 5
-    first.process.kill()
+def test_nothing_outlives_a_killed_run_and_the_next_one_ends_well(run: Run):
+    assert len(processes_of(run.data_dir)) > 5
+    run.process.kill()
     time.sleep(2)
-    assert processes_of(data_dir) == {}
-    second = Run(data_dir, free_port())
-    second.await_ready()
-    assert second.end() == 0
-    assert processes_of(data_dir) == {}
-
-
-def test_a_run_ends_with_the_last_words_of_a_service_that_died(data_dir: Path):
-    run = Run(data_dir, free_port())
+    assert processes_of(run.data_dir) == {}
+    run.begin()
     run.await_ready()
-    os.kill(int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    assert run.end() == 0
+    assert processes_of(run.data_dir) == {}
+
+
+def test_a_run_ends_with_the_last_words_of_a_service_that_died(run: Run):
+    run.begin()
+    run.await_ready()
+    os.kill(int((run.data_dir / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
     assert run.process.wait(45) == 1
     assert "Postgres ended unasked, by signal 9" in run.words()
 
