@@ -43,6 +43,21 @@ def test_any_stretch_of_a_page_is_found_at_its_own_place():
         assert abs(place.start - start) < 5
 
 
+def test_words_that_a_page_break_parts_from_their_neighbours_are_the_same():
+    cut = PAGE.index("The fee is 50")
+    assert found("The fee is 50 euros for each household.", {1: PAGE[:cut], 2: PAGE[cut:]}) is not None
+    place = find(kept("The fee is 50 euros for each household."), {1: PAGE[:cut] + OTHER[:8], 2: PAGE[cut:]})
+    assert place and (place.page, place.is_same) == (2, True)
+
+
+def test_the_last_words_of_a_page_are_the_same_at_the_top_of_the_next():
+    lines = [f"The valve {n} was seen on {n} May by {n + 3} people." for n in range(10, 20)]
+    then = {1: "\n".join(lines[:5]), 2: "\n".join(lines[5:])}
+    now = {1: "\n".join(["One was added.", *lines[:4]]), 2: "\n".join(lines[4:])}
+    place = find(kept(lines[4], text=then[1]), now)
+    assert place and (place.page, place.is_same) == (2, True)
+
+
 @pytest.mark.parametrize(
     "read",
     [
