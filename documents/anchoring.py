@@ -72,10 +72,15 @@ def find(kept: Kept, pages: Mapping[int, str]) -> Place | None:
     """
     order = sorted(pages, key=lambda number: (abs(number - kept.page), number))
     near = [number for number in order if abs(number - kept.page) <= NEAR]
-    for numbers in (near, order[len(near) :]):
-        if place := _in_context(kept, pages, numbers) or _aligned(kept, pages, numbers):
-            return place
-    return _alone(kept, pages, order)
+    far = order[len(near) :]
+    return (
+        _in_context(kept, pages, near)
+        or _aligned(kept, pages, near)
+        or _in_context(kept, pages, far)
+        or _alone(kept, pages, near)
+        or _aligned(kept, pages, far)
+        or _alone(kept, pages, far)
+    )
 
 
 @lru_cache(maxsize=64)

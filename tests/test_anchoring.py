@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from documents.anchoring import Kept, check_of, difference, find, find_by_check, is_same, kept_from
+from documents.anchoring import Kept, Place, check_of, difference, find, find_by_check, is_same, kept_from
 
 PAGE = (
     "3 Restoring supply\n\nSupplies shall be restored within twelve hours of the company becoming aware of the burst. "
@@ -43,19 +43,22 @@ def test_any_stretch_of_a_page_is_found_at_its_own_place():
         assert abs(place.start - start) < 5
 
 
-def test_words_that_a_page_break_parts_from_their_neighbours_are_the_same():
-    cut = PAGE.index("The fee is 50")
-    assert found("The fee is 50 euros for each household.", {1: PAGE[:cut], 2: PAGE[cut:]}) is not None
-    place = find(kept("The fee is 50 euros for each household."), {1: PAGE[:cut] + OTHER[:8], 2: PAGE[cut:]})
-    assert place and (place.page, place.is_same) == (2, True)
+def test_short_words_that_a_page_break_parts_from_their_neighbours_are_the_same():
+    cut = PAGE.index("50 euros")
+    place = find(kept("50 euros"), {1: f"A page was added.\n{PAGE[:cut]}", 2: PAGE[cut:], 3: OTHER})
+    assert place == Place(2, 0, 8)
 
 
-def test_the_last_words_of_a_page_are_the_same_at_the_top_of_the_next():
-    lines = [f"The valve {n} was seen on {n} May by {n + 3} people." for n in range(10, 20)]
-    then = {1: "\n".join(lines[:5]), 2: "\n".join(lines[5:])}
-    now = {1: "\n".join(["One was added.", *lines[:4]]), 2: "\n".join(lines[4:])}
-    place = find(kept(lines[4], text=then[1]), now)
-    assert place and (place.page, place.is_same) == (2, True)
+def log_line(n: int) -> str:
+    towns = ["Netherfold", "Highdale", "Aldermere", "Easterly", "Brackwater", "Millhaven", "Stonebeck", "Osier Green"]
+    return f"The pump {n + 101} of {towns[n // 10 % 8]} was seen on {1 + n % 28} May by {3 + n % 31} people."
+
+
+def test_a_line_at_the_top_of_the_next_page_is_nearer_than_one_like_it_far_away():
+    lines = [log_line(n) for n in range(240)]
+    pages = {1: "\n".join(["One was added.", *lines[76:79]]), 2: lines[79], 6: "\n".join(lines[231:239])}
+    place = find(kept(lines[79], text="\n".join(lines[76:80])), pages)
+    assert place == Place(2, 0, len(lines[79]))
 
 
 @pytest.mark.parametrize(
