@@ -49,7 +49,7 @@ class Swap:
 
 
 @lru_cache(maxsize=64)
-def _compared(sentence: str, passage: str) -> tuple[list[Word], list[Word], list[tuple[str, int, int, int, int]]]:
+def _compared(sentence: str, passage: str) -> tuple[list[Word], list[Word], Sequence[tuple[str, int, int, int, int]]]:
     """The words of both, and the stretches that are equal, put in, left out or put for each other."""
     said, shown = _turning(sentence), _turning(passage)
     matcher = SequenceMatcher(None, [word.stem for word in said], [word.stem for word in shown], autojunk=False)
