@@ -65,19 +65,22 @@ def recheck(documents: Iterable[UUID] | None = None) -> list[Recheck]:
     pairs = {(message, change.pk): change for message, change in found}
     done = set(Recheck.objects.filter(message__in={pk for pk, _ in pairs}).values_list("message", "document"))
     relied = relied_on(kept_answers().filter(pk__in={pk for pk, _ in pairs}))
-    return [
-        _look(message, change)
-        for (message, pk), change in pairs.items()
-        if (message, pk) not in done and message in relied
-    ]
+    touched_by: dict[UUID, list[UUID]] = {}
+    for message, pk in pairs:
+        if (message, pk) not in done and message in relied:
+            touched_by.setdefault(pk, []).append(message)
+    changes = {change.pk: change for change in pairs.values()}
+    return [row for pk, messages in touched_by.items() for row in _look(messages, changes[pk])]
 
 
-def _look(message_id: UUID, change: Document) -> Recheck:
-    answer = Answer(Message.objects.get(pk=message_id), change)
-    row, _ = Recheck.objects.get_or_create(
-        message_id=message_id, document=change, defaults={"sentences": answer.no_longer()}
-    )
-    return row
+def _look(messages: Sequence[UUID], change: Document) -> list[Recheck]:
+    texts = {} if change.deleted_at else words_of(change)
+    rows = []
+    for message in Message.objects.filter(pk__in=messages).iterator(chunk_size=100):
+        sentences = Answer(message, change, texts).no_longer()
+        row, _ = Recheck.objects.get_or_create(message=message, document=change, defaults={"sentences": sentences})
+        rows.append(row)
+    return rows
 
 
 @dataclass
@@ -89,14 +92,14 @@ class Cited:
 
 
 class Answer:
-    """An answer, and one document it cites as it is after a change."""
+    """An answer, and one document it cites as it is after a change; `texts` are its pages."""
 
-    def __init__(self, message: Message, change: Document) -> None:
-        self.message, self.change = message, change
+    def __init__(self, message: Message, change: Document, texts: dict[int, str]) -> None:
+        self.message, self.change, self.texts = message, change, texts
         rows = message.citations.filter(is_cited=True).select_related("document")
         self.citations = {citation.number: citation for citation in rows}
-        self.texts: dict[int, str] = {} if change.deleted_at else words_of(change)
         self.places: dict[int, Located | None] = {}
+        self.newer: dict[UUID, Document | None] = {}
 
     def no_longer(self) -> list[dict[str, object]]:
         """The sentences that held before the change, and do not any more."""
@@ -111,7 +114,9 @@ class Answer:
         document = citation.document
         if document is None or document.pk == self.change.pk:
             return document is not None and document.deleted_at is not None
-        return document.superseded_at is not None and document.newer() == self.change
+        if document.superseded_at is not None and document.pk not in self.newer:
+            self.newer[document.pk] = document.newer()
+        return self.newer.get(document.pk) == self.change
 
     def _fault(self, sentence: Cited, touched: Sequence[tuple[Citation, list[Span]]]) -> str:
         """Why the sentence no longer holds; "" when it does, or did not before."""

@@ -23,6 +23,7 @@ RULE = re.compile(r"[\s|:+=-]+")
 HASHES = re.compile(r"#{1,6}[ \t]+")
 SIGNS = re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)|\n[ \t]*>[> \t]*|\[\^\w{1,20}\]:?")  # the last: a footnote
 LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
+FENCE_END = re.compile(r"(?:^|\n)[ \t>]*(?:```+|~~~+)[ \t]*$")
 LEFT_ALONE = re.compile(r"(?:^|\n)[ \t]*(?:(?:[-*+•–]|\(?\d{1,3}[.)]|>|\|)[ \t]*)$")
 
 
@@ -275,10 +276,14 @@ class Written:
 
 
 def _with_numbers(shown: str, text: str, start: int, end: int, numbers: list[tuple[int, int]], marker: Marker) -> str:
-    """Put a stretch behind what is shown, with the numbers in it."""
+    """Put a stretch behind what is shown, with the numbers in it.
+
+    A number behind the end of code stands on the next line: a fence with something behind it would not end the code.
+    """
     at = start
     for place, number in numbers:
-        shown = marker(shown + text[at:place], number)
+        before = shown + text[at:place]
+        shown = marker(f"{before}\n" if FENCE_END.search(before) else before, number)
         at = place
     return shown + text[at:end]
 

@@ -72,10 +72,15 @@ def find(kept: Kept, pages: Mapping[int, str]) -> Place | None:
     """
     order = sorted(pages, key=lambda number: (abs(number - kept.page), number))
     near = [number for number in order if abs(number - kept.page) <= NEAR]
-    for numbers in (near, order[len(near) :]):
-        if place := _in_context(kept, pages, numbers) or _aligned(kept, pages, numbers):
-            return place
-    return _alone(kept, pages, order)
+    far = order[len(near) :]
+    return (
+        _in_context(kept, pages, near)
+        or _aligned(kept, pages, near)
+        or _in_context(kept, pages, far)
+        or _alone(kept, pages, near)
+        or _aligned(kept, pages, far)
+        or _alone(kept, pages, far)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -110,7 +115,9 @@ def _in_context(kept: Kept, pages: Mapping[int, str], numbers: Sequence[int]) ->
     whole, places = plain(kept.before + kept.words + kept.after)
     first = sum(place < len(kept.before) for place in places)
     last = sum(place < len(kept.before) + len(kept.words) for place in places)
-    return _nearest(whole, (first, last), kept, pages, numbers) if first < last else None
+    if first >= last:
+        return None
+    return _nearest(whole, (first, last), kept, pages, numbers) or _parted(whole, (first, last), pages, numbers)
 
 
 def _alone(kept: Kept, pages: Mapping[int, str], numbers: Sequence[int]) -> Place | None:
@@ -125,6 +132,24 @@ def _nearest(wanted: str, part: Span, kept: Kept, pages: Mapping[int, str], numb
         if found := _occurrences(wanted, letters):
             at = min(found, key=lambda at: abs(places[at + part[0]] - kept.start))
             return Place(number, places[at + part[0]], places[at + part[1] - 1] + 1)
+    return None
+
+
+def _parted(wanted: str, part: Span, pages: Mapping[int, str], numbers: Sequence[int]) -> Place | None:
+    """The same where a page now ends between the words and what stood beside them.
+
+    >>> _parted("abcdef", (3, 6), {1: "x a b c", 2: "d e f"}, [1, 2])
+    Place(page=2, start=0, end=5, is_same=True)
+    """
+    for number in numbers:
+        (letters, places), (more, more_places) = plain(pages[number]), plain(pages.get(number + 1, ""))
+        begin = max(0, len(letters) - len(wanted) + 1)
+        at = (letters[begin:] + more[: len(wanted) - 1]).find(wanted)
+        first, last = (begin + at + side - len(letters) for side in part)  # From the border on.
+        if at >= 0 and last <= 0:
+            return Place(number, places[first], places[last - 1] + 1)
+        if at >= 0 and first >= 0:
+            return Place(number + 1, more_places[first], more_places[last - 1] + 1)
     return None
 
 

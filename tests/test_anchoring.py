@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from documents.anchoring import Kept, check_of, difference, find, find_by_check, is_same, kept_from
+from documents.anchoring import Kept, Place, check_of, difference, find, find_by_check, is_same, kept_from
 
 PAGE = (
     "3 Restoring supply\n\nSupplies shall be restored within twelve hours of the company becoming aware of the burst. "
@@ -41,6 +41,24 @@ def test_any_stretch_of_a_page_is_found_at_its_own_place():
         place = find(kept_from(PAGE, (start, end), page=1, start=0), {1: PAGE, 2: OTHER})
         assert place and place.is_same and is_same(PAGE[place.start : place.end], PAGE[start:end])
         assert abs(place.start - start) < 5
+
+
+def test_short_words_that_a_page_break_parts_from_their_neighbours_are_the_same():
+    cut = PAGE.index("50 euros")
+    place = find(kept("50 euros"), {1: f"A page was added.\n{PAGE[:cut]}", 2: PAGE[cut:], 3: OTHER})
+    assert place == Place(2, 0, 8)
+
+
+def log_line(n: int) -> str:
+    towns = ["Netherfold", "Highdale", "Aldermere", "Easterly", "Brackwater", "Millhaven", "Stonebeck", "Osier Green"]
+    return f"The pump {n + 101} of {towns[n // 10 % 8]} was seen on {1 + n % 28} May by {3 + n % 31} people."
+
+
+def test_a_line_at_the_top_of_the_next_page_is_nearer_than_one_like_it_far_away():
+    lines = [log_line(n) for n in range(240)]
+    pages = {1: "\n".join(["One was added.", *lines[76:79]]), 2: lines[79], 6: "\n".join(lines[231:239])}
+    place = find(kept(lines[79], text="\n".join(lines[76:80])), pages)
+    assert place == Place(2, 0, len(lines[79]))
 
 
 @pytest.mark.parametrize(

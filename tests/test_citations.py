@@ -43,7 +43,7 @@ def test_however_often_it_is_cut(places):
     assert joined(split([ANSWER[a:b] for a, b in zip(cuts, cuts[1:], strict=False)])) == joined(split([ANSWER]))
 
 
-@given(st.text(alphabet="[]doc0123 a.", max_size=60), st.integers(1, 7))
+@given(st.text(alphabet="[]doc0123 a.`\n", max_size=60), st.integers(1, 7))
 def test_nothing_is_lost_and_nothing_is_invented(text, step):
     parts = split([text[at : at + step] for at in range(0, len(text), step)])
     assert joined(parts) == joined(split([text]))
@@ -58,6 +58,21 @@ CODE = "See [1]:\n```py\nrow[2]\n```\n[3] and ```x``` [4]\n1. ~~~\n   ```[5]\n  
 
 def test_a_number_in_code_is_a_place_in_a_list_and_no_source():
     assert [part for part in split([CODE]) if isinstance(part, int)] == [1, 3, 4, 6]
+
+
+INLINE = "Use `row[1]` or ``a`[2]`` [3], ` [4]\n`x[5]` ``` y[6]``` [7] `open[8]"
+
+
+def test_a_number_between_backticks_is_code_too():
+    assert [part for part in split([INLINE]) if isinstance(part, int)] == [3, 4, 7, 8]
+    for step in range(1, len(INLINE)):
+        cut = [INLINE[at : at + step] for at in range(0, len(INLINE), step)]
+        assert joined(split(cut)) == joined(split([INLINE]))
+
+
+def test_an_open_backtick_holds_a_number_back_for_a_line_at_most():
+    splitter = MarkerSplitter()
+    assert joined([*splitter.feed("a ` b [1] "), *splitter.feed("word " * 50)])[1] == 1
 
 
 def test_code_is_told_from_text_wherever_the_stream_is_cut():

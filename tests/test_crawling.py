@@ -110,7 +110,7 @@ def test_a_cited_cell_is_lit_as_a_cell(client, alice, name):
 
 
 # After all that may become of it -----------------------------------------------------------------------------------
-@pytest.mark.parametrize("links", [40, pytest.param(1_000, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("links", [45, pytest.param(1_000, marks=pytest.mark.faults)])
 def test_old_links_open_the_same_words_and_only_edited_facts_are_told(client, alice, links):
     facts = [
         f"The {WORKS[n % 10]} {n + 101} of {TOWNS[n // 10 % 8]} was seen on {1 + n % 28} May by {3 + n % 31} people."

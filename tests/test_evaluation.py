@@ -392,6 +392,7 @@ def test_without_an_embedding_model_words_alone_are_measured(alice, tmp_path):
 @pytest.mark.django_db
 def test_a_wrong_call_ends_with_2_and_a_sentence(alice, tmp_path):
     assert refused(tmp_path / "nothing").startswith("There is no file or folder")
+    assert len(refused(tmp_path / ("x" * 200))) < 120
     assert "no user 'nobody'" in refused(folder(tmp_path / "small"), user="nobody")
     asked = page_set(tmp_path / "asked.jsonl", {"question": "When?", "truth": "[rules.md#page=1]"})
     assert refused(asked) == "There is nothing that alice may read."

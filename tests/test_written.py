@@ -128,6 +128,10 @@ def test_a_missing_number_is_put_behind_the_sentence():
     assert "- A hat is paid for.[4]\n- Boots" in drawn(TWO, A={"cites": (4,)})[0]
 
 
+def test_a_number_behind_the_end_of_code_leaves_the_fence_alone():
+    assert drawn(["Do this:\n\n```\nrow[1]\n```", 1, "\n\nThen rest."])[0].endswith("\n```\n[1]\n\nThen rest.")
+
+
 def test_a_sentence_written_again_keeps_its_place_and_its_number():
     text, stand = drawn(TWO, Rent={"instead": "Rent is due in June."})
     assert text.startswith("Rent is due in June.[1] Dogs") and stand[0] == "Rent is due in June."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
@@ -91,7 +91,6 @@ class Clause:
     window: tuple[Part, ...]
     found: frozenset[int]  # Starts of the words that stand in the window, or around the passage.
     share: float  # Of the clause's weight.
-    is_added: bool = False  # It begins as a remark on the rest does: "which …", "because …".
 
 
 @dataclass(frozen=True)
@@ -134,25 +133,24 @@ def align(claim: str, evidence: Sequence[Evidence]) -> Alignment:
     search = _Search(claim, evidence)
     whole = search.best(search.words)
     pieces = list(_clauses(claim, search.words))
-    chosen = tuple(search.nearer(*piece, whole) for piece in pieces) if len(pieces) > 1 else (whole,)
+    chosen = tuple(search.nearer(piece, whole) for piece in pieces) if len(pieces) > 1 else (whole,)
     found = frozenset().union(*(clause.found for clause in chosen))
     return Alignment(search.words, chosen, search.share(search.words, found), _longest_gap(search.words, found))
 
 
-def _clauses(claim: str, words: Sequence[Word]) -> Iterator[tuple[tuple[Word, ...], bool]]:
-    """The words by clauses, and whether each is a remark; what is too short to stand alone goes with the one before."""
+def _clauses(claim: str, words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
+    """The words by clauses; what is too short to stand alone goes with what comes before it."""
     borders = [match.end() - len(match[0].lstrip(" ,;:")) for match in CLAUSE.finditer(claim)]
     held: list[Word] = []
-    is_held_added = False
     for start, end in zip([0, *borders], [*borders, len(claim) + 1], strict=True):
         piece = [word for word in words if start <= word.start < end]
-        is_added = start > 0 and ADDED.match(claim, start) is not None
-        if len(held) >= CLAUSE_LEAST and len(piece) >= (ADDED_LEAST if is_added else CLAUSE_LEAST):
-            yield tuple(held), is_held_added
-            held, is_held_added = [], is_added
+        least = ADDED_LEAST if ADDED.match(claim, start) else CLAUSE_LEAST
+        if len(held) >= CLAUSE_LEAST and len(piece) >= least:
+            yield tuple(held)
+            held = []
         held += piece
     if held:
-        yield tuple(held), is_held_added
+        yield tuple(held)
 
 
 class _Search:
@@ -215,10 +213,10 @@ class _Search:
                         best, window = share, parts[first : last + 1]
         return self._clause(words, window)
 
-    def nearer(self, words: Sequence[Word], is_added: bool, whole: Clause) -> Clause:
+    def nearer(self, words: Sequence[Word], whole: Clause) -> Clause:
         """A clause goes where the whole sentence does, unless it does clearly better elsewhere."""
         alone, together = self.best(words), self._clause(words, whole.window)
-        return replace(alone if alone.share > together.share + 0.1 else together, is_added=is_added)
+        return alone if alone.share > together.share + 0.1 else together
 
     def _clause(self, words: Sequence[Word], window: tuple[Part, ...]) -> Clause:
         held = self.around.union(*(self.held[part.number, part.start] for part in window))

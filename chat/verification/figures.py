@@ -38,7 +38,10 @@ def numbers(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lea
         rivals = [shown for shown in near if _rivals(said, shown, sentence, aligned.text)]
         words, instead = _words(said, sentence), _words(rivals[0], aligned.text) if rivals else ""
         if any(same_amount(said, shown) for shown in near):
-            if other := _in_its_place(said, near, sentence, aligned.text):
+            other = _in_its_place(said, near, sentence, aligned.text) or _of_other_things(
+                said, near, sentence, aligned.text
+            )
+            if other:
                 weaker = weaker or Proof(Verdict.PARTLY, Reason.NUMBER, words, other)
         elif any(same_amount(said, shown) for shown in whole):
             if rivals and not said.is_label and not _stands_as_well(said, aligned, evidence):
@@ -73,6 +76,15 @@ def _stands_behind(word: str, amount: Amount, text: str) -> bool:
     return bool(place and place[1].casefold() == word.casefold())
 
 
+def _of_other_things(said: Amount, near: Sequence[Amount], sentence: str, text: str) -> str:
+    """The figure by which the passage counts these things, where this one counts others: "240 buses, 50 cars"."""
+    if said.family or said.is_label or said.is_worded:
+        return ""
+    there = [shown for shown in near if _rivals(said, shown, sentence, text)]
+    is_there = any(same_amount(said, shown) for shown in there) or not there
+    return "" if is_there else _words(there[0], text)
+
+
 def _stands_as_well(said: Amount | Day, aligned: Alignment, evidence: Sequence[Evidence]) -> bool:
     """Whether a sentence of the passage that has the figure has the claim's words too, nearly as many as the best."""
     most = max((sum(part.holds(word) for word in aligned.words) for part in main_parts(aligned)), default=0)
@@ -91,10 +103,12 @@ def main_parts(aligned: Alignment) -> Iterator[Part]:
 
 
 def _is_reckoned(said: Amount, near: Sequence[Amount]) -> bool:
-    """Whether a writer may have got the figure out of two others: a sum, a difference, or the one as a share."""
+    """Whether a writer may have got the figure out of others: a sum, a difference, the one as a share, what is left."""
     if len(near) > RECKONED_FROM or said.is_label:
         return False
     value = said.readings[0] * said.factor
+    if said.family == "share" and any(shown.readings[0] in (100 - value, 100 + value) for shown in near):
+        return True
     for one, other in permutations((shown.readings[0] * shown.factor for shown in near), 2):
         share = 100 * one / other if other else 0.0
         results = (share, share - 100, 100 - share) if said.family == "share" else (one + other, one - other)
@@ -120,7 +134,7 @@ def _rivals(said: Amount, shown: Amount, sentence: str, text: str) -> bool:
 
 def _after(text: str, amount: Amount) -> str:
     """The word behind a figure, which says what it counts."""
-    found = re.match(r"\W*([^\W\d_]{3,})", text[amount.end : amount.end + 30])
+    found = re.match(r"[\s-]*([^\W\d_]{3,})", text[amount.end : amount.end + 30])
     return found[1] if found else ""
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from chat.verification import figures
 from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in
@@ -24,16 +25,22 @@ from chat.verification.lexicon import (
     SCOPES,
     SOFT_NEGATIONS,
 )
-from chat.verification.naming import unknown_name
+from chat.verification.naming import unknown_names
 from chat.verification.replacing import FOLLOWS, Swap, closeness, fault, other_name, swaps
 from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
-NO_MATCH, PART_MATCH = 0.3, 0.4  # Of a sentence's weight, of a clause's.
-MISSING, MISSING_PART = 4, 2  # So many words that stand nowhere, plain ones aside, are more than another way to say it.
+# Shares of a sentence's or a clause's weight that stand there, and counts of words that do not, figures and plain ones
+# aside: below the share and with so many missing it is more than another way to say it. What follows its passage word
+# for word and then has a clause of other words adds something; in free wording that takes more.
+HARDLY, HARDLY_MISSING = 0.3, 4
+HALF, HALF_MISSING = 0.4, 3
+MOST, MOST_MISSING = 0.65, 6
+CLAUSE, CLAUSE_MISSING, CLAUSE_MISSING_FREELY = 0.4, 2, 3
 GAP = 4  # Words in a row that stand nowhere.
 QUOTED = re.compile(r"\"([^\"]{1,400})\"|[“„«]([^\"“”„«»]{1,400})[”“»]")
-NEAR = 0.7  # Of a sentence that is taken over word for word, before a name is held against it.
+NEAR = 0.7  # Of a sentence that is taken over word for word, before a name is held against it,
+NEAR_ENOUGH = 0.5  # and before a negation is.
 BESIDE = 120  # Letters beside a sentence of a passage in which what it leans on may be negated.
 CONDITION = re.compile(r"(?i)\b(?:if|when|unless|should|wenn|falls|sofern)\b")
 REACH = 3  # Content words behind a negation that it turns.
@@ -77,7 +84,7 @@ def verify(sentence: str, cited: Sequence[Evidence], others: Sequence[Evidence] 
         return best
     for other in others:
         proof = _judge(sentence, [other], lead)
-        if proof.verdict is Verdict.SUPPORTED:
+        if proof.verdict is Verdict.SUPPORTED and (best is None or proof.share >= best.share):
             return proof
         if best is None or (not cited and proof.share > best.share):
             best = proof
@@ -108,23 +115,32 @@ def _letters(text: str) -> str:
 
 
 def _words(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    if aligned.share < NO_MATCH and _count_missing(aligned.words, aligned.found) >= MISSING:
+    if aligned.share < HARDLY and _count_missing(aligned.words, aligned.found) >= HARDLY_MISSING:
         return Proof(Verdict.UNSUPPORTED, Reason.NO_MATCH, _missing(sentence, aligned))
     return None
 
 
 def _count_missing(words: Sequence[Word], found: Container[int]) -> int:
-    return sum(word.start not in found and not word.is_plain for word in words)
+    return sum(word.start not in found and not (word.is_plain or word.is_figure) for word in words)
 
 
 def _clauses(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    if aligned.longest_gap >= GAP or any(
-        clause.share < PART_MATCH
-        and _count_missing(clause.words, clause.found) >= (1 if clause.is_added else MISSING_PART)
-        for clause in aligned.clauses
-    ):
+    missing = _count_missing(aligned.words, aligned.found)
+    limits = (HALF, HALF_MISSING), (MOST, MOST_MISSING)
+    is_thin = any(aligned.share < share and missing >= count for share, count in limits)
+    if is_thin or aligned.longest_gap >= GAP or _is_added_to(sentence, aligned):
         return Proof(Verdict.PARTLY, Reason.NO_MATCH, _missing(sentence, aligned))
     return None
+
+
+def _is_added_to(sentence: str, aligned: Alignment) -> bool:
+    """Whether a clause says something of which the passages have hardly a word."""
+    thin = [clause for clause in aligned.clauses if clause.share < CLAUSE]
+    if not thin:
+        return False
+    follows = any(closeness(sentence, part.text) >= FOLLOWS for part in main_parts(aligned))
+    most = max(_count_missing(clause.words, clause.found) for clause in thin)
+    return most >= (CLAUSE_MISSING if follows else CLAUSE_MISSING_FREELY)
 
 
 def _missing(sentence: str, aligned: Alignment) -> str:
@@ -143,7 +159,7 @@ def _negation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], l
     """What is turned round on one side only, or put by its opposite."""
     said, said_cues = _turned(sentence)
     texts = {each.number: each.text for each in evidence}
-    for part in main_parts(aligned):
+    for part in filter(partial(_is_near, sentence), main_parts(aligned)):
         shown, _ = _turned(part.text)
         # "If you do not …" may sum up "we do … If we fail to do so …".
         reach = BESIDE if CONDITION.search(sentence) else 0
@@ -158,6 +174,11 @@ def _negation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], l
 def _contradicted(sentence: str, part: Part) -> Verdict:
     """In words of his own a writer may turn a thing and mean the same: "cannot enter" for "are kept out"."""
     return Verdict.UNSUPPORTED if closeness(sentence, part.text) >= FOLLOWS else Verdict.PARTLY
+
+
+def _is_near(sentence: str, part: Part) -> bool:
+    """Whether a negation of the one can be held against the other at all."""
+    return closeness(sentence, part.text) >= NEAR_ENOUGH
 
 
 def _turned(text: str) -> tuple[list[Word], list[str]]:
@@ -185,12 +206,12 @@ def _is_said(words: Sequence[Word], sentence: str) -> bool:
 
 def _opposite(sentence: str, aligned: Alignment) -> Proof | None:
     held = {word.stem: word.text for word in words_of(sentence)}
-    parts = list(main_parts(aligned))
-    shown = {word.stem: (word.text, part) for part in parts for word in part.words}
+    shown = {word.stem: (word.text, part) for part in main_parts(aligned) for word in part.words}
     for one, other in _OPPOSITES:
         if one in held and one not in shown and other in shown and other not in held:
             instead, part = shown[other]
-            return Proof(_contradicted(sentence, part), Reason.NEGATION, held[one], instead)
+            if _is_near(sentence, part):
+                return Proof(_contradicted(sentence, part), Reason.NEGATION, held[one], instead)
     return None
 
 
@@ -219,11 +240,11 @@ def _other_names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence]
 
 
 def _names(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    name = unknown_name(sentence, [text for each in evidence for text in (each.text, each.around)])
-    if not name:
+    names = unknown_names(sentence, [text for each in evidence for text in (each.text, each.around)])
+    if not names:
         return None
-    instead = unknown_name(aligned.text, [sentence])
-    return Proof(Verdict.UNSUPPORTED if instead else Verdict.PARTLY, Reason.NAME, name)
+    is_instead = any(_is_near(sentence, part) and unknown_names(part.text, [sentence]) for part in main_parts(aligned))
+    return Proof(Verdict.UNSUPPORTED if is_instead or len(names) > 1 else Verdict.PARTLY, Reason.NAME, names[0])
 
 
 def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:

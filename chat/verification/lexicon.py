@@ -175,13 +175,13 @@ SOFT_NEGATIONS = frozenset(
 # What has such a word in it and turns nothing.
 NO_NEGATION = (
     "not only|not just|not limited to|no later than|no more than|no less than|no fewer than|not more than|"
-    "not less than|not exceed|not exceeding|no longer than|whether or not|no.|if not"
+    "no other|not less than|not exceed|not exceeding|no longer than|whether or not|no.|if not"
 ).split("|")
 
 # Pairs that cannot both hold of one thing.
 _ANTONYMS = """
 increase decrease|increase reduce|increased decreased|rise fall|rose fell|higher lower|more fewer|more less|grow shrink
-above below|before after|earlier later|maximum minimum|most least|longest shortest|largest smallest|first last
+above below|maximum minimum|most least|longest shortest|largest smallest|first last
 include exclude|allow prohibit|allow forbid|permit prohibit|permitted prohibited|accept reject|accept refuse
 approve reject|approve deny|open closed|start end|begin end|enter leave|import export|buy sell|borrow lend
 mandatory optional|required optional|compulsory voluntary|public private|internal external|indoor outdoor

@@ -10,15 +10,16 @@ from chat.verification.lexicon import MONTHS, PEOPLES, SCALES, SHORTENED, UNITS
 from chat.verification.words import plain, words_of
 
 
-def unknown_name(sentence: str, texts: Sequence[str]) -> str | None:
-    """The first part of a name that no text has, nor its short form, nor its initials.
+def unknown_names(sentence: str, texts: Sequence[str]) -> list[str]:
+    """The parts of names that no text has, nor their short form, nor their initials.
 
-    >>> unknown_name("They met Lund in the United States.", ["Lund’s house in the USA"])
-    >>> unknown_name("They met Ek in Oslo.", ["Lund’s house in Oslo"])
-    'Ek'
+    >>> unknown_names("They met Lund in the United States.", ["Lund’s house in the USA"])
+    []
+    >>> unknown_names("They met Ek in Oslo.", ["Lund’s house in Oslo"])
+    ['Ek']
     """
     joined = " ".join(" ".join(texts).split())
-    return next((name for name in _named(sentence) if not _is_known(name, sentence, texts, joined)), None)
+    return [name for name in _named(sentence) if not _is_known(name, sentence, texts, joined)]
 
 
 def _is_known(name: str, sentence: str, texts: Sequence[str], joined: str) -> bool:
@@ -42,6 +43,7 @@ def _named(sentence: str) -> Iterator[str]:
         yield text
 
 
+OF_PLACE = re.compile("i?ans?|ish|ese")  # How people and things of a place end.
 NO_NAMES = frozenset(
     {*MONTHS, *UNITS, *SCALES}
     | set(
@@ -88,7 +90,8 @@ def _is_written_out(name: str, sentence: str, text: str) -> bool:
 
 @lru_cache(maxsize=2_048)
 def _plain_words(text: str) -> frozenset[str]:
-    return frozenset(plain(word.text).removesuffix("'s") for word in words_of(text))
+    words = [plain(word.text).removesuffix("'s") for word in words_of(text)]
+    return frozenset((*words, *(word.rstrip("0123456789") for word in words)))  # "EPA2022" names EPA.
 
 
 def has_word(name: str, texts: Iterable[str]) -> bool:
@@ -100,11 +103,23 @@ def has_word(name: str, texts: Iterable[str]) -> bool:
 
 
 def _near(one: str, other: str) -> bool:
+    """Forms of one name, or a letter's difference.
+
+    >>> _near("italy", "italian"), _near("marta", "martin"), _near("meyer", "meier")
+    (True, False, True)
+    """
     if one == other or one.removesuffix("s") == other.removesuffix("s"):
+        return True
+    if _is_of(one, other) or _is_of(other, one):
         return True
     if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1:
         return bool(min(len(one), len(other)) >= 5 and (one.startswith(other) or other.startswith(one)))
     return _one_letter_apart(one, other)
+
+
+def _is_of(people: str, place: str) -> bool:
+    root = place.rstrip("aeiouy")
+    return len(root) > 3 and people.startswith(root) and OF_PLACE.fullmatch(people, len(root)) is not None
 
 
 def _one_letter_apart(one: str, other: str) -> bool:

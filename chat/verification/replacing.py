@@ -29,7 +29,7 @@ from chat.verification.words import Word, alike, stem, words_of
 
 LEAST = 0.5  # Of a sentence's words that must stand in the passage's sentence in the same order,
 ANCHOR = 3  # and so many of them beside what is put in another's place.
-FOLLOWS = 0.6  # Of a sentence that is so near, another thing in its place contradicts it.
+FOLLOWS = 0.55  # A sentence that is so near follows its passage: another thing in its place contradicts it.
 CLOSE = 0.8  # Above it a sentence is so near that a word too many is no other way of saying it.
 LONGEST = 9  # Words that may be put for others.
 
@@ -49,7 +49,7 @@ class Swap:
 
 
 @lru_cache(maxsize=64)
-def _compared(sentence: str, passage: str) -> tuple[list[Word], list[Word], list[tuple[str, int, int, int, int]]]:
+def _compared(sentence: str, passage: str) -> tuple[list[Word], list[Word], Sequence[tuple[str, int, int, int, int]]]:
     """The words of both, and the stretches that are equal, put in, left out or put for each other."""
     said, shown = _turning(sentence), _turning(passage)
     matcher = SequenceMatcher(None, [word.stem for word in said], [word.stem for word in shown], autojunk=False)
@@ -193,7 +193,8 @@ _SHIRKING = tuple(" ".join(map(stem, phrase.split())) for phrase in SHIRKING)
 def _is_denied_otherwise(swap: Swap) -> bool:
     """Whether the side without a negation may deny in words of its own: "lacks a valve" for "has no valve"."""
     other = swap.shown if _turns(swap.said) else swap.said
-    return len(other) > 1 and any(not word.is_light and not word.is_plain for word in other)
+    least = 1 if _count_turns(swap.said) + _count_turns(swap.shown) else 0  # "escape" for "avoid" is a verb for a verb.
+    return len(other) > least and any(not word.is_light and not word.is_plain for word in other)
 
 
 def _are_opposite(said: Sequence[Word], shown: Sequence[Word]) -> bool:

@@ -147,6 +147,47 @@ usual generally normally typically / sometimes occasionally / soon shortly / lat
 current nowadays today / past previous last earlier / future upcoming coming forthcoming
 temporary interim provisional / permanent lasting / immediate instantly promptly / gradual slowly / sudden abruptly
 exact precise
+secrete release emit discharge exude / substance compound chemical agent material
+weaken diminish lessen impair reduce / flow circulate stream / loop circuit cycle / attract draw appeal
+resist withstand endure / attack invade assail / mislead misdirect astray deceive / role part function purpose serve
+patient sufferer / reflect mirror represent / situation condition state circumstance position / archivist archival
+profession professional occupation vocation career / thrive flourish prosper succeed well
+scale extent magnitude scope size / limited finite restricted few / compress squeeze pack dense crowd
+stiff rigid firm solid / repel repulsion push / responsible cause reason behind / invent develop devise originate
+hub centre center focus / head lead run direct abbot / custom tradition practice system habit
+expand grow growth increase / attract investment / ranking list index / share percentage proportion percent fraction
+rate ratio / average mean typical / capita person head / generate produce yield / goods products merchandise wares
+demand need want require / shortage lack scarcity deficit / abundance plenty / enlarge extend expand extension
+widen broaden / narrow reduce / deepen intensify / accelerate hasten speed / delay postpone defer late
+cancel abandon scrap drop / abolish repeal end eliminate / replace succeed substitute / displace expel evict
+accompany escort / guide lead direct / warn alert caution / threaten endanger menace jeopardise threat / rescue save
+free liberate release / enslave slave / obey follow comply / rebel revolt uprising rebellion / overthrow depose topple
+elect vote choose / campaign drive initiative effort / effort attempt endeavour endeavor
+challenge difficulty hurdle problem / opportunity chance / advantage benefit plus gain
+disadvantage drawback downside / benefit profit help / suffer undergo experience sustain
+experience encounter undergo face / meet encounter satisfy fulfil / achieve attain accomplish reach / complete finish
+fail collapse / collapse fall crumble / crack split / melt thaw / freeze frozen ice / evaporate vapour vapor
+condense droplets / cool chill refrigerate / mix blend / separate isolate apart / attach fasten fix connect bind stick
+detach loosen separate remove / bind stick adhere attach / rotate spin turn revolve / slide glide slip
+bounce rebound / tilt lean / lift raise elevate hoist / lower drop / press push squeeze / pull drag tow
+carry bear hold / hang suspend / lie rest / cross traverse pass / reach arrive / approach near / exit leave departure
+follow trail track / lose lost loss / hide conceal mask hidden / appear emerge seem / vanish disappear
+visible seen apparent / clear evident obvious plain / unclear ambiguous vague / strange odd unusual
+common widespread frequent prevalent / unique sole only / opposite reverse contrary / true correct right
+wrong incorrect false mistaken misconception / believe think regard view consider / view opinion belief attitude
+suppose assume presume / guess estimate / measure gauge determine / weigh assess evaluate / compare contrast
+rank rate / sort classify categorise categorize class group / label name mark / mark sign indicate / point indicate
+reveal disclose expose show / announce declare proclaim / mention cite name / discuss address cover treat
+emphasise emphasize stress highlight underline / summarise summarize sum / conclude infer deduce / speak say talk tell
+shout cry / read study / compose write create / draw sketch design / design plan / model pattern example
+example instance illustration / detail particular specific / basic fundamental elementary underlying
+complex complicated intricate sophisticated advanced / strong powerful robust / weak feeble
+efficient effective economical / useful helpful valuable / useless futile
+necessary needed essential vital required crucial / optional voluntary / possible feasible potential / rare scarce
+enormous huge vast immense gigantic / tiny minute small / wide broad extensive / heavy weighty massive
+hard solid firm / smooth even / rough coarse / sharp acute / empty vacant / full filled / fresh new / stale old
+raw crude / pure clean / dirty polluted / healthy fit / sick ill unwell / alive living / dead deceased
+elderly old aged
 """
 SYNONYMS = tuple(tuple(group.split()) for line in _SYNONYMS.strip().splitlines() for group in line.split(" / "))
 

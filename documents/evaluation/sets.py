@@ -89,8 +89,8 @@ def read_set(path: Path) -> QuestionSet:
         if path.is_file():
             return _pages(path)
     except OSError as exc:  # Such as a name that is too long.
-        raise SetError(f"{path} cannot be looked at: {exc.strerror}.") from exc
-    raise SetError(f"There is no file or folder {path}.")
+        raise SetError(f"{on_a_line(str(path), 80)} cannot be looked at: {exc.strerror}.") from exc
+    raise SetError(f"There is no file or folder {on_a_line(str(path), 80)}.")
 
 
 def read_questions(path: Path) -> QuestionSet:

@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--half", choices=SETS, help="only these; tuning and held-out when left out")
     parser.add_argument("--json", action="store_true", help="figures for programs")
     parser.add_argument("--show", choices=KINDS, metavar="KIND", help=f"the single cases: {', '.join(KINDS)}")
+    parser.add_argument("--opinion", action="store_true", help="what a second opinion could change at most")
     parser.add_argument("--all", action="store_true", help="with --show: those judged rightly too")
     given = parser.parse_args()
     reports = {}
@@ -34,11 +35,23 @@ def main() -> int:
         if given.json:
             reports[half] = report(outcomes)
             continue
+        if given.opinion:
+            print(f"\n== {half}: {len(outcomes)} sentences\n{_opinions(outcomes)}")
+            continue
         print(f"\n== {half}: {len(outcomes)} sentences\n{printed(outcomes)}")
         print(*_listed(outcomes, half, bool(given.show), given.all), sep="\n")
     if given.json:
         print(json.dumps(reports, indent=1))
     return 0
+
+
+def _opinions(outcomes: list[Outcome]) -> str:
+    import django
+
+    django.setup()  # The prompts know the library's models, the verifier none.
+    from tests.proof import opinions
+
+    return opinions.printed(outcomes)
 
 
 def _listed(outcomes: list[Outcome], half: str, is_asked: bool, is_all: bool) -> list[str]:

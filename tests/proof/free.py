@@ -15,9 +15,9 @@ FOLDER = Path(__file__).parent
 
 
 def free_cases(half: str) -> list[Case]:
-    """Every sentence of the half's file, in its order. Raises LookupError for one whose passage is not to be found."""
-    lines = (FOLDER / f"free-{half}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_case(json.loads(line)) for line in lines]
+    """Every sentence of the half's file, if it has one. Raises LookupError for one whose passage is not to be found."""
+    path = FOLDER / f"free-{half}.jsonl"
+    return [_case(json.loads(line)) for line in path.open(encoding="utf-8")] if path.is_file() else []
 
 
 def _case(row: dict) -> Case:
