@@ -95,7 +95,7 @@ def test_a_reload_and_a_lost_connection_go_on_with_the_same_answer_and_are_not_p
     page.unroute("**/stream/")
     page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_selector(f"{ENDED} .answer >> text=In June.")
-    assert page.locator("[data-lost]").count() == 0 and len(service.requests) == 2
+    assert page.locator("#exchanges [data-lost]").count() == 0 and len(service.requests) == 2
     faults[:] = [fault for fault in faults if "ERR_FAILED" not in fault]
 
 
