@@ -26,7 +26,8 @@ FENCES = ("```", "~~~")
 TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\u2060")  # They would show a 12 as a 21.
 EDGE_SIGN = re.compile(r"\[\ue000(\d+)([+-]);")
 TAGS = frozenset(
-    "p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 a bdi span div button".split()
+    "p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 "
+    "a bdi span div button".split()
 )
 ATTRIBUTES = {
     "a": {"href", "class", "data-panel", "data-mark", "data-peek", "aria-label"},
