@@ -86,8 +86,8 @@ SPANISH = _language(
     empty="es decir|por eso|este año|esta semana",
 )
 FRENCH = _language(
-    openers="et qu'en est-il de|et qu'en est-il des|et qu'en est-il du|qu'en est-il de|qu'en est-il des|qu'en est-il du|"
-    "et que dire de|et|mais|ou|aussi|alors|donc",
+    openers="et qu'en est-il de|et qu'en est-il des|et qu'en est-il du|qu'en est-il de|qu'en est-il des|"
+    "qu'en est-il du|et que dire de|et|mais|ou|aussi|alors|donc",
     asking="qui que quoi quel quelle quels quelles quand où pourquoi comment combien lequel laquelle",
     helping=(
         "est sont était étaient fut furent sera a ont avait avaient peut peuvent doit doivent faut est-ce est-il "
