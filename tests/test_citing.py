@@ -260,7 +260,7 @@ def replaced(alice, *edits: tuple[str, str]) -> Document:
 
 def changes(html: str) -> tuple[list[str], list[str]]:
     def words(tag: str) -> list[str]:
-        found = re.findall(rf"<{tag}><bdi class=\"hidden-text\">\w+: </bdi>(.*?)</{tag}>", html, re.S)
+        found = re.findall(rf"<{tag}><span class=\"hidden-text\">\w+: </span>(.*?)</{tag}>", html, re.S)
         return [unescape(each).strip() for each in found]
 
     return words("del"), words("ins")
