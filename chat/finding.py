@@ -33,7 +33,7 @@ def find(user: Person, text: str) -> list[Find]:
     said = Message.objects.for_user(user).filter(_all(words, "content"))
     rows = Conversation.objects.for_user(user).filter(_all(words, "title") | Q(pk__in=said.values("conversation")))
     shown = list(rows[:FOUND_MOST])
-    latest = said.filter(conversation__in=shown).order_by("conversation", "-created_at").distinct("conversation")
+    latest = said.filter(conversation__in=shown).order_by("conversation_id", "-created_at").distinct("conversation_id")
     places = {message.conversation_id: message for message in latest}
     return [_found(row, places.get(row.pk), words) for row in shown]
 

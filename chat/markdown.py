@@ -26,7 +26,8 @@ FENCES = ("```", "~~~")
 TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\u2060")  # They would show a 12 as a 21.
 EDGE_SIGN = re.compile(r"\[\ue000(\d+)([+-]);")
 TAGS = frozenset(
-    "p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 a span div button".split()
+    "p br hr strong em del code pre ul ol li blockquote table thead tbody tr th td h3 h4 h5 "
+    "a bdi span div button".split()
 )
 ATTRIBUTES = {
     "a": {"href", "class", "data-panel", "data-mark", "data-peek", "aria-label"},
@@ -35,6 +36,7 @@ ATTRIBUTES = {
     "th": {"class", "scope"},
     "pre": {"tabindex"},
     "div": {"class", "tabindex", "role", "aria-label"},
+    "bdi": {"class"},
     "span": {"class"},
     "ol": {"start"},
 }
@@ -169,7 +171,8 @@ def _draw_edge(tokens, at, options, env) -> str:
     mark: Mark = env["marks"][meta["at"]]
     env["now"], env["line"] = mark, mark.kind if meta["begins"] else ""
     if meta["begins"]:
-        return f'<span class="hidden-text">{escape(mark.label)}: </span>' if mark.kind else ""
+        # Set apart: the direction of an answer is that of its own first letter.
+        return f'<bdi class="hidden-text">{escape(mark.label)}: </bdi>' if mark.kind else ""
     if mark.kind == "partly":
         return (
             f'<button class="mark mark--partly" type="button" popovertarget="{escape(mark.peek_id)}" '

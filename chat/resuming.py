@@ -13,6 +13,7 @@ from chat.prompts import NOT_FOUND
 from documents.models import Document
 from documents.retrieval import Passage
 from documents.search import Leg
+from project.provider import ProviderError
 
 SOURCES_GONE = "A document that this answer rests on can no longer be read. Have the question answered again."
 WHOLE_LINES = ("endless",)  # What failed so has enough words.
@@ -97,7 +98,6 @@ async def gone_on(begun: str, pieces: AsyncGenerator[str | Other]) -> AsyncGener
     """The words that are there, then what the model goes on with: the pieces of one answer."""
     yield begun
     held: str | None = ""
-    fault: Exception | None = None
     async with aclosing(pieces):
         try:
             async for piece in pieces:
@@ -108,9 +108,9 @@ async def gone_on(begun: str, pieces: AsyncGenerator[str | Other]) -> AsyncGener
                 if len(held) > HELD and not begun.startswith(held.strip()):
                     yield joint(begun, held)
                     held = None
-        except Exception as exc:  # noqa: BLE001 - what is held is told first: it was written
-            fault = exc
+        except ProviderError:  # What came before it broke off was written, and is told.
+            if held:
+                yield joint(begun, held)
+            raise
     if held:
         yield joint(begun, held)
-    if fault:
-        raise fault

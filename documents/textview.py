@@ -18,7 +18,9 @@ Span = tuple[int, int]
 GAP = re.compile(r"[\s|]*(?:\n(?=[^\n]*\|)[ \t|:-]+\n[\s|]*)?")
 BEFORE_ROW, AFTER_ROW = re.compile(r"[ \t]*\|[ \t]*"), re.compile(r"[ \t|]*")  # bars at the borders of its lines
 BLANK_LINES = re.compile(r"(?:[^\S\r\n]*(?:\r\n|\r|\n))+")
-HASHES = re.compile(r"^#{1,6}[ \t]+(?=\S)", re.M)  # before a heading of Markdown
+PARAGRAPHS = re.compile(r"\n\s*\n")
+RAN_OUT = re.compile(r"^(?!#|[ \t]*\|)([^\n|]*[^\n|\s])[ \t]*\n(?=\0?[^\n#|\s\0])", re.M)  # a line of text
+HASHES = re.compile(r"(?:^|(?<=\0))#{1,6}[ \t]+(?=\S)", re.M)  # before a heading of Markdown
 DASHES = re.compile(r"^[ \t]*\|[ \t:|-]*-{3,}[ \t:|-]*(?:\n|\Z)", re.M)  # under the header of one of its tables
 BARS = re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*$", re.M)  # at the borders of its rows
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -125,9 +127,13 @@ def column_name(number: int) -> str:
 def quoted(text: str) -> str:
     """A stretch of a page as words in a quotation: without what Markdown marks headings and tables by.
 
-    >>> quoted("## Leave\\n| Reason | Days |\\n|---|---|\\n| Moving | 1 |")
-    'Leave\\nReason | Days\\nMoving | 1'
+    Headings, rows and paragraphs keep a line of their own; where a line only ran out of room, the text runs on. It may
+    be parted by NULs, which stay.
+
+    >>> quoted("## Leave\\nTwo days\\neach.\\n\\n| Reason | Days |\\n|---|---|\\n| Moving | 1 |")
+    'Leave\\nTwo days each.\\nReason | Days\\nMoving | 1'
     """
+    text = PARAGRAPHS.sub("\n", RAN_OUT.sub(r"\1 ", text))
     return HASHES.sub("", BARS.sub("", DASHES.sub("", text)))
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.bench_api import bench_api
 from tests.bench_door import bench_door
+from tests.bench_page import bench_page
 from tests.bench_search import bench_large_library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,7 @@ def main() -> None:
         bench_door()
     bench_large_library()
     bench_api()
+    bench_page()
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def test_a_reload_and_a_lost_connection_go_on_with_the_same_answer_and_are_not_p
     page.unroute("**/stream/")
     page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_selector(f"{ENDED} .answer >> text=In June.")
-    assert page.locator("[data-lost]").count() == 0 and len(service.requests) == 2
+    assert page.locator("#exchanges [data-lost]").count() == 0 and len(service.requests) == 2
     faults[:] = [fault for fault in faults if "ERR_FAILED" not in fault]
 
 
@@ -318,6 +318,45 @@ def test_another_page_of_the_same_conversation_sees_what_was_asked(signed_in, as
     said(ask(row, "And pets?", ""), "No pets.")
     page.evaluate("dispatchEvent(new Event('focus'))")
     page.wait_for_selector(".answer >> text=No pets.")
+
+
+def test_two_pages_of_one_conversation_read_one_answer_and_keep_their_own_words(
+    signed_in,  # noqa: F811
+    asgi_server,
+    alice,
+    service,
+    settings,
+):
+    row = talk(alice, QUESTION)
+    settings.REWRITE, settings.SUGGESTIONS, settings.UNREAD_SECONDS = "rules", False, 30
+    service.replies = [Reply(["No pets. [1] ", *["More. "] * 100], pause_s=0.05), Reply(["In June. [1]"])]
+    page = signed_in(alice)
+    other = page.context.new_page()
+    complaints: list[str] = []
+    other.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    other.on("pageerror", lambda error: complaints.append(str(error)))
+    for each, text in ((page, "And pets?"), (other, "And dogs?")):
+        open_at(each, asgi_server, row)
+        each.get_by_label("Your question").fill(text)
+    page.get_by_label("Your question").press("Enter")
+    page.wait_for_selector(".exchange[data-stream] .answer >> text=No pets.")
+    other.reload()
+    other.wait_for_selector(".exchange[data-stream] .answer >> text=No pets.")
+    words = other.get_by_label("Your question")
+    assert words.input_value() == "And dogs?"
+    words.press("Enter")
+    other.wait_for_selector("text=An answer is being written.")
+    page.get_by_label("Edit the question").click()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=An answer is being written.")
+    page.get_by_role("button", name="Cancel").click()
+    for each in (page, other):
+        each.wait_for_selector(f"{ENDED}:nth-child(2) .answer >> text=More.")
+    assert words.input_value() == "And dogs?" and len(service.requests) == 1
+    words.press("Enter")
+    other.wait_for_selector(f"{ENDED}:nth-child(3) .answer >> text=In June.")
+    assert len(service.ledger) == 2 and complaints == []
+    other.close()
 
 
 def test_the_page_follows_only_for_whoever_is_at_its_end(signed_in, asgi_server, alice, service, settings):  # noqa: F811

@@ -116,7 +116,7 @@ def test_a_supported_sentence_has_no_mark():
 
 def test_a_sentence_supported_in_part_has_a_line_a_word_that_is_read_out_and_a_sign_with_the_reason():
     html = marked("It is so.[1] More.", ("It is so.", "partly"))
-    assert '<span class="hidden-text">Not so: </span><span class="partly">It is so.</span><button class="mark' in html
+    assert '<bdi class="hidden-text">Not so: </bdi><span class="partly">It is so.</span><button class="mark' in html
     assert 'popovertarget="why-1"' in html and 'aria-label="Not so: The passage says 12 %."' in html
 
 
@@ -131,7 +131,7 @@ def test_the_reason_of_an_unsupported_sentence_stands_below_its_paragraph():
     [
         ("**It is. So** then.", "**It is.", '<strong><span class="unsupported">It is.</span> So</strong>'),
         ("A *b* c. D.", "A *b* c.", '<em><span class="unsupported">b</span></em>'),
-        ("- one\n- two\n- three", "two", '<li><span class="hidden-text">Not so: </span><span class="unsupported">two'),
+        ("- one\n- two\n- three", "two", '<li><bdi class="hidden-text">Not so: </bdi><span class="unsupported">two'),
         ("1. **one**", "**one**", '<strong><span class="unsupported">one</span></strong>'),
         ("| A | B |\n|---|---|\n| x | y |", "x | y", '<td><span class="unsupported">y</span></td>'),
         ("See `x.y` so.", "See `x.y` so.", '<code><span class="unsupported">x.y</span></code>'),

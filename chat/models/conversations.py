@@ -337,8 +337,8 @@ class Citation(models.Model):
             return [(quoted(_beginning(self.text, 300)), False)]
         start, end = span[0] - self.start, span[1] - self.start
         before = _beginning(self.text[:start][::-1], AROUND)[::-1]
-        words = [(before, False), (self.text[start:end], True), (_beginning(self.text[end:], AROUND), False)]
-        return [(quoted(text), is_lit) for text, is_lit in words]
+        words = [before, self.text[start:end], _beginning(self.text[end:], AROUND)]
+        return list(zip(quoted("\0".join(words)).split("\0"), (False, True, False), strict=True))
 
     @property
     def web_url(self) -> str:

@@ -21,7 +21,10 @@ ARTICLES = frozenset("the a an der die das ein eine el la los las un una le les 
 DOING = frozenset("do does did".split())
 KINDS = frozenset("what which".split())
 LEADS = ARTICLES | frozenset("most one of first last main".split())
-ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|e|er)?")
+MEASURES = frozenset(  # What is asked for of a thing, and is not the thing: "On what date did the trip end?"
+    "amount date day kind month name number part percentage share sort time type year".split()
+)
+ERAS = frozenset("AD BC CE BCE".split())
 
 
 def words_of(text: str) -> list[str]:
@@ -36,9 +39,15 @@ def is_said(word: str, language: Language) -> bool:
 
 
 def is_name(word: str, language: Language) -> bool:
-    """Whether a word is written like a name, and is none of the language's little words."""
-    is_capital = word[0].isupper() or any(letter.isdigit() for letter in word[1:])
-    return is_capital and len(word) > 1 and not ORDINAL.fullmatch(word) and is_said(word, language)
+    """Whether a word is written like a name, and is none of the language's little words.
+
+    >>> from chat.rewriting.words import ENGLISH
+    >>> [word for word in "Baran 3M x.25 AD 13th-century 1950s 1905".split() if is_name(word, ENGLISH)]
+    ['Baran', '3M', 'x.25']
+    """
+    is_marked = word[0].isupper() or any(letter.isdigit() for letter in word)
+    is_number = word[0].isdigit() and not any(letter.isupper() for letter in word)
+    return is_marked and len(word) > 1 and not is_number and word not in ERAS and is_said(word, language)
 
 
 def names_of(text: str, language: Language) -> list[str]:
@@ -64,8 +73,8 @@ def _name_end(words: Sequence[str], at: int, language: Language) -> int:
     """Where the name that begins at this word ends; there itself when none does."""
     end = at
     while end < len(words):
-        if is_name(words[end], language):
-            end += 1
+        if is_name(words[end], language) or (end > at and len(words[end]) == 1 and words[end].isupper()):
+            end += 1  # A single letter belongs to a name, as in "Killer T", and is none.
             if words[end - 1].endswith(("'s", "’s")):
                 break
             continue
@@ -83,8 +92,8 @@ def subject_of(question: str, language: Language) -> str:
 
     >>> from chat.rewriting.words import ENGLISH
     >>> asked = "When is the rent due?", "Which flora is found here?", "When did the Warsaw Uprising begin?"
-    >>> [subject_of(text, ENGLISH) for text in asked]
-    ['the rent', 'flora', 'the Warsaw Uprising']
+    >>> [subject_of(text, ENGLISH) for text in (*asked, "In what sort of places are cooling towers used?")]
+    ['the rent', 'flora', 'the Warsaw Uprising', 'cooling towers']
     """
     words = words_of(question)
     if names := names_of(question, language):
@@ -93,7 +102,8 @@ def subject_of(question: str, language: Language) -> str:
     helper = words[helped].casefold() if helped < len(words) else ""
     asking = next((at for at, word in enumerate(words) if word.casefold() in language.asking), -1)
     stretches = [words[helped + 1 :], words[asking + 1 : helped]]
-    is_kind = asking >= 0 and words[asking].casefold() in KINDS
+    is_kind = asking >= 0 and words[asking].casefold() in KINDS and words[asking + 1 : asking + 2] != []
+    is_kind = is_kind and words[asking + 1].casefold() not in MEASURES
     if is_kind and asking < helped:  # "Which flora is found here?"
         stretches.reverse()
     if not helper:  # "Which force acts on it?", "Who wrote the report?"

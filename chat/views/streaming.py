@@ -54,6 +54,7 @@ async def stream(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
 
 async def _read(request: SignedInRequest, writing: Writing, *, is_first: bool) -> AsyncGenerator[str]:
     """What this process writes. Who comes later is shown at once what is there."""
+    await sync_to_async(close_old_connections)()  # A stream would keep its connection to its end.
     yield "retry: 2000\n\n"
     message, draft = writing.message, writing.draft
     pace, shown, breathed = Pace(0 if is_first else len(draft.content)), 0.0, time.monotonic()
@@ -79,12 +80,11 @@ async def _read(request: SignedInRequest, writing: Writing, *, is_first: bool) -
 async def _follow(request: SignedInRequest, message: Message) -> AsyncGenerator[str]:
     """What is kept of an answer that another process is writing, or that has ended."""
     yield "retry: 2000\n\n"
-    shown, breathed = "", time.monotonic()
+    shown: tuple[str, list] = ("", [])
+    breathed = time.monotonic()
     while await sync_to_async(_still_running)(message):
-        body = await sync_to_async(_kept_body)(message)
-        if body["html"] != shown:
-            shown = body["html"]
-            yield _event("answer", body)
+        if shown != (shown := (message.content, message.proofs)):
+            yield _event("answer", await sync_to_async(_kept_body)(message))
         if time.monotonic() - breathed >= BREATH_S:
             yield ": still here\n\n"
             breathed = time.monotonic()
@@ -97,7 +97,7 @@ def _still_running(message: Message) -> bool:
     Message.end_interrupted()
     Message.objects.filter(pk=message.pk).update(read_at=timezone.now())
     message.refresh_from_db(fields=["state", "content", "proofs"])
-    close_old_connections()  # A stream would keep its connection to its end.
+    close_old_connections()
     return message.is_running
 
 

@@ -203,8 +203,20 @@ def _picture(
         "height": height,
         "marks": [Mark(index, found) for index, found in enumerate(rects[: len(marks)])],
         "outlined": [Finding(why, found) for (*_, why), found in zip(withheld, outlined, strict=True) if found],
-        "passage": rects[-1] if passage else [],
+        "margin": _margin(rects[-1]) if passage else "",
     }
+
+
+def _margin(rects: list[rendering.Rect]) -> str:
+    """The line in the margin beside these words, as a path: left of all of them; "" without any.
+
+    >>> _margin([rendering.Rect(50, 10, 20, 5), rendering.Rect(30, 18, 60, 5)])
+    'M21 10V23'
+    """
+    if not rects:
+        return ""
+    left, top = min(rect.left for rect in rects) - 9, min(rect.top for rect in rects)
+    return f"M{left:g} {top:g}V{max(rect.top + rect.height for rect in rects):g}"
 
 
 def _spans(values: list[str], shown: Page | None) -> list[Span]:
