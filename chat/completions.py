@@ -17,7 +17,6 @@ from chat.llm import Extractive
 from chat.models import web_address
 from chat.prompts import Turn
 from chat.written import Placed, Written
-from documents.models import page_url
 from documents.retrieval import Passage
 from project.api import ApiError
 from project.deployments import chosen
@@ -231,12 +230,10 @@ def citation(passage: Passage) -> dict[str, object]:
     """A passage in the shape of Azure OpenAI's On Your Data, with the place on the page beside it."""
     if passage.document_id is None:
         return _outer_citation(passage)
-    span = passage.start, passage.end
-    place = page_url(passage.document_id, passage.page_number, span, [span], words=passage.text)
     return {
         "content": passage.text,
         "title": passage.document_title,
-        "url": settings.BASE_URL + place,
+        "url": passage.address,
         "filepath": passage.document_name,
         "chunk_id": str(passage.chunk_id),
         "document_id": str(passage.document_id),

@@ -21,7 +21,6 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
@@ -214,12 +213,7 @@ def resolve(request: SignedInRequest, pk: int) -> HttpResponse:
     """Dealt with; with `open`, not after all."""
     row = _opinion(pk)
     is_open = bool(request.POST.get("open"))
-    facts: dict[str, Any] = {"resolved_at": None, "resolved_by": None}
-    if not is_open:
-        facts = {"resolved_at": timezone.now(), "resolved_by": request.user}
-    with transaction.atomic():
-        Feedback.objects.filter(pk=row.pk).update(**facts)
-        audit("feedback.reopen" if is_open else "feedback.resolve", row)
+    row.resolve(request.user, is_open=is_open)
     messages.success(request, gettext("It is open again.") if is_open else gettext("It is resolved."))
     return redirect("console-question", row.answer_id)
 
@@ -230,9 +224,7 @@ def assign(request: SignedInRequest, pk: int) -> HttpResponse:
     """To somebody who runs Lectern; to nobody, without one."""
     row, name = _opinion(pk), request.POST.get("to", "").replace("\x00", "")
     person = get_object_or_404(User, username=name, is_staff=True, is_active=True) if name else None
-    with transaction.atomic():
-        Feedback.objects.filter(pk=row.pk).update(assigned_to=person)
-        audit("feedback.assign", row, to=name)
+    row.assign(person)
     messages.success(request, gettext("It is assigned to %(name)s.") % {"name": name or gettext("nobody")})
     return redirect("console-question", row.answer_id)
 

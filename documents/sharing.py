@@ -82,6 +82,13 @@ def hand_over(collection: Collection, to: User) -> None:
     collection.owner = to
 
 
+def let_sign_in(person: User, *, is_active: bool) -> None:
+    """From their next request on they can sign in and use their keys, or cannot."""
+    with transaction.atomic():
+        if User.objects.filter(pk=person.pk).exclude(is_active=is_active).update(is_active=is_active):
+            audit("person.activate" if is_active else "person.deactivate", person)
+
+
 def delete(collection: Collection) -> None:
     """Only an empty collection can be deleted: its documents are somebody's work. Raises NotEmpty."""
     with transaction.atomic():

@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -57,6 +58,16 @@ NOT_ENOUGH = {
     ApiKey.Scope.WRITE: "This key may only search and ask.",
     ApiKey.Scope.ADMIN: "Only a key with the scope admin, of somebody who runs Lectern, may do this.",
 }
+
+
+class Part(Schema):
+    """Which part of a list is wanted."""
+
+    limit: int = Field(100, ge=1, le=1000)
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+    def of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows[self.offset : self.offset + self.limit]
 
 
 class Fault(Schema):

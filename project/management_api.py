@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
-from project.api import REFUSED, ApiError, Refusal, SignedCall, reading, running
+from project.api import REFUSED, ApiError, Part, Refusal, SignedCall, reading, running
 from project.keys import revoke
 from project.models import ApiKey, AuditEvent, narrowed_to
 from project.spending.reports import DAYS, Line, between, collection_names, report, total
@@ -97,6 +97,10 @@ class KeyOut(Schema):
     revoked_at: datetime | None
 
 
+class KeysPart(Part):
+    user: str = ""
+
+
 def _key(key: ApiKey) -> KeyOut:
     return KeyOut(
         id=key.pk,
@@ -116,17 +120,12 @@ def _key(key: ApiKey) -> KeyOut:
 
 
 @router.get("/keys", response={200: list[KeyOut], REFUSED: Refusal}, auth=running, tags=["keys"], summary="List keys")
-def keys(
-    request: SignedCall,
-    user: str = "",
-    limit: int = Query(100, ge=1, le=1000),
-    offset: int = Query(0, ge=0, le=1_000_000),
-):
+def keys(request: SignedCall, wanted: Query[KeysPart]):
     """Everybody's, or one person's; the newest first. What a key is cannot be read again."""
     rows = ApiKey.objects.select_related("user").order_by("-created_at", "-pk")
-    if user:
-        rows = rows.filter(user__username=user.replace("\x00", ""))
-    return [_key(key) for key in rows[offset : offset + limit]]
+    if wanted.user:
+        rows = rows.filter(user__username=wanted.user.replace("\x00", ""))
+    return [_key(key) for key in wanted.of(rows)]
 
 
 @router.post(

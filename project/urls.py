@@ -14,6 +14,7 @@ from project.spending import pages
 
 api.add_router("/api", "documents.api.router")
 api.add_router("/api", "project.management_api.router")
+api.add_router("/api", "chat.management_api.router")
 api.add_router("/v1", "chat.api.router")
 api.add_router("/v1", "documents.openai_api.routes.router")
 

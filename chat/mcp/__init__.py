@@ -23,7 +23,8 @@ from chat.answering import answer
 from chat.completions import NOT_THERE, citation, doc_marker
 from chat.events import Done, Failed, Found, Question, Status
 from chat.written import Written
-from documents.models import Collection, Document, page_url
+from documents.api.searching import named_collections
+from documents.models import Document, page_url
 from documents.retrieval import Passage, Scope, find
 from documents.search import SearchError
 from project.models import ApiKey
@@ -152,7 +153,7 @@ class _Tools:
     def _search(self, query: str, top: int, names: list[str] | None) -> Results:
         user = self.whose().person
         try:
-            found = find(bearable(query), user, Scope(collections=_collections(user, names)), top=top)
+            found = find(bearable(query), user, Scope(collections=named_collections(user, names)), top=top)
         except SearchError as exc:
             raise ToolError(str(exc)) from exc
         return Results(results=[_result(passage) for passage in found.passages], notices=found.notices)
@@ -177,7 +178,7 @@ class _Tools:
         user = self.whose().person
         rows = Document.objects.for_user(user).current().select_related("collection")
         if names is not None:
-            rows = rows.filter(collection__in=_collections(user, names) or [])
+            rows = rows.filter(collection__in=named_collections(user, names) or [])
         if letters := bearable(name):
             rows = rows.filter(Q(name__icontains=letters) | Q(title__icontains=letters))
         part = rows.order_by("-created_at", "pk")[offset : offset + limit]
@@ -186,7 +187,7 @@ class _Tools:
     def _question(self, text: str, names: list[str] | None, deployment: str) -> Question:
         key = self.whose()
         user = key.person
-        collections = _collections(user, names)
+        collections = named_collections(user, names)
         return Question(bearable(text), user, collections, deployment=deployment, api_key_id=key.pk)
 
 
@@ -202,24 +203,14 @@ async def _aside(work: Callable[..., Any], *args: Any) -> Any:
     return await sync_to_async(done)()
 
 
-def _collections(user, names: list[str] | None) -> list[UUID] | None:
-    """Names or ids as ids, of those this person may read: a name of nobody's finds nothing."""
-    if names is None:
-        return None
-    wanted = {bearable(name).casefold() for name in names}
-    readable = Collection.objects.for_user(user).values_list("pk", "name")
-    return [pk for pk, name in readable if str(pk) in wanted or name.casefold() in wanted]
-
-
 def _result(passage: Passage) -> Result:
-    place = page_url(passage.place.document_id, passage.page_number, (passage.start, passage.end))
     return Result(
         document_id=str(passage.place.document_id),
         document=passage.document_title,
         page=passage.page_number,
         text=passage.text,
         score=round(passage.score, 6),
-        url=settings.BASE_URL + place,
+        url=passage.address,
     )
 
 

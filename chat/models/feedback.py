@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat.models.conversations import Citation, Message
 from documents.models import Person
+from project.audit import audit
 
 
 class Reason(models.TextChoices):
@@ -97,6 +100,22 @@ class Feedback(models.Model):
             for name, value in {**said, "resolved_at": None, "resolved_by": None}.items():
                 setattr(kept, name, value)
             kept.save()
+
+    def resolve(self, by: Any, *, is_open: bool = False) -> None:
+        """Dealt with; or, with `is_open`, not after all."""
+        self.resolved_at, self.resolved_by = (None, None) if is_open else (timezone.now(), by)
+        self._keep("feedback.reopen" if is_open else "feedback.resolve", "resolved_at", "resolved_by")
+
+    def assign(self, to: Any) -> None:
+        """To somebody who runs Lectern; None: to nobody."""
+        self.assigned_to = to
+        self._keep("feedback.assign", "assigned_to", to=to.get_username() if to else "")
+
+    def _keep(self, action: str, *names: str, **detail: Any) -> None:
+        """It is no newer for that: what was thought of the answer did not change."""
+        with transaction.atomic():
+            Feedback.objects.filter(pk=self.pk).update(**{name: getattr(self, name) for name in names})
+            audit(action, self, **detail)
 
     @property
     def question(self) -> str:

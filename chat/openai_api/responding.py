@@ -17,7 +17,7 @@ from chat.models import web_address
 from chat.openai_api.response_text import PlainText
 from chat.proving import settled
 from documents.models import StoreFile
-from documents.openai_api.searching import file_id_of, place_of, with_place
+from documents.openai_api.searching import file_id_of, with_place
 from documents.openai_api.shapes import attributes_by_document
 from documents.retrieval import Passage
 from project.provider import Logprobs, ToolCall
@@ -154,7 +154,7 @@ class Responding:
         """Beside what the shape asks for, the place in our viewer: clients keep what they do not know."""
         if not passage.is_external:
             cited = {"type": "file_citation", "index": at, "file_id": self._file_id(passage)}
-            place = {"url": place_of(passage), "page": passage.page_number, "page_label": passage.page_label}
+            place = {"url": passage.address, "page": passage.page_number, "page_label": passage.page_label}
             return cited | {"filename": passage.document_name} | place
         if url := web_address(passage.url):
             title = passage.document_title

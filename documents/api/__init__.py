@@ -2,10 +2,20 @@
 
 from ninja import Router
 
-from documents.api import collections, documents, evaluation, events, indexes, searching
+from documents.api import (
+    collections,
+    documents,
+    evaluation,
+    events,
+    indexes,
+    passages,
+    people,
+    question_sets,
+    searching,
+)
 
 router = Router()
-for part in (documents, searching, collections, events, evaluation, indexes):
+for part in (documents, searching, collections, events, evaluation, question_sets, indexes, passages, people):
     router.add_router("", part.router)
 
 __all__ = ["router"]

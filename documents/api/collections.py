@@ -11,9 +11,9 @@ from ninja import Field, Query, Router, Schema, Status
 
 from documents import sharing
 from documents.forms import CollectionForm, MemberForm
-from documents.models import Collection, CollectionQuerySet, Membership
+from documents.models import Collection, CollectionQuerySet
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Refusal, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, reading, writing
 
 router = Router(tags=["collections"])
 
@@ -87,14 +87,12 @@ def _refused(form: CollectionForm | MemberForm) -> ApiError:
 @router.get(
     "/collections", response={200: list[CollectionOut], REFUSED: Refusal}, auth=reading, summary="List collections"
 )
-def collections(
-    request: SignedInRequest, limit: int = Query(100, ge=1, le=1000), offset: int = Query(0, ge=0, le=10**6)
-):
+def collections(request: SignedInRequest, wanted: Query[Part]):
     """What the caller may read: their private one first, the others by name."""
     live = Q(documents__deleted_at=None, documents__superseded_at=None)
     rows = Collection.objects.for_user(request.user).annotate(count=Count("documents", filter=live))
-    part = rows.select_related("owner", "index").order_by("-is_private", "name", "pk")[offset : offset + limit]
-    return [_out(row, request.user) for row in part]
+    rows = rows.select_related("owner", "index").order_by("-is_private", "name", "pk")
+    return [_out(row, request.user) for row in wanted.of(rows)]
 
 
 @router.post("/collections", response={201: CollectionOut, REFUSED: Refusal}, auth=writing, summary="Make a collection")
@@ -184,9 +182,8 @@ def let_in(request: SignedInRequest, pk: UUID, payload: MemberIn):
 def change_member(request: SignedInRequest, pk: UUID, username: str, payload: RoleIn):
     """A reader becomes an editor, or the other way round."""
     row = _owned(request, pk)
-    member = _member(row, username)
-    sharing.let_in(row, member.user, payload.role)
-    return MemberOut(username=member.user.get_username(), role=payload.role)
+    sharing.let_in(row, _member(row, username), payload.role)
+    return MemberOut(username=username, role=payload.role)
 
 
 @router.delete(
@@ -198,12 +195,12 @@ def change_member(request: SignedInRequest, pk: UUID, username: str, payload: Ro
 def let_out(request: SignedInRequest, pk: UUID, username: str):
     """From their next request on they find nothing of it."""
     row = _owned(request, pk)
-    sharing.let_out(row, _member(row, username).user.get_username())
+    sharing.let_out(row, _member(row, username).get_username())
     return Status(204, None)
 
 
-def _member(row: Collection, username: str) -> Membership:
+def _member(row: Collection, username: str) -> User:
     found = row.memberships.select_related("user").filter(user__username=username.replace("\x00", "")).first()
     if found is None:
         raise ApiError(404, "not_found", "Nobody of that name is a member.")
-    return found
+    return found.user

@@ -19,7 +19,7 @@ from documents.indexes import owned_collection
 from documents.models import Collection, Document, DocumentQuerySet, State
 from documents.originals import original
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Refusal, asking, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, asking, reading, writing
 from project.workers import why_nobody_works
 
 router = Router(tags=["documents"])
@@ -156,17 +156,15 @@ def upload(request: SignedInRequest, file: File[UploadedFile], collection: Form[
     return Status(201 if is_new else 200, row(document, duplicate=not is_new))
 
 
-class DocumentsFilter(Schema):
+class DocumentsFilter(Part):
     state: str = Field("", description="One of queued, extracting, chunking, embedding, indexing, ready, warning, "
                        "failed, canceled; several with commas.")  # fmt: skip
     collection: str = Field("", description="A collection's id or name.")
     kind: str = Field("", description="The format: pdf, docx, html …")
     q: str = Field("", max_length=200, description="Letters of the name or the title.")
     created_after: datetime | None = None
-    limit: int = Field(100, ge=1, le=1000)
-    offset: int = Field(0, ge=0, le=1_000_000)
 
-    def of(self, rows: DocumentQuerySet) -> DocumentQuerySet:
+    def narrowed(self, rows: DocumentQuerySet) -> DocumentQuerySet:
         told = {name: str(getattr(self, name)).replace("\x00", "") for name in ("state", "collection", "kind", "q")}
         if told["state"]:
             rows = rows.filter(state__in=told["state"].split(","))
@@ -189,11 +187,10 @@ def _ids(text: str) -> list[UUID]:
 @router.get("/documents", response={200: list[DocumentOut], REFUSED: Refusal}, auth=reading, summary="List documents")
 def documents(request: SignedInRequest, response: HttpResponse, wanted: Query[DocumentsFilter]):
     """What the caller may read, newest first; `x-total-count` says how many there are of what was asked for."""
-    rows = wanted.of(Document.objects.for_user(request.user).current()).select_related("collection")
+    rows = wanted.narrowed(Document.objects.for_user(request.user).current()).select_related("collection")
     response["x-total-count"] = str(rows.count())
     nobody_works = why_nobody_works()
-    part = rows.order_by("-created_at", "pk")[wanted.offset : wanted.offset + wanted.limit]
-    return [row(document, nobody_works=nobody_works) for document in part]
+    return [row(document, nobody_works=nobody_works) for document in wanted.of(rows.order_by("-created_at", "pk"))]
 
 
 @router.get(

@@ -23,7 +23,7 @@ from documents.evaluation import (
 from documents.models import EvaluationRun
 from documents.search import Mode
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Refusal, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, reading, writing
 from project.models import narrowed_to
 
 router = Router(tags=["evaluation"])
@@ -48,6 +48,11 @@ class RunIn(Schema):
     modes: list[Mode] = Field(list(MODES), min_length=1, max_length=3)
     top: int = Field(10, ge=1, le=50)
     collection: str = Field("", max_length=120, description="Ask this one alone, by name.")
+
+
+class RunsPart(Part):
+    set: str = ""
+    limit: int = Field(50, ge=1, le=500)
 
 
 class SetOut(Schema):
@@ -111,17 +116,12 @@ def sets(request: SignedInRequest):
 
 
 @router.get("/evaluation/runs", response={200: list[RunOut], REFUSED: Refusal}, auth=reading, summary="List runs")
-def runs(
-    request: SignedInRequest,
-    set: str = "",
-    limit: int = Query(50, ge=1, le=500),
-    offset: int = Query(0, ge=0, le=1_000_000),
-):
+def runs(request: SignedInRequest, wanted: Query[RunsPart]):
     """The newest first, with their figures."""
     rows = _mine(request).defer("results")
-    if set:
-        rows = rows.filter(set_name=set.replace("\x00", ""))
-    return [_run(run) for run in rows[offset : offset + limit]]
+    if wanted.set:
+        rows = rows.filter(set_name=wanted.set.replace("\x00", ""))
+    return [_run(run) for run in wanted.of(rows)]
 
 
 @router.post("/evaluation/runs", response={201: RunOut, REFUSED: Refusal}, auth=writing, summary="Measure the search")

@@ -18,6 +18,7 @@ from documents.search import Leg, SearchBusy, SearchError
 from project.accounts import SignedInRequest
 from project.api import REFUSED, ApiError, Refusal, reading
 from project.limits import take
+from project.provider.pieces import bearable
 
 router = Router(tags=["search"])
 
@@ -59,6 +60,7 @@ class ResultOut(Schema):
     document: str
     page: int
     page_label: str
+    url: str = Field(description="Lasting: opens the page in Lectern with the words lit up, for whoever may read it.")
     start: int
     end: int
     text: str
@@ -180,9 +182,9 @@ def named_collections(user, names: list[str] | None) -> list[UUID] | None:
     """Names or ids as ids, of those this person may read: a name of nobody's finds nothing."""
     if names is None:
         return None
-    wanted = {name.replace("\x00", "").lower() for name in names}
+    wanted = {bearable(name).casefold() for name in names}
     readable = Collection.objects.for_user(user).values_list("pk", "name")
-    return [pk for pk, name in readable if str(pk) in wanted or name.lower() in wanted]
+    return [pk for pk, name in readable if str(pk) in wanted or name.casefold() in wanted]
 
 
 def _result(passage: Passage) -> ResultOut:
@@ -193,6 +195,7 @@ def _result(passage: Passage) -> ResultOut:
         page_label=passage.page_label,
         start=passage.start,
         end=passage.end,
+        url=passage.address,
         text=passage.text,
         score=round(passage.score, 6),
         legs=_legs(keyword=passage.keyword, vector=passage.vector),

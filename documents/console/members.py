@@ -7,7 +7,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -16,9 +15,8 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from documents.models import Collection, Document, Membership
-from documents.sharing import NameTaken, hand_over
+from documents.sharing import NameTaken, hand_over, let_sign_in
 from project.accounts import SignedInRequest
-from project.audit import audit
 from project.console import console, staff_only
 from project.models import ApiKey
 
@@ -100,9 +98,7 @@ def activate(request: SignedInRequest, pk: int) -> HttpResponse:
         messages.error(request, gettext("You cannot shut yourself out. Another superuser can."))
         return redirect("console-person", pk)
     is_active = bool(request.POST.get("active"))
-    with transaction.atomic():
-        if User.objects.filter(pk=pk).exclude(is_active=is_active).update(is_active=is_active):
-            audit("person.activate" if is_active else "person.deactivate", row)
+    let_sign_in(row, is_active=is_active)
     if is_active:
         messages.success(request, gettext("%(name)s can sign in again.") % {"name": row})
     else:

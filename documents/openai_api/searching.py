@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from ninja import Field, Router
 
-from documents.models import Document, StoreFile, page_url
+from documents.models import Document, StoreFile
 from documents.openai_api.access import store_of
 from documents.openai_api.filters import passes
 from documents.openai_api.given import KEYS_MOST, Filters, Given, Ranking
@@ -76,12 +75,6 @@ def file_id_of(document_id: UUID, row: StoreFile | None, user: User) -> str:
     return public(FILE, row.shown_id(user) if row else document_id)
 
 
-def place_of(passage: Passage) -> str:
-    """The lasting address of a passage in the viewer."""
-    place = passage.place
-    return settings.BASE_URL + page_url(place.document_id, place.page_number, (place.start, place.end))
-
-
 def _result(passage: Passage, row: StoreFile | None, user: User) -> dict[str, Any]:
     return {
         "file_id": file_id_of(passage.place.document_id, row, user),
@@ -97,7 +90,7 @@ def with_place(attributes: Mapping[str, Any], passage: Passage) -> dict[str, Any
 
     Attributes are all that the shape of a result leaves room for.
     """
-    ours = {"url": place_of(passage), "page": passage.page_number}
+    ours = {"url": passage.address, "page": passage.page_number}
     return dict([*attributes.items(), *((key, ours[key]) for key in ours if key not in attributes)][:KEYS_MOST])
 
 

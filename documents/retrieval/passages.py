@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
+
+from documents.models import page_url
 from documents.search import Leg
 
 
@@ -57,3 +60,10 @@ class Passage:
     def place(self) -> Place:
         assert self.document_id is not None  # Asked only of what our own search found.
         return Place(self.document_id, self.document_title, self.page_number, self.page_label, self.start, self.end)
+
+    @property
+    def address(self) -> str:
+        """Opens its page with the words lit up, also after the document was read anew, for whoever may read it."""
+        span = self.start, self.end
+        place = page_url(self.place.document_id, self.page_number, span, [span], words=self.text)
+        return f"{settings.BASE_URL}{place}"
