@@ -6,7 +6,8 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks, tasks  # noqa: F401 - they register themselves
-        from documents.changes import arrived, changed
+        from documents.changes import arrived, changed, opened
 
         arrived.connect(tasks.documents_arrived)
+        opened.connect(tasks.documents_arrived)
         changed.connect(tasks.documents_changed)

@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -28,15 +29,17 @@ from chat.draft import Draft
 from chat.events import Done, Failed, Question
 from chat.markdown import render as render_markdown
 from chat.models import Batch, BatchItem, ModerationEvent, PromptTemplate
-from chat.models.templates import ANSWER
+from chat.models.templates import ANSWER, FIRST_TEXT
 from chat.prompts import REFUSED
 from chat.wording import worded, wording_of
 from documents import retrieval
 from documents.search import SearchError
 from project.accounts import SignedInRequest
+from project.audit import audit
 from project.console import console, staff_only
 from project.deployments import UNUSABLE, chosen, deployments
 from project.spending.reports import money
+from project.translating import translated
 
 DAYS = 30
 WAYS = {
@@ -53,6 +56,46 @@ ITEMS_A_PAGE = 50
 class PreviewForm(forms.Form):
     template = forms.ModelChoiceField(PromptTemplate.objects.all(), required=False, empty_label="What is active now")
     text = forms.CharField(label="Question", max_length=2_000, error_messages={"required": "Write a question first."})
+
+
+class TemplateForm(forms.ModelForm):
+    """The next version of a wording; it is written once, and may take the place of the one that is active."""
+
+    is_used = forms.BooleanField(required=False)
+
+    class Meta:
+        model = PromptTemplate
+        fields = ("name", "text", "note")
+
+
+@require_POST
+@staff_only
+def new_template(request: SignedInRequest) -> HttpResponse:
+    form = TemplateForm(request.POST)
+    form.instance.created_by = request.user
+    if not form.is_valid():
+        context = _versions() | {"form": PreviewForm(), "new": form}
+        return console(request, "console/wording.html", context, status=400)
+    form.instance.is_active = form.cleaned_data["is_used"]
+    with transaction.atomic():
+        audit("template.new", form.save(), is_active=form.instance.is_active)
+    messages.success(request, gettext("“%(name)s” is kept.") % {"name": form.instance})
+    return redirect("console-wording")
+
+
+@require_POST
+@staff_only
+def use_template(request: SignedInRequest, pk: int) -> HttpResponse:
+    """From the next question on answers are worded so."""
+    row = get_object_or_404(PromptTemplate, pk=pk)
+    if row.trouble:
+        messages.error(request, translated(row.trouble))
+        return redirect("console-wording")
+    with transaction.atomic():
+        row.activate()
+        audit("template.activate", row)
+    messages.success(request, gettext("“%(name)s” is used from the next question on.") % {"name": row})
+    return redirect("console-wording")
 
 
 @require_safe
@@ -81,8 +124,9 @@ def try_wording(request: SignedInRequest) -> HttpResponse:
 def _versions() -> dict[str, object]:
     """Those that are written down, and whether the built-in one answers because none of them is for all questions."""
     templates = list(PromptTemplate.objects.all())
-    is_built_in = not any(each.is_active and each.name == ANSWER for each in templates)
-    return {"templates": templates, "is_built_in": is_built_in}
+    active = next((each for each in templates if each.is_active and each.name == ANSWER), None)
+    begun = {"name": ANSWER, "text": active.text if active else FIRST_TEXT, "is_used": True}
+    return {"templates": templates, "is_built_in": active is None, "new": TemplateForm(initial=begun)}
 
 
 def _question(request: SignedInRequest, form: PreviewForm) -> Question:
@@ -197,9 +241,7 @@ def begin_batch(request: SignedInRequest) -> HttpResponse:
 
 def _batches(request: SignedInRequest, form: BatchForm, status: int = 200) -> HttpResponse:
     rows = [_row(batch) for batch in Batch.objects.filter(owner=request.user)[:100]]
-    response = console(request, "console/batches.html", {"form": form, "rows": rows})
-    response.status_code = status
-    return response
+    return console(request, "console/batches.html", {"form": form, "rows": rows}, status)
 
 
 @require_GET

@@ -9,7 +9,6 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from chat.models import PermissionProof
-from chat.permissions.running import ask_for
 from project.accounts import SignedInRequest
 from project.console import console, staff_only
 
@@ -27,8 +26,20 @@ def permissions(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @staff_only
 def prove(request: SignedInRequest) -> HttpResponse:
-    ask_for(request.user)
+    PermissionProof.ask(request.user)
     messages.success(request, gettext("The proof is under way. It takes some minutes; you may leave this page."))
+    return redirect("console-permissions")
+
+
+@require_POST
+@staff_only
+def stop(request: SignedInRequest) -> HttpResponse:
+    """Whoever makes it removes what it made first."""
+    last = PermissionProof.objects.first()
+    if last is not None and last.cancel():
+        messages.success(request, gettext("The proof is stopped; what was made for it is removed."))
+    else:
+        messages.error(request, gettext("No proof is under way."))
     return redirect("console-permissions")
 
 

@@ -79,6 +79,7 @@ def questions(request: SignedInRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     given = form.cleaned_data if form.is_valid() else {}
     rows = _filtered(asked(), given, request.user).select_related("reply_to").order_by("-created_at")
+    rows = rows.only("state", "created_at", "reply_to__content")
     rows = rows.annotate(
         ups=Count("feedback", filter=Q(feedback__is_good=True, feedback__citation=None)),
         downs=Count("feedback", filter=Q(feedback__is_good=False)),

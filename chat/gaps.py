@@ -1,4 +1,4 @@
-"""Look again at questions that nobody could answer, when documents have come that may.
+"""Look again at questions that nobody could answer, when documents have come that may, or were opened to their askers.
 
 Each is searched for as if its asker asked it now: with their rights, where they asked it. A sentence that the answer
 without a model would be made of decides whether it is answered, and only if a new document says it.
@@ -7,11 +7,11 @@ without a model would be made of decides whether it is answered, and only if a n
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from chat.answering import PASSAGES
@@ -22,7 +22,7 @@ from chat.models import Citation, Gap, Message
 from chat.verification import locate
 from documents import retrieval
 from documents.embeddings import embedder, local_model_name
-from documents.models import FINDABLE, Document
+from documents.models import FINDABLE, Collection, Document, Holding, Membership
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 
@@ -34,7 +34,7 @@ OVERLAP = timedelta(minutes=1)  # A document is finished before its transaction 
 
 def look_again() -> list[Gap]:
     """Search for every open gap whose asker can read something that came since the last look; returns those closed."""
-    newest = Document.objects.filter(state__in=FINDABLE).aggregate(at=Max("finished_at"))["at"]
+    newest = _newest()
     if newest is None:
         return []
     began = timezone.now()
@@ -65,17 +65,42 @@ def _look(gap: Gap, extractive: Extractive) -> bool:
     return told is not None and _close(gap, answer, *told)
 
 
+def _newest() -> datetime | None:
+    """When something came last that somebody may find, or somebody was let in."""
+    moments = [
+        Document.objects.filter(state__in=FINDABLE).aggregate(at=Max("finished_at")),
+        Document.objects.aggregate(at=Max("placed_at")),
+        _brought_after_a_move().aggregate(at=Max("finished_at")),
+        Membership.objects.aggregate(at=Max("since")),
+        Collection.objects.aggregate(at=Max("owned_since")),
+    ]
+    return max((each["at"] for each in moments if each["at"]), default=None)
+
+
+def _brought_after_a_move() -> QuerySet[Holding]:
+    """What was moved to another index is found once that holds it."""
+    return Holding.objects.filter(
+        document__placed_at__isnull=False, index_version=F("document__collection__index__live")
+    )
+
+
 def _came(gap: Gap) -> set[UUID]:
-    """What the asker may read, and could not be found when the question was last searched for."""
-    readable = Document.objects.for_user(gap.question.conversation.owner).current().filter(generation__gt=0)
-    since = gap.looked_at - OVERLAP
-    return set(readable.filter(finished_at__gt=since, state__in=FINDABLE).values_list("pk", flat=True))
+    """What the asker may find, and could not when the question was last searched for: it came, or was moved to where
+    they may read, or they were let in, or were given the collection."""
+    asker, since = gap.question.conversation.owner, gap.looked_at - OVERLAP
+    let_in = Membership.objects.filter(user=asker, since__gt=since).values("collection")
+    given = Collection.objects.filter(owner=asker, owned_since__gt=since).values("pk")
+    moved = _brought_after_a_move().filter(finished_at__gt=since).values("document")
+    is_new = Q(finished_at__gt=since) | Q(placed_at__gt=since) | Q(pk__in=moved)
+    rows = Document.objects.for_user(asker).current().filter(generation__gt=0, state__in=FINDABLE)
+    opened = rows.filter(is_new | Q(collection__in=let_in) | Q(collection__in=given))
+    return set(opened.values_list("pk", flat=True))
 
 
 def _told(
     question: Question, texts: list[str], extractive: Extractive, came: set[UUID], *, everywhere: bool = False
 ) -> tuple[Passage, Candidate] | None:
-    """The first sentence of a new document that would be shown for an answer; None if none would."""
+    """The first sentence of such a document that would be shown for an answer; None if none would."""
     inside = question.documents
     if not everywhere:
         inside = came if inside is None else came & set(inside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,16 +21,19 @@ from redis import RedisError
 from chat.models import Message, State
 from documents import overview as library
 from documents.standing import duration
+from project.catalogue import retirement_warning
 from project.circuit import Circuit
 from project.console import WORDS, Look, console, staff_only
-from project.deployments import DeploymentsError, deployments
+from project.deployments import Deployment, DeploymentsError, deployments
 from project.doctor import Finding, examine
-from project.models import Usage
+from project.models import Budget, Usage, period_of
+from project.spending import standings
 from project.spending.chart import Bar, bars
 from project.spending.reports import money
 from project.translating import number, translated
 
 DAYS = 14
+BUDGETS_MOST = 20
 UNANSWERED_MUCH = 0.2  # of the questions of a week
 
 
@@ -73,7 +76,7 @@ class Chart:
 @staff_only
 def overview(request: HttpRequest) -> HttpResponse:
     parts = [*_examined(), *_models()]
-    looks = [*_of_parts(parts), *library.wants_a_look(), *_of_answers()]
+    looks = [*_of_parts(parts), *library.wants_a_look(), *_of_budgets(), *_of_answers()]
     context = {
         "verdict": _verdict(parts, looks),
         "parts": parts,
@@ -96,18 +99,16 @@ def _examined() -> list[Part]:
 def _models() -> list[Part]:
     """What calls have shown of each deployment: nothing is asked."""
     try:
-        return [Part(name, _circuit(name)) for name in deployments()]
+        return [Part(name, _called(deployment)) for name, deployment in deployments().items()]
     except DeploymentsError as exc:
         return [Part(gettext("Models"), Finding("bad", str(exc)))]
 
 
-def _circuit(name: str) -> Finding:
-    try:
-        state = Circuit(name).state().word
-    except RedisError:
-        return Finding("caution", gettext("Not known while Redis is away."))
+def _called(deployment: Deployment) -> Finding:
+    state = Circuit(deployment.name).state().word
     if state == "closed":
-        return Finding("good")
+        retiring = retirement_warning(deployment.base, date.today())
+        return Finding("caution", retiring) if retiring else Finding("good")
     return Finding("bad" if state == "open" else "caution", gettext("Its calls failed; it is tried again."))
 
 
@@ -134,8 +135,22 @@ def _of_parts(parts: list[Part]) -> Iterator[Look]:
             said = (
                 gettext("%(part)s does not work") if part.finding.state == "bad" else gettext("%(part)s wants a look")
             )
-            title, text = said % {"part": part.name}, translated(part.finding.reason)
+            title = said % {"part": part.name}
+            text = f"{translated(part.finding.reason)} {translated(part.finding.advice)}".strip()
             yield Look(part.finding.state, title, text, reverse("console-health"), gettext("See its health"))
+
+
+def _of_budgets() -> Iterator[Look]:
+    """Those of which somebody was told that they are spent, or nearly, as far as that is still so."""
+    told = Budget.objects.exclude(near_said="", spent_said="").select_related("user", "api_key__user")
+    now = timezone.now()
+    begins = {period: period_of(period, now)[0].isoformat() for period in Budget.Period.values}
+    current = [each for each in told if begins[each.period] in f"{each.near_said} {each.spent_said}"]
+    for state in standings(current[:BUDGETS_MOST], now):
+        if state.is_spent or state.is_near:
+            title = gettext("A budget is spent") if state.is_spent else gettext("A budget is nearly spent")
+            shape, text = "bad" if state.is_spent else "caution", translated(state.sentence)
+            yield Look(shape, title, text, reverse("console-budgets"), gettext("See and change it"))
 
 
 def _of_answers() -> Iterator[Look]:
@@ -151,9 +166,8 @@ def _of_answers() -> Iterator[Look]:
         reasons = asked.filter(state__in=(State.FAILED, State.INTERRUPTED)).exclude(failure="")
         codes = reasons.order_by().values_list("failure").annotate(n=Count("pk")).order_by("-n")[:3]
         text = ", ".join(f"{code}: {n}" for code, n in codes)
-        yield Look(
-            "caution", said % {"n": number(counts["failed"])}, text, reverse("console-models"), gettext("Models")
-        )
+        title, act = said % {"n": number(counts["failed"])}, gettext("Ask the services")
+        yield Look("caution", title, text, reverse("console-health"), act)
     if counts["all"] and counts["refused"] / counts["all"] > UNANSWERED_MUCH:
         said = gettext("%(n)s of %(all)s questions of this week found no answer in the documents")
         title = said % {"n": number(counts["refused"]), "all": number(counts["all"])}
@@ -164,15 +178,16 @@ def _of_answers() -> Iterator[Look]:
 # Fourteen days -------------------------------------------------------------------------------------------------------
 def _charts() -> list[Chart]:
     days = [timezone.localdate() - timedelta(days=back) for back in reversed(range(DAYS))]
-    answers = Message.objects.filter(role=Message.Role.ASSISTANT, created_at__date__gte=days[0]).order_by()
+    since = timezone.make_aware(datetime.combine(days[0], time()))  # A moment is looked up in an index, a day is not.
+    answers = Message.objects.filter(role=Message.Role.ASSISTANT, created_at__gte=since).order_by()
     by_day = answers.annotate(day=TruncDate("created_at")).values_list("day")
     done = by_day.filter(state__in=(State.DONE, State.REFUSED), ended_at__isnull=False)
     took = dict(done.annotate(took=Percentile95(F("ended_at") - F("created_at"))))
-    spent = Usage.objects.filter(created_at__date__gte=days[0]).order_by().annotate(day=TruncDate("created_at"))
+    spent = Usage.objects.filter(created_at__gte=since).order_by().annotate(day=TruncDate("created_at"))
     seconds = {day: span.total_seconds() for day, span in took.items()}
     dollars = {day: cost or Decimal() for day, cost in spent.values_list("day").annotate(cost=Sum("cost"))}
     return [
-        _chart(gettext("Documents taken in"), days, library.taken_in(days[0]), number, "0"),
+        _chart(gettext("Documents taken in"), days, library.taken_in(since), number, "0"),
         _chart(gettext("Questions"), days, dict(by_day.annotate(n=Count("pk"))), number, "0"),
         _chart(gettext("Answers, 95 %% within") % {}, days, seconds, duration, "–"),
         _chart(gettext("Cost"), days, dollars, money, "–"),

@@ -52,30 +52,25 @@ def clustered(vectors: np.ndarray, least: float) -> list[list[int]]:
     >>> clustered(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]), 0.7)
     [[0, 2], [1]]
     """
-    sums: list[np.ndarray] = []
+    sums, middles, count = np.zeros(vectors.shape), np.zeros(vectors.shape), 0
     for row in vectors:
-        near = _cosines(sums, row)
-        if len(near) and near.max() >= least:
-            sums[int(near.argmax())] += row
-        else:
-            sums.append(row.astype(np.float64).copy())
+        near = middles[:count] @ row
+        place = int(near.argmax()) if count and near.max() >= least else count
+        count = max(count, place + 1)
+        sums[place] += row
+        middles[place] = _unit(sums[place])
     groups: dict[int, list[int]] = {}
-    for place, row in enumerate(vectors):
-        groups.setdefault(int(_cosines(sums, row).argmax()), []).append(place)
+    for place, nearest in enumerate((vectors @ middles[:count].T).argmax(axis=1)):
+        groups.setdefault(int(nearest), []).append(place)
     found = []
     for group in groups.values():
-        near = _cosines([vectors[group].sum(axis=0)], vectors[group])
+        near = vectors[group] @ _unit(vectors[group].sum(axis=0))
         found.append([group[at] for at in sorted(range(len(group)), key=lambda at: (-round(float(near[at]), 6), at))])
     return sorted(found, key=lambda group: (-len(group), min(group)))
 
 
-def _cosines(sums: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """Of each middle with the row, or of the one middle with each row."""
-    if not len(sums):
-        return np.array([])
-    middles = np.stack(sums)
-    middles = middles / np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-9)
-    return middles @ rows if rows.ndim == 1 else rows @ middles[0]
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def _by_words(texts: Sequence[str]) -> np.ndarray:

@@ -28,6 +28,7 @@ from documents.intake import retry
 from documents.models import FINDABLE, UNDER_WAY, Attempt, Chunk, Document, Holding, IndexVersion, Page, State
 from documents.queue import send
 from documents.search import SearchError
+from project.background import Told
 
 FRESH_S = 3_600  # A file younger than this may still be on its way in.
 STALE = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
@@ -50,9 +51,9 @@ class Fault:
 Look = Callable[[], Iterator[Fault]]
 
 
-def faults(*, checksums: bool = True) -> Iterator[Fault]:
-    """Everything that does not agree. Reads every stored file unless `checksums` is off."""
-    yield from _files_of_rows(checksums)
+def faults(*, checksums: bool = True, told: Told = lambda done, total: None) -> Iterator[Fault]:
+    """Everything that does not agree. Reads every stored file unless `checksums` is off, and tells how far it is."""
+    yield from _files_of_rows(checksums, told)
     versions = IndexVersion.objects.exclude(state=IndexVersion.State.CANCELED).values_list("pk", flat=True)
     each = [partial(_version, pk) for pk in versions]
     looks: list[Look] = [_rows_of_files, _pages_and_chunks, *each, _without_row, _leases, _attempts]
@@ -74,9 +75,22 @@ def _seen_twice(look: Look) -> list[Fault]:
     return [fault for fault in found if (fault.kind, fault.what) in again]
 
 
-def _files_of_rows(checksums: bool) -> Iterator[Fault]:
+def mend(fault: Fault) -> str:
+    """How it ended, in words; one that cannot be mended does not keep the others from it."""
+    if fault.repair is None:
+        return ""
+    try:
+        fault.repair()
+    except SearchError as exc:
+        return f"not mended: {exc}"
+    return "mended"
+
+
+def _files_of_rows(checksums: bool, told: Told) -> Iterator[Fault]:
     kept = Document.objects.filter(deleted_at=None).exclude(error__code=LOST["code"])
-    for document in kept.iterator():
+    total = kept.count()
+    for number, document in enumerate(kept.iterator(), 1):
+        told(number, total)
         if (fault := _file_of(document, checksums)) and kept.filter(pk=document.pk).exists():
             yield fault
     deleted_since = timezone.now() - STALE

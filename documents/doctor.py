@@ -47,7 +47,7 @@ def _searching(index: Index) -> Callable[[float], Finding]:
         try:
             index.live.backend.count(uuid.UUID(int=0), 0)
         except SearchError as exc:
-            return Finding("bad", str(exc))
+            return Finding("bad", str(exc), advice="Look at the service and its settings; other indexes are searched.")
         return Finding("good")
 
     return ask
@@ -59,7 +59,7 @@ def _embedding(seconds: float) -> Finding:
     try:
         embed_query(model_name(), "ready?")
     except EmbeddingError as exc:
-        return Finding("bad", str(exc))
+        return Finding("bad", str(exc), advice="Look at its settings. Meanwhile the search is by words alone.")
     return Finding("good")
 
 
@@ -67,7 +67,8 @@ def _reranking(seconds: float) -> Finding:
     try:
         reranking.answers()
     except reranking.RerankFault as exc:
-        return Finding("bad", f"It does not answer well ({exc}); searches keep their own order.")
+        said = f"It does not answer well ({exc}); searches keep their own order."
+        return Finding("bad", said, advice="Look at LECTERN_RERANK_URL and its key.")
     return Finding("good")
 
 

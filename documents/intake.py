@@ -18,7 +18,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from documents import passwords
-from documents.changes import tell
+from documents.changes import tell, tell_opened
 from documents.extraction import ExtractionError, kind_of
 from documents.models import UNDER_WAY, Attempt, Collection, Document, State, display_name
 from documents.queue import send
@@ -286,7 +286,8 @@ def move(document: Document, collection: Collection) -> None:
             if collection.documents.filter(name=document.name, parent=None, deleted_at=None).exists():
                 raise _name_taken(document, collection)
             ids = with_attached(moved)
-            Document.objects.filter(pk__in=ids).update(collection=collection)
+            Document.objects.filter(pk__in=ids).update(collection=collection, placed_at=timezone.now())
+            tell_opened()
             audit("document.move", document, out_of=str(document.collection_id), into=str(collection.pk))
             if document.collection.index_id != collection.index_id:  # What was read stays; the other index is built on.
                 for pk in ids:

@@ -13,10 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
+from documents.consistency import STALE
 from documents.indexes.versions import progress
-from documents.models import Attempt, Document, Holding, Index, IndexVersion, State
+from documents.models import DEAD, Attempt, ConsistencyCheck, Document, Holding, Index, IndexVersion, State
 from documents.standing import duration, standing
 from project.console import Look
+from project.translating import translated
 from project.workers import Worker, workers
 
 SHOWN = 6  # rows of the queue
@@ -86,9 +88,9 @@ def _node(worker: str) -> str:
     return worker.partition(" ")[0]
 
 
-def taken_in(since: date) -> dict[date, int]:
+def taken_in(since: datetime) -> dict[date, int]:
     """Documents that became findable, by day."""
-    rows = Document.objects.filter(state__in=(State.READY, State.WARNING), finished_at__date__gte=since)
+    rows = Document.objects.filter(state__in=(State.READY, State.WARNING), finished_at__gte=since)
     return dict(rows.order_by().annotate(day=TruncDate("finished_at")).values_list("day").annotate(n=Count("pk")))
 
 
@@ -117,14 +119,28 @@ def _documents(**query: str) -> str:
 
 def wants_a_look() -> Iterator[Look]:
     """The library's part of what an administrator should see first."""
-    failed = Document.objects.current().filter(deleted_at=None, state=State.FAILED)
-    if number := failed.count():
+    failed = Document.objects.current().filter(deleted_at=None, state=State.FAILED).order_by()
+    counts = dict(failed.values_list("error__code").annotate(n=Count("pk")))
+    if dead := sum(counts.pop(code, 0) for code in DEAD):
+        said = ngettext(
+            "Every attempt to read %(n)d document ended with a fault",
+            "Every attempt to read %(n)d documents ended with a fault",
+            dead,
+        )
+        text = gettext("They can be read again; their pages say what happened.")
+        yield Look("bad", said % {"n": dead}, text, _documents(state="dead", all="1"), gettext("Show them"))
+    if number := sum(counts.values()):
         said = ngettext("%(n)d document could not be read", "%(n)d documents could not be read", number) % {"n": number}
-        yield Look("bad", said, _reasons(failed), _documents(state="failed"), gettext("Show them"))
+        yield Look("bad", said, _reasons(counts), _documents(state="failed", all="1"), gettext("Show them"))
+    if left := Document.objects.under_way().filter(lease_until__lt=timezone.now() - STALE).count():
+        said = ngettext("%(n)d document was left by its worker", "%(n)d documents were left by their worker", left)
+        text = gettext("Nobody has taken up what it had in hand for some minutes.")
+        yield Look("caution", said % {"n": left}, text, reverse("console-consistency"), gettext("Check and mend"))
     for index in Index.objects.exclude(unpublished="").select_related("live"):
         said = gettext("The search service does not know yet which version of index “%(index)s” is live")
         address = reverse("console-index", args=[index.pk])
         yield Look("bad", said % {"index": index.name}, index.unpublished, address, gettext("See why"))
+    yield from _disagreeing()
     for version in IndexVersion.objects.filter(state__in=("building", "paused", "ready", "failed")).select_related(
         "index__live"
     ):
@@ -132,8 +148,19 @@ def wants_a_look() -> Iterator[Look]:
             yield from _of_version(version)
 
 
-def _reasons(failed) -> str:
-    codes = failed.order_by().values_list("error__code").annotate(n=Count("pk")).order_by("-n")[:3]
+def _disagreeing() -> Iterator[Look]:
+    """What the last check found, until another finds it gone."""
+    last = ConsistencyCheck.objects.filter(state=ConsistencyCheck.State.DONE).defer("found").first()
+    if last is not None and last.left:
+        said = ngettext(
+            "%(n)d thing does not agree with the rest", "%(n)d things do not agree with the rest", last.left
+        )
+        text = ", ".join(f"{translated(kind)}: {number}" for kind, number in sorted(last.counts.items())[:3])
+        yield Look("caution", said % {"n": last.left}, text, reverse("console-consistency"), gettext("See and mend"))
+
+
+def _reasons(counts: dict[str | None, int]) -> str:
+    codes = sorted(counts.items(), key=lambda item: -item[1])[:3]
     return ", ".join(f"{code or gettext('unknown')}: {number}" for code, number in codes)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils import timezone
 
+from documents.changes import tell_opened
 from documents.indexes import default_index
 from documents.ingestion import remove_traces
 from documents.models import Collection, Membership
@@ -51,6 +53,7 @@ def let_in(collection: Collection, member: User, role: str) -> Membership | None
     with transaction.atomic():
         row, is_new = Membership.objects.update_or_create(collection=collection, user=member, defaults={"role": role})
         audit("member.add" if is_new else "member.change", collection, member=member.get_username(), role=role)
+        tell_opened()
     return row
 
 
@@ -76,9 +79,10 @@ def hand_over(collection: Collection, to: User) -> None:
         if to.collections.filter(name=row.name).exists():  # type: ignore[attr-defined]
             raise NameTaken(f"{to} has a collection called “{row.name}” already. Rename one of the two first.")
         row.memberships.filter(user=to).delete()
-        Collection.objects.filter(pk=row.pk).update(owner=to)
+        Collection.objects.filter(pk=row.pk).update(owner=to, owned_since=timezone.now())
         Membership.objects.create(collection=row, user=before, role=Membership.Role.EDITOR)
         audit("collection.hand_over", row, before=before.get_username(), to=to.get_username())
+        tell_opened()
     collection.owner = to
 
 

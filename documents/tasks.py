@@ -13,14 +13,14 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from documents import stores
-from documents.consistency import faults
+from documents import checking, stores
 from documents.evaluation import running
 from documents.indexes import comparing, versions
 from documents.ingestion import forget, ingest_next, remove_traces, tidy
 from documents.ingestion.building import ask_for_turn, build_next
 from documents.models import (
     UNDER_WAY,
+    ConsistencyCheck,
     Document,
     DocumentEvent,
     EvaluationRun,
@@ -116,6 +116,7 @@ def sweep() -> None:
             DocumentEvent.objects.outdated().delete()
             Upload.objects.sweep()
             running.sweep()
+            comparing.sweep()
             if stores.has_outdated():
                 send("tidy_stores")
         finally:
@@ -124,9 +125,16 @@ def sweep() -> None:
 
 @shared_task
 def check_consistency() -> None:
-    """Every night: what should not be is told to the log; `manage.py check_consistency --repair` mends it."""
-    for fault in faults():
-        log.error("inconsistent %s: %s", fault.kind, fault.what)
+    """Every night: what should not be is told to the log and to the console, where it can be mended."""
+    checking.work(ConsistencyCheck.objects.create())
+
+
+@shared_task
+def check(check_id: int) -> None:
+    """A check that somebody asked for in the console, or the mending."""
+    found = ConsistencyCheck.objects.filter(pk=check_id).first()
+    if found is not None:
+        checking.work(found)
 
 
 def _left_behind() -> list[UUID]:

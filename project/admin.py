@@ -1,15 +1,10 @@
-"""Keys, usage and budgets in the console."""
-
-from typing import cast
-from uuid import UUID
+"""Keys, usage and what was done, as records."""
 
 from allauth.account.decorators import secure_admin_login
-from django import forms
 from django.contrib import admin
 
 from project.keys import revoke
-from project.models import ApiKey, AuditEvent, Budget, OuterIdentity, Usage
-from project.spending.reports import collection_names
+from project.models import ApiKey, AuditEvent, OuterIdentity, Usage
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "Lectern"
@@ -70,23 +65,3 @@ class UsageAdmin(admin.ModelAdmin):
 
     def has_change_permission(self, request, obj=None) -> bool:
         return False
-
-
-class BudgetForm(forms.ModelForm):
-    collection_id = forms.TypedChoiceField(label="Collection", required=False, coerce=UUID, empty_value=None)
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        names = sorted(collection_names().items(), key=lambda item: item[1].casefold())
-        held = self.instance.collection_id
-        gone = [(held, f"{held} (gone)")] if held and held not in dict(names) else []
-        cast("forms.TypedChoiceField", self.fields["collection_id"]).choices = [("", "---------"), *gone, *names]
-
-
-@admin.register(Budget)
-class BudgetAdmin(admin.ModelAdmin):
-    form = BudgetForm
-    fields = ["user", "api_key", "collection_id", "period", "unit", "limit", "warn_at"]
-    list_display = ["__str__", "period", "unit", "limit", "warn_at"]
-    list_filter = ["period", "unit"]
-    list_select_related = ["user", "api_key__user"]

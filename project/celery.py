@@ -23,6 +23,13 @@ def share_what_is_loaded(**_: object) -> None:
     gc.freeze()
 
 
+@celeryd_after_setup.connect
+def keep_what_is_logged(sender: str, **_: object) -> None:
+    from project.worker_log import keep_lines  # Needs the settings, which need this module.
+
+    keep_lines(sender)
+
+
 @worker_process_init.connect
 @beat_embedded_init.connect
 def end_with_the_worker(**_: object) -> None:

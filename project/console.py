@@ -14,12 +14,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET
+from redis import RedisError
 
 from project.catalogue import Model, retirement_warning
 from project.circuit import Circuit
 from project.deployments import Deployment, DeploymentsError, deployments
 from project.doctor import about, examine, verdict
 from project.translating import number
+from project.worker_log import last_lines
+from project.workers import workers
+
+LINES_SHOWN = 300
 
 WORDS = {
     "good": gettext_noop("Works"),
@@ -55,12 +60,12 @@ def staff_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
     return checked
 
 
-def console(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
+def console(request: HttpRequest, template: str, context: dict[str, object], status: int | None = None) -> HttpResponse:
     """A page of the console, with the list of all of them beside it."""
     places = [(name, reverse(view)) for name, view in settings.CONSOLE_PAGES]
     here = max((url for _, url in places if request.path.startswith(url)), key=len, default="")
     pages = [{"name": name, "url": url, "is_here": url == here} for name, url in places]
-    return render(request, template, {**context, "console_pages": pages})
+    return render(request, template, {**context, "console_pages": pages}, status=status)
 
 
 @require_GET
@@ -72,6 +77,20 @@ def health(request: HttpRequest) -> HttpResponse:
         for name, parts in groupby(found, key=lambda each: each.probe.group)
     ]
     return console(request, "console/doctor.html", {"verdict": verdict(found), "groups": groups})
+
+
+@require_GET
+@staff_only
+def worker(request: HttpRequest, name: str) -> HttpResponse:
+    """What one worker noted last."""
+    try:
+        known = next((each for each in workers() if each.name == name), None)
+        lines = last_lines(name, LINES_SHOWN) if known else []
+    except RedisError:
+        known, lines = None, None
+    if known is None and lines is not None:
+        raise Http404
+    return console(request, "console/worker.html", {"name": name, "worker": known, "lines": lines})
 
 
 @require_GET

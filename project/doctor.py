@@ -39,6 +39,12 @@ TIME_S = 4.5
 SCHEDULER_LATE_S = 90  # It sends something every 15 s.
 SCARCE_BYTES = 2 * 10**9
 
+NOBODY_WORKS = (
+    "Start one: celery -A project worker. With manage.py start it is started again by itself, and log/worker.log "
+    "in the data folder says why it ended."
+)
+LOOK_AT_SETTINGS = "Look at its address, its key and its name in the settings. Answers without a model go on."
+
 State = Literal["good", "caution", "bad", "none"]
 
 
@@ -49,6 +55,7 @@ class Finding:
     state: State
     reason: str = ""
     took_ms: int | None = None
+    advice: str = ""  # What to do about it.
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,8 @@ def _database(seconds: float) -> Finding:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (DatabaseError, PoolTimeout) as exc:
-        return Finding("bad", f"It does not answer ({type(exc).__name__}).")
+        said = f"It does not answer ({type(exc).__name__})."
+        return Finding("bad", said, advice="Look whether Postgres runs, and whether DATABASE_URL names it.")
     return Finding("good")
 
 
@@ -127,16 +135,21 @@ def _redis(seconds: float) -> Finding:
     try:
         redis_connection().ping()
     except RedisError as exc:
-        return Finding("bad", f"It does not answer ({type(exc).__name__}).")
+        said = f"It does not answer ({type(exc).__name__})."
+        advice = "Look whether Redis runs, and whether REDIS_URL names it. What was taken in is read when it is back."
+        return Finding("bad", said, advice=advice)
     return Finding("good")
 
 
 def _workers(seconds: float) -> Finding:
     if sentence := why_nobody_works():
-        return Finding("caution", sentence)
+        return Finding("caution", sentence, advice=NOBODY_WORKS)
     known = workers()
     alive = [each for each in known if each.is_alive]
-    return Finding("good" if alive == known else "caution", f"{len(alive)} of {len(known)} alive.")
+    if alive != known:
+        advice = "Another takes up what a silent worker had in hand; the overview leads to its last lines."
+        return Finding("caution", f"{len(alive)} of {len(known)} alive.", advice=advice)
+    return Finding("good", f"{len(alive)} of {len(known)} alive.")
 
 
 def _scheduler(seconds: float) -> Finding:
@@ -145,14 +158,17 @@ def _scheduler(seconds: float) -> Finding:
     except RedisError as exc:
         return Finding("bad", f"Redis does not answer ({type(exc).__name__}).")
     if silent_s is None or silent_s > SCHEDULER_LATE_S:
-        return Finding("caution", "It sends no regular work: what a worker leaves behind is not taken up.")
+        said = "It sends no regular work: what a worker leaves behind is not taken up."
+        return Finding("caution", said, advice="Start one: celery -A project beat. With manage.py start it runs along.")
     return Finding("good", f"{silent_s:.0f} s ago.")
 
 
 def _storage(seconds: float) -> Finding:
     free = shutil.disk_usage(settings.DATA_DIR).free
     said = f"{free / 10**9:,.0f} GB free."
-    return Finding("caution" if free < SCARCE_BYTES else "good", said)
+    if free < SCARCE_BYTES:
+        return Finding("caution", said, advice="Make room on the disk of the data folder: full, it takes no file in.")
+    return Finding("good", said)
 
 
 def _no_model(seconds: float) -> Finding:
@@ -164,9 +180,9 @@ def _asking(deployment: Deployment) -> Callable[[float], Finding]:
         try:
             asyncio.run(_first_words(deployment, seconds))
         except ProviderError as exc:
-            return Finding("bad", str(exc))
+            return Finding("bad", str(exc), advice=LOOK_AT_SETTINGS)
         except TimeoutError:
-            return Finding("bad", f"No answer within {seconds:.0f} s.")
+            return Finding("bad", f"No answer within {seconds:.0f} s.", advice=LOOK_AT_SETTINGS)
         warning = retirement_warning(deployment.base, date.today())
         return Finding("caution", warning) if warning else Finding("good")
 

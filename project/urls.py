@@ -10,7 +10,7 @@ from project import audit_pages, console, views
 from project.api import api
 from project.keys import console as all_keys
 from project.keys import pages as keys
-from project.spending import pages
+from project.spending import budgets, pages
 
 api.add_router("/api", "documents.api.router")
 api.add_router("/api", "project.management_api.router")
@@ -37,9 +37,14 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("language/", login_not_required(require_POST(set_language)), name="language"),
     path("console/health/", console.health, name="console-health"),
+    path("console/workers/<str:name>/", console.worker, name="console-worker"),
     path("console/models/", console.models, name="console-models"),
     path("console/spending/", pages.spending, name="console-spending"),
     path("console/spending.csv", pages.spending_csv, name="console-spending-csv"),
+    path("console/budgets/", budgets.budgets, name="console-budgets"),
+    path("console/budgets/set/", budgets.set_budget, name="console-budget-set"),
+    path("console/budgets/<int:pk>/", budgets.change_budget, name="console-budget"),
+    path("console/budgets/<int:pk>/delete/", budgets.delete_budget, name="console-budget-delete"),
     path("usage/", pages.my_usage, name="usage"),
     path("usage.csv", pages.my_usage_csv, name="usage-csv"),
     path("keys/", keys.keys, name="keys"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
 from pypdf import PdfReader
 
 from chat.conversing import ask, begin
@@ -64,6 +66,18 @@ def check_by_axe(page) -> None:
             assert results.violations_count == 0, (scheme, width, results.generate_report())
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (scheme, width)
     page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def by_a_worker(work, *args) -> None:
+    """As a worker does it: in a thread without the loop that the browser's interface keeps in this one."""
+
+    def done() -> None:
+        work(*args)
+        connection.close()
+
+    thread = threading.Thread(target=done)
+    thread.start()
+    thread.join()
 
 
 def lit_rectangles(page) -> list[tuple[float, ...]]:

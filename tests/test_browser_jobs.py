@@ -1,15 +1,12 @@
 """Documents and jobs, passages and the evaluation in a real browser, in light, in dark and narrow."""
 
-import threading
-
 import pytest
-from django.db import connection
 
 from documents.evaluation import running
 from documents.models import Document, EvaluationRun, EvaluationSet
 from tests.library import add
 from tests.rows import attempt, row
-from tests.test_browser import check_by_axe, faults, signed_in  # noqa: F401 - two are fixtures
+from tests.test_browser import by_a_worker, check_by_axe, faults, signed_in  # noqa: F401 - two are fixtures
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 DEAD = {"code": "internal", "reason": "Lectern could not read this file.", "advice": "Try again later."}
@@ -46,18 +43,6 @@ def test_what_failed_is_read_again_and_a_passage_is_kept_out(signed_in, asgi_ser
     check_by_axe(page)
 
 
-def worked(run: EvaluationRun) -> None:
-    """As a worker does it: in a thread without the loop that the browser's interface keeps in this one."""
-
-    def work() -> None:
-        running.work(run)
-        connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-
-
 def test_a_set_is_made_asked_and_compared(signed_in, asgi_server, staff):  # noqa: F811
     add(staff, RULES)
     page = signed_in(staff)
@@ -76,10 +61,10 @@ def test_a_set_is_made_asked_and_compared(signed_in, asgi_server, staff):  # noq
         assert page.get_by_text("0 of").is_visible()
         check_by_axe(page)
         run = EvaluationRun.objects.first()
-        worked(run)
+        by_a_worker(running.work, run)
         page.get_by_text("Each question" if kind == "What is found" else "Each answer").wait_for()
         again = running.begin(run.set, staff, run.kind)
-        worked(again)
+        by_a_worker(running.work, again)
         page.goto(f"{asgi_server}{again.get_absolute_url()}")
         check_by_axe(page)
     page.goto(f"{asgi_server}/console/evaluation/")

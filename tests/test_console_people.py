@@ -6,6 +6,7 @@ import csv
 import io
 
 import pytest
+from django.contrib.auth.models import User
 
 from documents.models import Collection, Membership
 from project.audit import audit
@@ -53,6 +54,21 @@ def client_of(settings):
         return made
 
     return make
+
+
+def test_a_superuser_makes_an_account_with_a_first_password(runs, client_of):
+    given = {"username": "dora", "email": "dora@example.org", "password1": "tall reeds 9", "password2": "tall reeds 8"}
+    assert runs.post("/console/members/people/new/", given).status_code == 400
+    given["password2"] = given["password1"]
+    assert "dora can sign in." in runs.post("/console/members/people/new/", given, follow=True).text
+    dora = User.objects.get(username="dora")
+    assert dora.check_password("tall reeds 9") and not dora.is_staff
+    assert AuditEvent.objects.get(action="person.create").subject_id == str(dora.pk)
+    dora.is_staff = True
+    dora.save()
+    theirs = client_of(dora)
+    assert theirs.get("/console/members/people/new/").status_code == 404
+    assert "people/new/" not in theirs.get("/console/members/").text
 
 
 def test_nobody_shuts_themselves_out(runs, staff):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 from celery.signals import before_task_publish
 
 from chat import gaps
 from chat.conversing import begin
 from chat.models import Gap, Message, State
+from documents import intake, sharing
 from documents.models import Document
 from tests.library import add, shared_collection
 
@@ -63,6 +66,20 @@ def refused(owner, question: str) -> Gap:
 def page_of(client, gap: Gap) -> str:
     client.force_login(gap.question.conversation.owner)
     return client.get(gap.question.conversation.get_absolute_url()).text
+
+
+@contextmanager
+def noted(sent: list[str]):
+    """The names of the tasks that are sent meanwhile."""
+
+    def note(sender: str = "", **_: object) -> None:
+        sent.append(sender)
+
+    before_task_publish.connect(note, weak=False)
+    try:
+        yield
+    finally:
+        before_task_publish.disconnect(note)
 
 
 TOLD = "A document that came since answers this."
@@ -123,6 +140,36 @@ def test_a_question_that_was_put_to_another_collection_stays_open(alice):
     assert gaps.look_again() == []
 
 
+def opened_by_sharing(document, bob):
+    sharing.let_in(document.collection, bob, "reader")
+
+
+def opened_by_a_move(document, bob):
+    intake.move(document, shared_collection(document.owner, bob, name="Both"))
+
+
+def opened_by_handing_over(document, bob):
+    sharing.hand_over(document.collection, bob)
+
+
+@pytest.mark.parametrize("open_it", [opened_by_sharing, opened_by_a_move, opened_by_handing_over])
+def test_what_is_opened_to_the_asker_later_answers_and_is_told_once(client, alice, bob, charlie, open_it):
+    document = add(alice, HANDBOOK.encode(), "handbook.md", shared_collection(alice))
+    Document.objects.update(finished_at="2026-01-01T00:00Z")
+    gap, other = refused(bob, ANSWERED[2]), refused(charlie, ANSWERED[2])
+    assert gaps.look_again() == []
+    open_it(document, bob)
+    assert gaps.look_again() == [gap] and gaps.look_again() == []
+    assert TOLD in page_of(client, gap) and TOLD not in page_of(client, other)
+
+
+def test_letting_somebody_in_has_the_gaps_looked_at(alice, bob, django_capture_on_commit_callbacks):
+    collection, sent = shared_collection(alice), []
+    with noted(sent), django_capture_on_commit_callbacks(execute=True):
+        sharing.let_in(collection, bob, "reader")
+    assert "chat.tasks.look_again" in sent
+
+
 def test_what_was_there_before_the_question_is_not_searched_again(alice):
     add(alice, HANDBOOK.encode(), "handbook.md")
     Document.objects.update(finished_at="2026-01-01T00:00Z")
@@ -138,16 +185,8 @@ def test_a_question_that_was_asked_again_with_success_is_over_and_tells_nothing(
 
 
 def test_documents_that_come_together_are_looked_at_together(alice, django_capture_on_commit_callbacks):
-    sent = []
-
-    def note(sender=None, **_):
-        sent.append(sender)
-
-    before_task_publish.connect(note, weak=False)
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            add(alice, HANDBOOK.encode(), "handbook.md")
-            add(alice, b"# Other\n\nWords of another matter.\n", "other.md")
-    finally:
-        before_task_publish.disconnect(note)
+    sent: list[str] = []
+    with noted(sent), django_capture_on_commit_callbacks(execute=True):
+        add(alice, HANDBOOK.encode(), "handbook.md")
+        add(alice, b"# Other\n\nWords of another matter.\n", "other.md")
     assert sent.count("chat.tasks.look_again") == 1

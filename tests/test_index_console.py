@@ -1,14 +1,16 @@
 """Indexes and the search playground in the console: every act by its form, for staff alone, and written down."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from celery.signals import before_task_publish
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from chat.models import Conversation, Message
-from documents.indexes import default_index, versions
+from documents.indexes import comparing, default_index, versions
 from documents.ingestion.building import build_next
 from documents.models import Collection, EvaluationSet, Index, IndexVersion, VersionComparison
 from documents.search.azure import AzureSearchBackend
@@ -247,6 +249,46 @@ def test_both_versions_are_asked_the_last_questions(page, index, alice):
     assert "are being asked" in page(f"indexes/{index.pk}/")
     compare(str(VersionComparison.objects.get().pk))
     assert "both were asked one of the last questions" in page(f"indexes/{index.pk}/")
+
+
+def test_a_comparison_whose_message_was_lost_is_sent_again_and_made_once(page, index, alice):
+    kept = EvaluationSet.objects.create(name="smoke")
+    kept.take("When is the boathouse locked?", pages=["boat.md#page=1"])
+    versions.rebuild(index, chunk_tokens=60)
+    finish(index)
+    page(f"indexes/{index.pk}/compare/", {"questions": "0", "set": str(kept.pk)})
+    VersionComparison.objects.update(user=alice, created_at=timezone.now() - timedelta(minutes=5))
+    sent: list[tuple] = []
+
+    def note(sender="", body=None, **_):
+        sent.append((sender, body[0][0]))
+
+    before_task_publish.connect(note, weak=False)
+    try:
+        comparing.sweep()
+        row = VersionComparison.objects.get()
+        assert sent == [("documents.tasks.compare", str(row.pk))]
+        VersionComparison.objects.update(seen_at=timezone.now())
+        compare(str(row.pk))  # Another worker has it.
+        comparing.sweep()
+        row.refresh_from_db()
+        assert row.finished_at is None and len(sent) == 1
+        VersionComparison.objects.update(seen_at=timezone.now() - comparing.SILENT * 2)
+        compare(str(row.pk))
+        comparing.sweep()
+        row.refresh_from_db()
+        assert row.finished_at and not row.error and len(sent) == 1
+    finally:
+        before_task_publish.disconnect(note)
+
+
+def test_a_comparison_that_nobody_makes_is_given_up_after_a_day(index):
+    version = versions.rebuild(index, chunk_tokens=60)
+    row = VersionComparison.objects.create(before=index.live_version, after=version, questions=5)
+    VersionComparison.objects.update(created_at=timezone.now() - timedelta(days=2))
+    comparing.sweep()
+    row.refresh_from_db()
+    assert row.finished_at and "Ask for it again." in row.error
 
 
 def test_a_set_that_is_kept_here_is_asked_too(page, index):

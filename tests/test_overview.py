@@ -1,6 +1,7 @@
 """The console's first page: whether Lectern is well, and what wants a look."""
 
-from datetime import timedelta
+import json
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,9 @@ from django.utils import timezone
 
 from chat.models import Conversation, Message, State
 from project import limits, workers
-from project.models import Usage
+from project.models import Budget, Usage
+from project.provider.pieces import Tokens
+from project.spending import Payer, note
 from tests.rows import row
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +61,48 @@ def test_documents_that_failed_are_counted_by_reason(page, alice):
     text = page()
     assert "2 documents could not be read" in text
     assert "password: 1" in text
+
+
+def test_what_every_attempt_failed_at_is_told_apart_and_chosen_where_it_leads(page, client, alice):
+    row(alice, "a.pdf", "failed", error={"code": "internal", "reason": "", "advice": ""})
+    row(alice, "b.pdf", "failed", error={"code": "password", "reason": "", "advice": ""})
+    text = page()
+    assert "Every attempt to read 1 document ended with a fault" in text and "1 document could not be read" in text
+    assert "/console/documents/?state=dead&amp;all=1" in text
+    assert 'name="all" value="1" autocomplete="off" checked' in client.get("/console/documents/?state=dead&all=1").text
+
+
+def test_a_document_that_its_worker_left_is_told(page, alice):
+    row(alice, "a.pdf", "extracting", lease_until=timezone.now() - timedelta(hours=1))
+    assert "1 document was left by its worker" in page()
+
+
+def test_a_budget_that_is_spent_is_told_until_it_begins_anew(page, alice):
+    budget = Budget.objects.create(user=alice, limit=100, period="day")
+    note("main", Payer("answer", alice.pk), Tokens(200, 0))
+    text = page()
+    assert "A budget is spent" in text and "/console/budgets/" in text
+    Usage.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert "A budget is spent" not in page()
+    Budget.objects.filter(pk=budget.pk).update(spent_said="2020-01-01")
+    assert "A budget is spent" not in page()
+
+
+def test_a_model_that_retires_is_told_with_what_to_do(page, settings, tmp_path):
+    soon = f"{date.today() + timedelta(days=9)}"
+    own = tmp_path / "models.json"
+    facts = {"family": "classic", "retires": {"openai": soon}}
+    own.write_text(json.dumps({"as_of": "2026-11-01", "groups": [{"models": {"mine": facts}}]}))
+    settings.CATALOGUE_FILE, settings.OPENAI_CHAT_MODEL, settings.OPENAI_API_KEY = str(own), "mine", "secret"
+    assert "The model mine retires in 9 days" in page()
+
+
+def test_what_does_not_work_comes_with_advice(page, monkeypatch):
+    heard_of("celery@one", seconds_ago=240)
+    monkeypatch.setattr("project.doctor.SCARCE_BYTES", 10**18)
+    text = page()
+    assert "No worker is running, so nothing is read. Start one: celery -A project worker." in text
+    assert "Start one: celery -A project beat." in text and "Make room on the disk" in text
 
 
 def test_what_is_told_of_documents_is_not_what_they_say(page, alice):

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from project.catalogue import Model
-from project.models import ApiKey, Budget, Usage
+from project.models import ApiKey, AuditEvent, Budget, Usage
 from project.provider.pieces import Tokens
 from project.spending import Payer, note
 from project.spending.reports import between, collection_names, report, total
@@ -175,30 +175,61 @@ def test_a_long_file_comes_whole(client, staff):
 
 
 # Budgets in the console ----------------------------------------------------------------------------------------------
-def test_an_administrator_sets_a_budget_for_a_collection(client, staff, alice):
-    place = shared_collection(alice, name="Leases")
+NEW = {"kind": "all", "period": "day", "unit": "tokens", "limit": "5", "warn_percent": "70"}
+
+
+def set_budget(client, **change: str):
+    return client.post("/console/budgets/set/", NEW | change, follow=True)
+
+
+def test_an_administrator_sets_changes_and_takes_away_budgets(client, staff, alice):
+    place, key = shared_collection(alice, name="Leases"), ApiKey.create(alice)[0]
     client.force_login(staff)
-    assert "Leases of alice" in client.get("/admin/project/budget/add/").content.decode()
-    given = {"collection_id": str(place.pk), "period": "day", "unit": "dollars", "limit": "5", "warn_at": "0.8"}
-    assert client.post("/admin/project/budget/add/", given).status_code == 302
-    assert Budget.objects.get().collection_id == place.pk
-    assert client.get("/admin/project/budget/").status_code == 200
+    assert "There is no budget" in client.get("/console/budgets/").text
+    set_budget(client)
+    set_budget(client, kind="person", name="alice", unit="dollars", limit="2.50")
+    set_budget(client, kind="key", name=f"{key.start}…")
+    page = set_budget(client, kind="collection", name="Leases of alice").text
+    rows = Budget.objects.order_by("pk").values_list("user", "api_key", "collection_id", "limit", "warn_at")
+    facts = [(alice.pk, None, None, Decimal("2.5")), (None, key.pk, None, 5), (None, None, place.pk, 5)]
+    assert list(rows) == [(*each, Decimal("0.7")) for each in [(None, None, None, 5), *facts]]
+    assert page.count("Begins anew on") == 4 and "Collection Leases of alice" in page
+    first = Budget.objects.order_by("pk")[0]
+    client.post(f"/console/budgets/{first.pk}/", {"limit": "9", "warn_percent": "50"})
+    first.refresh_from_db()
+    assert (first.limit, first.warn_at) == (9, Decimal("0.5"))
+    client.post(f"/console/budgets/{first.pk}/delete/")
+    assert not Budget.objects.filter(pk=first.pk).exists()
+    acts = AuditEvent.objects.filter(action__startswith="budget.").order_by("pk").values_list("action", flat=True)
+    assert list(acts) == ["budget.set"] * 4 + ["budget.change", "budget.delete"]
+
+
+def test_budgets_are_for_those_who_run_lectern(client, alice):
+    row = Budget.objects.create(limit=5)
+    client.force_login(alice)
+    assert client.get("/console/budgets/").status_code == set_budget(client).status_code == 404
+    for act in ("", "delete/"):
+        assert client.post(f"/console/budgets/{row.pk}/{act}", {"limit": "9", "warn_percent": "1"}).status_code == 404
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"limit": "-1"}, "greater than or equal"),
-        ({"collection_id": "00000000-0000-0000-0000-000000000001"}, "not one of the available choices"),
+        ({"kind": "collection", "name": "Leases"}, "more than one, is called that"),
+        ({"kind": "person"}, "more than one, is called that"),
         ({"limit": "1.5"}, "counted whole"),
         ({"unit": "euros"}, "not one of the available choices"),
+        ({"limit": "7"}, "There is such a budget already"),
     ],
 )
 def test_a_budget_that_cannot_be_is_refused_with_a_sentence(client, staff, change, said):
     client.force_login(staff)
-    given = {"period": "day", "unit": "tokens", "limit": "5", "warn_at": "0.8"} | change
-    response = client.post("/admin/project/budget/add/", given)
-    assert response.status_code == 200 and said in response.content.decode()
+    if change == {"limit": "7"}:
+        set_budget(client)
+    response = set_budget(client, **change)
+    assert response.status_code == 400 and said in response.text
+    assert Budget.objects.count() == (change == {"limit": "7"})
 
 
 # The command ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from chat.events import Question
 from chat.models import CollectionTemplate, Message, PromptTemplate
 from chat.prompts import RULES
 from chat.wording import worded
-from project.models import Usage
+from project.models import AuditEvent, Usage
 from tests.asking import end_of
 from tests.fake_openai import FakeOpenAI
 from tests.library import add, shared_collection
@@ -158,18 +158,40 @@ def test_for_others_there_are_no_such_pages(client, alice, path):
     assert client.get(path).status_code == 404
 
 
-def test_an_administrator_writes_a_new_version_in_the_console(client, staff):
+def test_an_administrator_writes_a_new_version_and_uses_an_older_one_again(client, staff):
     client.force_login(staff)
-    form = {"name": "answer", "text": TEXT, "note": "kinder", "is_active": "on"}
-    assert client.post("/admin/chat/prompttemplate/add/", form).status_code == 302
-    written = PromptTemplate.objects.get()
-    assert (written.version, written.is_active, written.created_by) == (1, True, staff)
+    form = {"name": "answer", "text": TEXT, "note": "kinder", "is_used": "on"}
+    for _ in range(2):
+        assert client.post("/console/wording/new/", form).status_code == 302
+    first, second = PromptTemplate.objects.order_by("version")
+    assert (first.version, first.is_active, second.is_active, second.created_by) == (1, False, True, staff)
+    client.post(f"/console/wording/{first.pk}/use/")
+    first.refresh_from_db()
+    assert first.is_active
+    acts = AuditEvent.objects.filter(action__startswith="template.").order_by("pk").values_list("action", flat=True)
+    assert list(acts) == ["template.new", "template.new", "template.activate"]
+
+
+def test_a_version_whose_setting_went_away_is_not_used_again(client, staff, settings):
+    settings.ORGANISATION = "Aldermere"
+    row = template(text="Speak for {organisation} in {language}.")
+    settings.ORGANISATION = ""
+    client.force_login(staff)
+    assert "LECTERN_ORGANISATION is not set" in client.post(f"/console/wording/{row.pk}/use/", follow=True).text
+
+
+def test_only_those_who_run_lectern_word_answers(client, alice):
+    row = template()
+    client.force_login(alice)
+    for place in ("new/", f"{row.pk}/use/"):
+        assert client.post(f"/console/wording/{place}", {"name": "answer", "text": TEXT}).status_code == 404
 
 
 def test_the_console_refuses_a_text_with_a_sentence(client, staff):
     client.force_login(staff)
-    page = client.post("/admin/chat/prompttemplate/add/", {"name": "answer", "text": "Be kind."}).content.decode()
-    assert "{language} is missing" in page and not PromptTemplate.objects.exists()
+    response = client.post("/console/wording/new/", {"name": "answer", "text": "Be kind."})
+    assert response.status_code == 400 and "{language} is missing" in response.text
+    assert not PromptTemplate.objects.exists()
 
 
 def test_the_console_changes_and_deletes_no_version(client, staff):

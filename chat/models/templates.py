@@ -13,6 +13,7 @@ from django.utils import timezone
 from documents.models import Collection
 
 ANSWER = "answer"  # the name of the template for all
+FIRST_TEXT = "Be short and plain. Answer in {language}."  # that somebody changes into what they want
 VARIABLE = re.compile(r"\{([^{}]*)\}")
 VARIABLES = {"language": "the language to answer in", "organisation": "LECTERN_ORGANISATION", "today": "the day"}
 REQUIRED = ("language",)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from chat.permissions.paths import WITHIN, Path, door_paths
 from chat.permissions.world import Canary, Prober, ProofError, World, remove, world
+from project.background import Told
 
-__all__ = ["ProofError", "Report", "Size", "prove", "remove"]
+__all__ = ["ProofError", "Report", "Size", "Told", "prove", "remove"]
 
 LEAKS_TOLD = 50
-Told = Callable[[int, int], None]  # how much of how much is done
 
 
 @dataclass(frozen=True)

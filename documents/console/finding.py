@@ -14,9 +14,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy
 
 from documents.forms import KINDS
-from documents.models import UNDER_WAY, Collection, Document, DocumentQuerySet, Index, State
+from documents.models import DEAD, UNDER_WAY, Collection, Document, DocumentQuerySet, Index, State
 
-DEAD = ("internal", "interrupted")  # what is written when every attempt ended in the middle, or with a fault of ours
 MOST = 1_000
 
 

@@ -69,9 +69,7 @@ def _page(request: HttpRequest, index: Index, form: CompareForm, status: int = 2
     if context["checked"] and live:
         found = faults_of(live.version)
         context |= {"faults": found[:FAULTS_SHOWN], "faults_number": len(found)}
-    response = console(request, "console/index.html", context)
-    response.status_code = status
-    return response
+    return console(request, "console/index.html", context, status)
 
 
 def _before(index: Index) -> Side | None:
@@ -149,9 +147,8 @@ def _made(
             found = estimate()
             context |= _preview(request, form) | {"estimate": found}
             context["time"] = duration(found.seconds) if found.seconds is not None else ""
-    response = console(request, "console/index_form.html", context)
-    response.status_code = 400 if form.is_bound and (form.errors or "trouble" in context) else 200
-    return response
+    is_refused = form.is_bound and (form.errors or "trouble" in context)
+    return console(request, "console/index_form.html", context, 400 if is_refused else 200)
 
 
 def _preview(request: SignedInRequest, form: BuildForm) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -16,20 +15,22 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
+from redis import RedisError
 
 from documents import intake
 from documents.console.finding import MOST, ActForm, JobsForm
-from documents.console.log import log_lines
 from documents.forms import KINDS
 from documents.intake import UploadRefused
 from documents.models import Attempt, Collection, Document, Index, State
 from documents.views.receipt import left_out, taken_in, times
 from project.audit import audit
 from project.console import console, staff_only
+from project.worker_log import lines_naming
 
 A_PAGE = 50
 CODES_MOST = 30
 TARGETS_MOST = 500
+LINES_MOST = 40
 
 
 @require_GET
@@ -159,12 +160,20 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
         "taken_in": list(taken_in(document)),
         "left_out": list(left_out(document)),
         "times": list(times(document)),
-        "log": log_lines(settings.DATA_DIR / "log" / "worker.log", str(document.pk)),
+        "log": _logged(document),
         "acts": [(name, words) for name, words in ActForm.ACTS.items() if _fits(name, document)],
         "polls": document.is_under_way,
         "exclusions": document.exclusions.count(),
     }
     return console(request, "console/job.html", context)
+
+
+def _logged(document: Document) -> list[str] | None:
+    """What workers noted of it lately; None: that is not known while Redis is away."""
+    try:
+        return lines_naming(str(document.pk), LINES_MOST)
+    except RedisError:
+        return None
 
 
 def _fits(act: str, document: Document) -> bool:

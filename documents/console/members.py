@@ -5,14 +5,15 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from documents.models import Collection, Document, Membership
 from documents.sharing import NameTaken, hand_over, let_sign_in
@@ -26,7 +27,7 @@ MEMBERS_SHOWN = 20
 
 @require_GET
 @staff_only
-def members(request: HttpRequest) -> HttpResponse:
+def members(request: SignedInRequest) -> HttpResponse:
     """People and shared collections, both narrowed to what the words stand in."""
     words = request.GET.get("q", "").replace("\x00", "").strip()
     people = User.objects.order_by("username").annotate(
@@ -44,6 +45,7 @@ def members(request: HttpRequest) -> HttpResponse:
         "people": Paginator(people, A_PAGE).get_page(request.GET.get("people")),
         "collections": page,
         "rows": _with_members(list(page)),
+        "may_act": request.user.is_superuser,
     }
     return console(request, "console/members.html", context)
 
@@ -87,6 +89,28 @@ def person(request: SignedInRequest, pk: int) -> HttpResponse:
         "is_self": row.pk == request.user.pk,
     }
     return console(request, "console/person.html", context)
+
+
+class NewPersonForm(UserCreationForm):
+    class Meta:
+        model = User
+        fields = ("username", "email", "is_staff")
+
+
+@require_http_methods(["GET", "POST"])
+@staff_only
+def new_person(request: SignedInRequest) -> HttpResponse:
+    """An account with a first password, for superusers to make."""
+    if not request.user.is_superuser:
+        raise Http404
+    form = NewPersonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            row = form.save()
+            audit("person.create", row, is_staff=row.is_staff)
+        messages.success(request, gettext("%(name)s can sign in.") % {"name": row})
+        return redirect("console-person", row.pk)
+    return console(request, "console/person_new.html", {"form": form}, status=400 if form.is_bound else None)
 
 
 @require_POST

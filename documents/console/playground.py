@@ -176,9 +176,7 @@ def playground(request: SignedInRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "can_see_as": request.user.is_superuser}
     if form.is_bound and form.is_valid():
         context |= _searched(form)
-    response = console(request, "console/playground.html", context)
-    response.status_code = 400 if form.is_bound and form.errors else 200
-    return response
+    return console(request, "console/playground.html", context, 400 if form.is_bound and form.errors else 200)
 
 
 @require_POST

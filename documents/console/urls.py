@@ -1,6 +1,6 @@
 from django.urls import path
 
-from documents.console import chunks, evaluation, indexes, jobs, playground, runs
+from documents.console import checks, chunks, evaluation, indexes, jobs, playground, runs
 
 urlpatterns = [
     path("indexes/", indexes.indexes, name="console-indexes"),
@@ -17,6 +17,10 @@ urlpatterns = [
     path("documents/<uuid:pk>/passages/", chunks.chunks, name="console-chunks"),
     path("documents/<uuid:pk>/look/", chunks.look, name="console-document-look"),
     path("documents/<uuid:pk>/passages/<int:chunk>/", chunks.switch, name="console-chunk"),
+    path("consistency/", checks.consistency, name="console-consistency"),
+    path("consistency/check/", checks.check, name="console-consistency-check"),
+    path("consistency/repair/", checks.repair, name="console-consistency-repair"),
+    path("consistency/stop/", checks.stop, name="console-consistency-stop"),
     path("search/", playground.playground, name="console-search"),
     path("search/keep/", playground.keep, name="console-search-keep"),
     path("evaluation/", evaluation.evaluation, name="console-evaluation"),

@@ -6,25 +6,36 @@ better.
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from documents.evaluation import Comparison, Figures, Question, QuestionSet, SetError, compare, evaluate
 from documents.models import IndexVersion, VersionComparison
+from documents.queue import send
 from documents.retrieval import Passage, retrieve
 from documents.search import SearchError
 
+log = logging.getLogger(__name__)
+
 TOP = 10
+SILENT = timedelta(minutes=10)  # after which a comparison's worker is taken for dead
+UNSENT = timedelta(minutes=1)
+PATIENCE = timedelta(days=1)
+FAULT = "A fault of Lectern's own stopped it; it is noted in the log."
+GIVEN_UP = "Nobody made this comparison within a day. Ask for it again."
 
 Watch = Callable[[list[Any], str], Iterable[Any]]  # the items again, and what a progress bar calls the work
 Place = tuple[UUID, int]  # document, page
@@ -111,20 +122,49 @@ def compare_versions(
 
 
 def ask(comparison: VersionComparison) -> None:
-    """Make a comparison that somebody asked for, and keep what came of it; a second time does nothing."""
-    if comparison.finished_at is not None:
+    """Make a comparison that somebody asked for, and keep what came of it. What another worker makes is left alone."""
+    if not _unheld().filter(pk=comparison.pk).update(seen_at=timezone.now()):
         return
+    facts: dict[str, Any] = {}
+    try:
+        facts["result"] = as_json(_asked(comparison))
+    except (SetError, SearchError) as exc:
+        facts["error"] = str(exc)[:500]
+    except Exception:
+        log.exception("the comparison %s failed", comparison.pk)
+        facts["error"] = FAULT
+    VersionComparison.objects.filter(pk=comparison.pk, finished_at=None).update(finished_at=timezone.now(), **facts)
+    comparison.refresh_from_db()
+
+
+def _asked(comparison: VersionComparison) -> Compared:
     questions = import_string(settings.RECENT_QUESTIONS)(comparison.questions)
     sets = [_set_of(one) for one in comparison.sets]
-    try:
-        if comparison.user is None or not (questions or sets):
-            raise SetError("There is nothing to ask: nobody has asked anything yet, and no set of questions was given.")
-        found = compare_versions(comparison.before, comparison.after, questions, sets, comparison.user)
-        comparison.result = as_json(found)
-    except (SetError, SearchError) as exc:
-        comparison.error = str(exc)[:500]
-    comparison.finished_at = timezone.now()
-    comparison.save(update_fields=["result", "error", "finished_at"])
+    if comparison.user is None or not (questions or sets):
+        raise SetError("There is nothing to ask: nobody has asked anything yet, and no set of questions was given.")
+    watch = partial(_watched, comparison)
+    return compare_versions(comparison.before, comparison.after, questions, sets, comparison.user, watch)
+
+
+def _watched(comparison: VersionComparison, items: Iterable[Any], what: str) -> Iterator[Any]:
+    for item in items:
+        VersionComparison.objects.filter(pk=comparison.pk).update(seen_at=timezone.now())
+        yield item
+
+
+def _unheld() -> QuerySet[VersionComparison]:
+    """Those that are to be made, and that no worker shows signs of making."""
+    silent = Q(seen_at=None) | Q(seen_at__lt=timezone.now() - SILENT)
+    return VersionComparison.objects.filter(silent, finished_at=None)
+
+
+def sweep() -> None:
+    """Send again what no worker makes: its message was lost, or its worker. After a day it is given up."""
+    now = timezone.now()
+    old = VersionComparison.objects.filter(finished_at=None, created_at__lt=now - PATIENCE)
+    old.update(finished_at=now, error=GIVEN_UP)
+    for pk in _unheld().filter(created_at__lt=now - UNSENT).values_list("pk", flat=True):
+        send("compare", str(pk))
 
 
 def _set_of(kept: dict[str, Any]) -> QuestionSet:

@@ -1,7 +1,9 @@
 """The library's rows: indexes, collections, documents, their pages and chunks, and who may see them."""
 
+from documents.models.checks import ConsistencyCheck
 from documents.models.collections import Collection, CollectionQuerySet, Membership, Person
 from documents.models.documents import (
+    DEAD,
     FINDABLE,
     UNDER_WAY,
     Attempt,
@@ -21,12 +23,14 @@ from documents.models.stores import RemoteFile, VectorStore
 from documents.models.uploads import Upload
 
 __all__ = [
+    "DEAD",
     "FINDABLE",
     "UNDER_WAY",
     "Attempt",
     "Chunk",
     "Collection",
     "CollectionQuerySet",
+    "ConsistencyCheck",
     "Document",
     "DocumentEvent",
     "DocumentQuerySet",

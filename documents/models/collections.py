@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from documents.models.indexes import Index
@@ -53,6 +54,7 @@ class Collection(models.Model):
     )
     metadata = models.JSONField(default=dict, blank=True, help_text="What programs noted of it: strings by name.")
     created_at = models.DateTimeField(auto_now_add=True)
+    owned_since = models.DateTimeField(null=True, editable=False, help_text="When it was handed over to its owner.")
 
     objects = CollectionQuerySet.as_manager()
 
@@ -85,6 +87,7 @@ class Membership(models.Model):
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.READER)
+    since = models.DateTimeField(default=timezone.now, null=True, editable=False)  # Empty: before it was noted.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_role_a_member")]

@@ -40,6 +40,7 @@ class State(models.TextChoices):
 
 CANDIDATES = 20  # looked at in one go, since other workers choose at the same moment
 UNDER_WAY = (State.QUEUED, State.EXTRACTING, State.CHUNKING, State.EMBEDDING, State.INDEXING)
+DEAD = ("internal", "interrupted")  # error codes: every attempt ended in the middle, or with a fault of ours
 FINDABLE = (State.READY, State.WARNING)
 
 
@@ -154,6 +155,7 @@ class Document(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    placed_at = models.DateTimeField(null=True, blank=True, help_text="When it was moved to where it is.")
     superseded_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
     cleaned_at = models.DateTimeField(null=True, blank=True, help_text="Deleted, and its file and text are gone too.")

@@ -106,6 +106,7 @@ class VersionComparison(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", help_text="As whom the sets are asked."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="The last sign of life of whoever asks them.")
     finished_at = models.DateTimeField(null=True, blank=True)
     questions = models.PositiveIntegerField(help_text="How many of the last ones that people asked.")
     sets = models.JSONField(default=list, help_text="[{name, questions: [{id, text, right: {page: grade}}]}]")

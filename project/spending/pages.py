@@ -101,7 +101,7 @@ def _page(request: HttpRequest, user: User | None, view: str) -> dict[str, objec
         "month": total(between(today.replace(day=1), today, user)),
         "period": period,
         "sum": total(rows),
-        "budgets": _budgets(user, names),
+        "budgets": budgets_told(user, names),
         "by": by,
         "lines": lines,
         "bars": bars(
@@ -140,7 +140,7 @@ def _filled(lines: Iterable[Line], by: str, period: Mapping[str, date]) -> Itera
         day = day + timedelta(days=1) if by == "day" else (day + timedelta(days=32)).replace(day=1)
 
 
-def _budgets(user: User | None, names: Mapping[UUID, str]) -> list[dict[str, object]]:
+def budgets_told(user: User | None, names: Mapping[UUID, str]) -> list[dict[str, object]]:
     """All of them, or those that bind this person; each with how far it is spent."""
     rows = Budget.objects.select_related("user", "api_key__user")
     if user is not None:
@@ -179,6 +179,7 @@ def _told(state: Standing, names: Mapping[UUID, str]) -> dict[str, object]:
         "state": word[0],
         "words": word[1],
         "percent": min(100, int(state.part * 100)),
+        "warn_percent": round(budget.warn_at * 100),
         "spent": _amount(budget, state.spent.dollars, state.spent.tokens),
         "limit": _amount(budget, budget.limit, int(budget.limit)),
         "unpriced": state.spent.unpriced if budget.unit == Budget.Unit.DOLLARS else 0,

@@ -5,8 +5,7 @@ import sys
 
 from django.core.management.base import BaseCommand
 
-from documents.consistency import Fault, faults
-from documents.search import SearchError
+from documents.consistency import faults, mend
 
 
 class Command(BaseCommand):
@@ -19,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options) -> None:
         found = list(faults(checksums=not options["quick"]))
-        ends = [_mended(fault) if options["repair"] else "" for fault in found]
+        ends = [mend(fault) if options["repair"] else "" for fault in found]
         if options["json"]:
             rows = [
                 {"kind": fault.kind, "what": fault.what, "end": end} for fault, end in zip(found, ends, strict=True)
@@ -32,14 +31,3 @@ class Command(BaseCommand):
                 self.stdout.write("Everything agrees.")
         if found:
             sys.exit(1)
-
-
-def _mended(fault: Fault) -> str:
-    """How it ended, in words; one that cannot be mended does not keep the others from it."""
-    if fault.repair is None:
-        return ""
-    try:
-        fault.repair()
-    except SearchError as exc:
-        return f"not mended: {exc}"
-    return "mended"

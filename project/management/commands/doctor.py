@@ -37,7 +37,7 @@ class Command(BaseCommand):
             took = "" if each.finding.took_ms is None else f"{each.finding.took_ms:,} ms"
             self.stdout.write(f"  {SIGNS[each.finding.state]} {each.probe.name:<24} {took:>9}  {each.probe.about}")
             if each.finding.reason:
-                self.stdout.write(f"    {each.finding.reason}")
+                self.stdout.write(f"    {each.finding.reason} {each.finding.advice}".rstrip())
 
 
 def as_json(each: Examined) -> dict[str, object]:
@@ -48,4 +48,5 @@ def as_json(each: Examined) -> dict[str, object]:
         "state": each.finding.state,
         "latency_ms": each.finding.took_ms,
         "reason": each.finding.reason,
+        "advice": each.finding.advice,
     }
