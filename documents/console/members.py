@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from documents.models import Collection, Document, Membership
 from documents.sharing import NameTaken, hand_over, let_sign_in
 from project.accounts import SignedInRequest
+from project.audit import audit
 from project.console import console, staff_only
 from project.models import ApiKey
 
