@@ -39,6 +39,8 @@ AT_ONCE, TURNS = 40, 6
 WEIGHED, SHORT = 20, 50  # streams whose processor time is taken, and the words of the shorter of two runs
 FIRST_STREAMS, MOST_STREAMS, EXACT = 10, 640, 1 / 12
 KEY = "bench"
+# What an answer says, again and again: it stands in the samples, so every sentence is looked up and found.
+TOKENS = "Supplies shall be restored within twelve hours of the company becoming aware of the burst [1].".split()
 RELAY, LECTERN, NOTHING = "relay (Starlette)", "Lectern", "nothing between"
 LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)  # as the package of OpenAI has them
 WEB = (
@@ -425,7 +427,7 @@ class Model(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self.left -= 1
-        self._write(self.marker() if self.left % 25 == 0 else self.word())
+        self._write(self.token(-self.left % len(TOKENS)))
         if self.left:
             self.due += PAUSE_S
             self.loop.call_at(self.due, self.tell)
@@ -441,13 +443,10 @@ class Model(asyncio.Protocol):
 
     @classmethod
     @cache
-    def word(cls) -> bytes:
-        return cls._event([{"index": 0, "delta": {"content": " word"}, "logprobs": None, "finish_reason": None}])
-
-    @classmethod
-    @cache
-    def marker(cls) -> bytes:
-        return cls._event([{"index": 0, "delta": {"content": " [1]."}, "logprobs": None, "finish_reason": None}])
+    def token(cls, place: int) -> bytes:
+        return cls._event(
+            [{"index": 0, "delta": {"content": f" {TOKENS[place]}"}, "logprobs": None, "finish_reason": None}]
+        )
 
     @classmethod
     def _event(cls, choices: list[dict], told: dict | None = None) -> bytes:

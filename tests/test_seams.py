@@ -101,12 +101,13 @@ def test_a_service_that_searches_is_sent_no_more_than_the_operator_allows(alice,
 
 
 @pytest.fixture
-def desk(service, settings, tmp_path):
+def desk(service, settings, tmp_path, monkeypatch):
     """A deployment that uses tools."""
+    monkeypatch.setenv("DESK_KEY", "secret")
     path = tmp_path / "deployments.toml"
     path.write_text(
         f'[connections.here]\nkind = "compatible"\nendpoint = "{service.url}/v1"\n'
-        '[deployments.desk]\nconnection = "here"\nmodel = "gpt-test"\ntools = true\n'
+        'key_variable = "DESK_KEY"\n[deployments.desk]\nconnection = "here"\nmodel = "gpt-test"\ntools = true\n'
     )
     settings.DEPLOYMENTS_FILE = str(path)
     return service
