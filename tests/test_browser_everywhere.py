@@ -154,7 +154,7 @@ def acts_of(page) -> dict[str, str]:
 
 def pressed(page, found: Walk, names: set[str]) -> dict[str, int]:
     """What became of each act, those that take something away last; and of the acts that another one leads to."""
-    late, ends = ("drop", "delete", "revoke", "cancel", "give", "activate", "rollback", "swap"), {}
+    late, ends = ("drop", "delete", "activate", "cancel", "give", "revoke", "rollback", "swap"), {}
     for name in sorted(names, key=lambda name: ([name.endswith(each) for each in late], name)):
         address, action = found.acts[name]
         page.goto(address)
