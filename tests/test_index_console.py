@@ -1,6 +1,7 @@
 """Indexes and the search playground in the console: every act by its form, for staff alone, and written down."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from chat.models import Conversation, Message
 from documents.indexes import comparing, default_index, versions
 from documents.ingestion.building import build_next
 from documents.models import Collection, EvaluationSet, Index, IndexVersion, VersionComparison
+from documents.search import SearchError
 from documents.search.azure import AzureSearchBackend
 from documents.tasks import compare, take_away
 from project.models import AuditEvent
@@ -216,6 +218,16 @@ def test_a_service_that_does_not_answer_is_told_before_anything_is_built(page, i
     settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY = "http://127.0.0.1:9", "k"
     text = page(f"indexes/{index.pk}/build/", facts(index, act="preview", backend_name="azure"))
     assert "Nothing can be built until this answers." in text and "Build it beside the live one" not in text
+
+
+def test_telling_a_service_that_is_away_takes_no_longer_than_a_search(index, settings, monkeypatch):
+    settings.AZURE_SEARCH_ENDPOINT, settings.AZURE_SEARCH_KEY = "http://127.0.0.1:9", "k"
+    monkeypatch.setattr(AzureSearchBackend, "search_s", 0.2)
+    version = IndexVersion(pk=9, number=2, index=index, backend_name="azure", embedding_model="", dimensions=3)
+    began = time.monotonic()
+    with pytest.raises(SearchError):
+        version.backend.publish()
+    assert time.monotonic() - began < AzureSearchBackend.write_s / 2
 
 
 # A new one ---------------------------------------------------------------------------------------------------------

@@ -86,8 +86,10 @@ class AzureSearchBackend:
 
     @reads
     def publish(self) -> None:
+        """Somebody waits for it, and the sweep tells the service again: no longer than a search."""
+        leading = {"name": self.alias, "indexes": [self.name]}
         try:
-            self._manage("create_or_update_alias", {"name": self.alias, "indexes": [self.name]})
+            self._manage("create_or_update_alias", leading, seconds=self.search_s)
         except SearchUnavailable as exc:
             if exc.code in ("search_key", "search_full"):
                 raise
@@ -124,9 +126,13 @@ class AzureSearchBackend:
             lambda **limits: list(_indexes().list_index_names(**limits)), index=_ours("…"), seconds=cls.search_s
         )
 
-    def _manage(self, verb: str, *args: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+    def _manage(
+        self, verb: str, *args: Any, read: Callable[[Any], Any] = lambda answer: answer, seconds: float | None = None
+    ) -> Any:
         return call(
-            lambda **limits: read(getattr(_indexes(), verb)(*args, **limits)), index=self.name, seconds=self.write_s
+            lambda **limits: read(getattr(_indexes(), verb)(*args, **limits)),
+            index=self.name,
+            seconds=seconds or self.write_s,
         )
 
     # What it holds ---------------------------------------------------------------------------------------------------
