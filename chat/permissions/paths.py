@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.test import Client
+from django.test.client import ClientHandler
 from django.urls import reverse
 
 from chat.answering import answer
@@ -173,12 +175,19 @@ WITHIN = [
 
 
 # Through the door ----------------------------------------------------------------------------------------------------
+@cache
+def _handler() -> ClientHandler:
+    """One for all: each would load the middleware anew, which takes longer than a request."""
+    return ClientHandler(enforce_csrf_checks=False)
+
+
 class Door:
     """One prober's browser and program."""
 
     def __init__(self, who: Prober) -> None:
         hosts = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"]
         self.client = Client(raise_request_exception=False, SERVER_NAME=hosts[0] if hosts else "localhost")
+        self.client.handler = _handler()
         self.who = who
         self.headers = {"Authorization": f"Bearer {who.secret}"}
 
