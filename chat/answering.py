@@ -37,7 +37,7 @@ from chat.scoping import usual_deployment
 from chat.sources import nearest
 from chat.wording import worded
 from documents import retrieval
-from documents.embeddings import embedder, local_model_name
+from documents.embeddings import sentence_vectors
 from documents.languages import NAMES
 from documents.models import Document
 from documents.retrieval import Passage, Scope
@@ -62,8 +62,7 @@ def chat_model(question: Question) -> ChatModel:
         return tool_user
     if deployment := chosen(question.deployment):
         return Asked(deployment, question.payer, is_urgent=question.purpose == "answer", wishes=question.generation)
-    model = local_model_name()
-    return Extractive(embedder(model).embed if model else None)
+    return Extractive(sentence_vectors())
 
 
 async def answer(question: Question, model: ChatModel | None = None) -> AsyncGenerator[Event]:
