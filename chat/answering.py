@@ -12,10 +12,8 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
-from uuid import uuid4
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -23,13 +21,14 @@ from django.db import close_old_connections
 
 from chat.cache import cached
 from chat.citations import split_markers
-from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Source, Status, Text
+from chat.composing import Composed
+from chat.events import Done, Event, Failed, Found, Queries, Question, Source, Status
 from chat.grounding import elsewhere
 from chat.hosted import hosted, not_computed
 from chat.llm import Asked, ChatModel, Extractive
 from chat.making import Made
 from chat.moderation import moderated, watched
-from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, PROGRAMS_TOOLS, RULES, Prompt, build, is_too_long
+from chat.prompts import BUILT_IN, OPEN_RULES, PROGRAMS_TOOLS, RULES, Prompt, build, is_too_long
 from chat.proving import proved
 from chat.reading import foreign_languages, read
 from chat.researching import check_budgets, researcher
@@ -44,7 +43,7 @@ from documents.models import Document
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
-from project.provider import Cut, Logprobs, Notice, ProviderError, ProviderInterrupted, Tokens, ToolCall
+from project.provider import ProviderError
 from project.spending import BudgetSpent
 
 log = logging.getLogger(__name__)
@@ -52,32 +51,8 @@ log = logging.getLogger(__name__)
 PASSAGES = 8
 GOES_ON = frozenset("and or but also then otherwise".split())
 POINTS_BACK = frozenset("it its they them their this that these those he she him her his there one ones same".split())
-NO_TOKENS = Tokens(0, 0)
 ANSWER_SECONDS = 120
-WORDLESS = (
-    "The model used all its tokens before it wrote a word. Ask for less, or ask an administrator about "
-    "LECTERN_ANSWER_TOKENS."
-)
 NO_ROOM = "No passage fits beside the question: shorten it, or ask an administrator about LECTERN_CONTEXT_TOKENS."
-
-
-@dataclass
-class _Draft:
-    """What has come of an answer so far."""
-
-    passages: Sequence[Passage]  # that it may cite; what tools find is added behind
-    pieces: list[str | int] = field(default_factory=list)
-    looked: list[str] = field(default_factory=list)  # what was done with tools, in words
-    tokens: Tokens = NO_TOKENS
-    notices: list[str] = field(default_factory=list)
-    is_cut: bool = False
-    is_refused: bool = False
-    has_called: bool = False  # A tool of the program's is to be used before there is an answer.
-
-    @property
-    def last_numbers(self) -> list[str | int]:
-        """The source numbers since the last words."""
-        return list(takewhile(lambda piece: isinstance(piece, int), reversed(self.pieces)))
 
 
 def chat_model(question: Question) -> ChatModel:
@@ -155,34 +130,48 @@ async def _from_passages(
     yield Found(prompt.passages)
     yield Status("answering", f"Read {len(prompt.passages)} passages")
     may_go_on = model.looks_further or question.is_open or question.has_tools
-    draft = _Draft(prompt.passages, is_refused=not prompt.passages and not may_go_on)
+    draft = Composed(prompt.passages, is_refused=not prompt.passages and not may_go_on)
     if not draft.is_refused:
         async with aclosing(_in_time(model, prompt, draft, wants_json=question.wants_json)) as writing:
             async for said in writing:
                 yield said
                 if isinstance(said, Failed):
                     return
-    took_s = time.monotonic() - clock
+    way = _Way(question, model, prompt, searched, searched_s)
+    yield await _done(way, draft, queries.notice, warnings, time.monotonic() - clock)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How an answer was come to, before a word of it was written."""
+
+    question: Question
+    model: ChatModel
+    prompt: Prompt
+    searched: retrieval.Found
+    searched_s: float  # from the start until it was found
+
+
+async def _done(way: _Way, draft: Composed, read_as: str, warnings: Sequence[str], took_s: float) -> Done:
+    """The end of it: `read_as` is what there is to say of the question's reading."""
+    question, model, searched = way.question, way.model, way.searched
     own = await _why_not(question, model) if draft.is_refused else _notice(model, draft)
-    yield Done(
+    return Done(
         is_refused=draft.is_refused,
-        sources=await _sources(prompt, draft, searched.passages),
-        notice=together(own, queries.notice, *warnings),
-        how=[
-            *_how(question, prompt, searched, model, draft, searched_s, took_s),
-            *await sync_to_async(not_computed)(question),
-        ],
+        sources=await _sources(way.prompt, draft, searched.passages),
+        notice=together(own, read_as, *warnings),
+        how=[*_how(way, draft, took_s), *await sync_to_async(not_computed)(question)],
         model=model.name,
         tokens=draft.tokens,
         is_cut=draft.is_cut,
         is_degraded=bool(searched.notices or draft.notices or warnings),
         wording=question.wording or BUILT_IN,
         made=Made(
-            search_s=round(searched_s, 3),
-            answer_s=round(took_s - searched_s, 3),
+            search_s=round(way.searched_s, 3),
+            answer_s=round(took_s - way.searched_s, 3),
             sent=len(draft.passages),
             asked=model.name != Extractive.name,
-            prompt_tokens=prompt.tokens,
+            prompt_tokens=way.prompt.tokens,
             input_tokens=draft.tokens.input,
             output_tokens=draft.tokens.output,
             room=window(model),
@@ -214,7 +203,7 @@ def _has_no_room(question: Question, prompt: Prompt, found: Sequence[Passage], m
 
 
 async def _in_time(
-    model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json: bool = False
+    model: ChatModel, prompt: Prompt, draft: Composed, *, wants_json: bool = False
 ) -> AsyncGenerator[Event]:
     """What the model writes; Failed, last, where it cannot or takes too long."""
     try:
@@ -230,7 +219,7 @@ async def _in_time(
         yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
 
 
-async def _sources(prompt: Prompt, draft: _Draft, found: Sequence[Passage]) -> list[Source]:
+async def _sources(prompt: Prompt, draft: Composed, found: Sequence[Passage]) -> list[Source]:
     """What the answer could cite, then the rest of what was found. Of a refusal, with what came near."""
     passages = [*draft.passages, *(passage for passage in found if passage not in draft.passages)]
     if draft.is_refused:  # Beside the loop: the words are looked for in whole passages, and other answers stream on.
@@ -303,61 +292,16 @@ def _search(question: Question) -> retrieval.Found:
         close_old_connections()
 
 
-async def _write(model: ChatModel, prompt: Prompt, draft: _Draft, *, wants_json: bool) -> AsyncGenerator[Event]:
-    """The answer's text and numbers. The word for "not there" is held back: nobody is shown a beginning of it.
-
-    In JSON a [1] may be a list: numbers stay where they are.
-    """
-    held: str | None = ""
+async def _write(model: ChatModel, prompt: Prompt, draft: Composed, *, wants_json: bool) -> AsyncGenerator[Event]:
+    """The answer's text and numbers. In JSON a [1] may be a list: numbers stay where they are."""
     pieces = gone_on(prompt.begun, model.stream(prompt)) if prompt.begun else model.stream(prompt)
     parts: AsyncGenerator[object] = pieces if wants_json else split_markers(pieces)
     async with aclosing(parts):
         async for piece in parts:
-            if isinstance(piece, Tokens):
-                draft.tokens = piece
-            elif isinstance(piece, Notice):
-                draft.notices.append(piece.sentence)
-            elif isinstance(piece, Cut):
-                draft.is_cut = True
-            elif isinstance(piece, ToolCall):
-                draft.has_called = True
-                yield replace(piece, id=piece.id or f"call_{uuid4().hex}")  # A compatible server may leave it out.
-            elif isinstance(piece, Logprobs):
-                yield piece
-            elif isinstance(piece, Status):
-                draft.looked.append(piece.text)
-                yield piece
-            elif isinstance(piece, Found):
-                draft.passages = piece.passages
-                yield piece
-            elif draft.is_refused:
-                continue
-            elif isinstance(piece, int):
-                # A number that was never offered is dropped, and so is one that stands in this place already.
-                if 1 <= piece <= len(draft.passages) and piece not in draft.last_numbers:
-                    draft.pieces.append(piece)
-                    yield Cite(piece)
-            elif isinstance(piece, str):
-                if held is not None:
-                    held += piece
-                    if held.strip().startswith(NOT_FOUND):
-                        draft.is_refused = True
-                        continue
-                    if NOT_FOUND.startswith(held.strip()):
-                        continue
-                    piece, held = held, None
-                draft.pieces.append(piece)
-                yield Text(piece)
-    if held and not draft.is_refused:
-        draft.pieces.append(held)
-        yield Text(held)
-    said = "".join(part for part in draft.pieces if isinstance(part, str)).strip()
-    if draft.has_called:
-        draft.is_refused = False
-        return
-    if draft.is_cut and not said and not draft.is_refused:
-        raise ProviderInterrupted(WORDLESS, "all_thought")
-    draft.is_refused = draft.is_refused or not said
+            for event in draft.take(piece):
+                yield event
+    for event in draft.end():
+        yield event
 
 
 async def _why_not(question: Question, model: ChatModel) -> str:
@@ -387,28 +331,21 @@ async def _still_coming(question: Question) -> str:
     return f"{reading} documents are still being read and could not be searched. Ask again when that is done."
 
 
-def _notice(model: ChatModel, draft: _Draft) -> str:
+def _notice(model: ChatModel, draft: Composed) -> str:
     if draft.is_cut:
         return "The answer was cut off at its limit of tokens. Ask for a part of it."
     return model.notice
 
 
-def _how(
-    question: Question,
-    prompt: Prompt,
-    searched: retrieval.Found,
-    model: ChatModel,
-    draft: _Draft,
-    searched_s: float,
-    took_s: float,
-) -> list[tuple[str, str]]:
+def _how(way: _Way, draft: Composed, took_s: float) -> list[tuple[str, str]]:
     """How this answer was made, in the reader's words."""
+    question, model, prompt, searched = way.question, way.model, way.prompt, way.searched
     passages = searched.passages
     by_words = sum(passage.keyword is not None for passage in passages)
     by_meaning = sum(passage.vector is not None for passage in passages)
     found = (
         "Found",
-        f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {searched_s * 1000:.0f} ms",
+        f"{len(passages)} passages: {by_words} by words, {by_meaning} by meaning, {way.searched_s * 1000:.0f} ms",
     )
     if question.begun:
         found = ("Gone on from", f"{len(question.begun.text.split())} words that were kept, over the same passages")

@@ -154,7 +154,7 @@ def test_what_breaks_off_again_keeps_all_that_was_written(broken, service):  # n
     assert message.citations.filter(is_cited=True).count() == 1
     assert go_on(http, message)[0] == "done"
     message.refresh_from_db()
-    assert message.content.endswith("Pay it into the account. That is all.")
+    assert message.content.endswith("Pay it into the account.[1] That is all.")  # The whole has its numbers put right.
 
 
 def test_without_money_the_words_stay_and_going_on_is_offered_again(broken, service, alice):  # noqa: F811
