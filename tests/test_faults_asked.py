@@ -130,4 +130,4 @@ def test_the_web_killed(lectern, http, service, moment):
     told = http.post(asked.url.replace("stream", "go-on"), headers=FETCH).json()
     assert events(http, stream_url(told))[-1][0] == "done"
     state, content, _ = asked.row()
-    assert state == "done" and content.count("rent") == said.count("rent") and content.rstrip().endswith("That is all.")
+    assert state == "done" and content.count("rent") == said.count("rent") and content.count("That is all.") == 1
