@@ -80,6 +80,11 @@ def test_a_figure_or_a_name_in_another_form_is_the_same(sentence):
     assert verify(sentence, LOGGED).verdict is Verdict.SUPPORTED
 
 
+def test_the_first_century_agrees_with_itself():
+    sentence = "The engine goes back to the first century AD."
+    assert verify(sentence, [Evidence(1, sentence)]).verdict is Verdict.SUPPORTED
+
+
 @pytest.mark.parametrize(
     ("sentence", "verdict"),
     [

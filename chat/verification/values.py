@@ -326,7 +326,7 @@ def _readings(match: re.Match[str]) -> tuple[tuple[tuple[int, int, int], ...], i
     if part["c"]:
         said = part["c"].lower()
         century = CENTURIES.index(said) + 1 if said in CENTURIES else int(said[:-2])
-        return ((century * 100 - 100, 0, 0),), 100
+        return ((max(century * 100 - 100, 1), 0, 0),), 100  # A year 0 would mean that none is told.
     if part["y5"]:
         return ((int(part["y5"]), 0, 0),), 100 if part["y5"].endswith("00") else 10
     return ((_year(part["y4"] or part["y"]), 0, 0),), 1
