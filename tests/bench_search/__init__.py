@@ -152,7 +152,7 @@ def bench_filtered(library: Library, asked: list[tuple[str, np.ndarray]]) -> Non
 
 
 def bench_peers(library: Library, asked: list[tuple[str, np.ndarray]]) -> None:
-    from tests.bench_search.peers import Stored, langchain, llama_index
+    from tests.bench_search.peers import Stored, langchain, llama_index, worded
 
     ways = {"hybrid": Way(library.read(), library.exact())}
     stored = Stored(*library.held.first(library.chunks), library.collections(), [*map(str, library.everything)])
@@ -163,6 +163,7 @@ def bench_peers(library: Library, asked: list[tuple[str, np.ndarray]]) -> None:
         print(f"           {name}: indexed in {seconds:.0f} s, {size / 1e6:.0f} MB", flush=True)
         ways[name] = Way(search, library.exact())
     compare(ways, asked, "hybrid")
+    print(f"  LangChain's wants every word: by words it finds anything for {worded(asked)} of {len(asked)} questions")
 
 
 def quoting(search: Search) -> Search:

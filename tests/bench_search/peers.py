@@ -100,6 +100,13 @@ def langchain(folder: Path, stored: Stored) -> tuple[Callable, float, int]:
     return search, took, size("peer_langchain")
 
 
+def worded(asked: Sequence[tuple[str, np.ndarray]]) -> int:
+    """For how many questions LangChain's leg by words, which joins them with AND, finds anything at all."""
+    wanted = "SELECT EXISTS (SELECT FROM peer_langchain WHERE content_tsv @@ plainto_tsquery('english', %s))"
+    with connection.cursor() as cursor:
+        return sum(cursor.execute(wanted, [question]).fetchone()[0] for question, _ in asked)
+
+
 def llama_index(stored: Stored) -> tuple[Callable, float, int]:
     """Its search, the seconds it took to add to its live indexes, which it makes first, and the bytes it takes."""
     from llama_index.core.schema import TextNode
