@@ -32,18 +32,17 @@ from chat.moderation import moderated, watched
 from chat.prompts import BUILT_IN, NOT_FOUND, OPEN_RULES, PROGRAMS_TOOLS, RULES, Prompt, build, is_too_long
 from chat.proving import proved
 from chat.reading import foreign_languages, read
-from chat.researching import researcher
+from chat.researching import check_budgets, researcher
 from chat.resuming import gone_on
 from chat.scoping import usual_deployment
 from chat.sources import nearest
 from chat.wording import worded
 from documents import retrieval
-from documents.embeddings import embedder, local_model_name
+from documents.embeddings import sentence_vectors
 from documents.languages import NAMES
 from documents.models import Document
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
-from project import spending
 from project.deployments import DeploymentsError, UnknownDeployment, chosen
 from project.provider import Cut, Logprobs, Notice, ProviderError, ProviderInterrupted, Tokens, ToolCall
 from project.spending import BudgetSpent
@@ -88,8 +87,7 @@ def chat_model(question: Question) -> ChatModel:
         return tool_user
     if deployment := chosen(question.deployment):
         return Asked(deployment, question.payer, is_urgent=question.purpose == "answer", wishes=question.generation)
-    model = local_model_name()
-    return Extractive(embedder(model).embed if model else None)
+    return Extractive(sentence_vectors())
 
 
 async def answer(question: Question, model: ChatModel | None = None) -> AsyncGenerator[Event]:
@@ -118,7 +116,7 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
         yield Failed(type(exc).__name__, str(exc))
         return
     except BudgetSpent as exc:
-        yield Failed("budget_spent", str(exc), exc.retry_after)
+        yield _spent(exc)
         return
     # Nobody has said who is to answer, or to search.
     is_free = model is None and question.find is None and question.begun is None
@@ -128,6 +126,10 @@ async def _answer(question: Question, model: ChatModel | None = None) -> AsyncGe
     async with aclosing(by_service or _from_passages(question, asked, warnings, clock)) as events:
         async for event in events:
             yield event
+
+
+def _spent(exc: BudgetSpent) -> Failed:
+    return Failed("budget_spent", str(exc), exc.retry_after)
 
 
 async def _from_passages(
@@ -222,6 +224,8 @@ async def _in_time(
                 yield event
     except ProviderError as exc:
         yield Failed(exc.code, str(exc), findings=getattr(exc, "findings", ()))
+    except BudgetSpent as exc:  # by the steps before
+        yield _spent(exc)
     except TimeoutError:
         yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
 
@@ -284,14 +288,7 @@ def turns_told(kept: int, left_out: int) -> str:
 
 async def afford(question: Question, model: ChatModel) -> list[str]:
     """Sentences about budgets that are nearly spent; none where no model is asked. Raises BudgetSpent."""
-    return [] if model.name == Extractive.name else await sync_to_async(_checked)(question)
-
-
-def _checked(question: Question) -> list[str]:
-    try:
-        return spending.check(question.payer)
-    finally:
-        close_old_connections()
+    return [] if model.name == Extractive.name else await sync_to_async(check_budgets)(question.payer)
 
 
 def _search(question: Question) -> retrieval.Found:

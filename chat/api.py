@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ninja import Router
 
-from chat.openai_api import chat_completions, responses
+from chat.openai_api import chat_completions, conversations, responses
 
 router = Router()
-for part in (chat_completions, responses):
+for part in (chat_completions, responses, conversations):
     router.add_router("", part.router)

@@ -21,7 +21,7 @@ from chat.llm import Candidate, Extractive
 from chat.models import Citation, Gap, Message
 from chat.verification import locate
 from documents import retrieval
-from documents.embeddings import embedder, local_model_name
+from documents.embeddings import sentence_vectors
 from documents.models import FINDABLE, Collection, Document, Holding, Membership
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
@@ -38,8 +38,7 @@ def look_again() -> list[Gap]:
     if newest is None:
         return []
     began = timezone.now()
-    model = local_model_name()
-    extractive = Extractive(embedder(model).embed if model else None)
+    extractive = Extractive(sentence_vectors())
     rows = Gap.objects.open().filter(looked_at__lt=newest + OVERLAP)
     closed = []
     for gap in rows.select_related("question__conversation__owner")[:MOST]:

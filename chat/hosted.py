@@ -47,6 +47,7 @@ NO_STORE = (
 )
 CUT = "The answer was cut off at its limit of tokens. Ask for a part of it."
 NOT_RUN = "No code was run for this answer: check its numbers before you rely on them."
+TOO_SLOW = f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept."
 OFF = "Nothing: this model runs no code. Numbers are read from the passages; check sums yourself."
 
 
@@ -178,10 +179,8 @@ async def compute(answer: _Answer, tables: Sequence[Document]) -> AsyncGenerator
     file_ids: list[str] = []
     try:
         passages = await sync_to_async(_first_rows)(tables)
-        for table in tables:
-            send = sync_to_async(stores.upload, thread_sensitive=False)
-            content = await asyncio.to_thread(table.readable_path.read_bytes)
-            file_ids.append(await send(deployment.connection, table.name, content, lives_s=FILE_LIVES_S))
+        async with asyncio.timeout(answer.left_s):
+            await _send(tables, deployment, file_ids)
         yield answer.offer(passages)
         tool = {"type": "code_interpreter", "container": {"type": "auto", "file_ids": file_ids}}
         names = "\n".join(f"[{number}] {table.name}" for number, table in enumerate(tables, 1))
@@ -191,10 +190,20 @@ async def compute(answer: _Answer, tables: Sequence[Document]) -> AsyncGenerator
                 yield event
     except ProviderError as exc:
         yield Failed(exc.code, str(exc))
+    except TimeoutError:
+        yield Failed("timeout", TOO_SLOW)
     except OSError:
         yield Failed("file_missing", "A table could not be read from this machine's storage. Ask an administrator.")
     finally:
         await asyncio.shield(asyncio.to_thread(_delete_files, deployment, file_ids))
+
+
+async def _send(tables: Sequence[Document], deployment: Deployment, file_ids: list[str]) -> None:
+    """Each table to the service; `file_ids` grows with them, so that what was sent can be deleted whatever comes."""
+    send = sync_to_async(stores.upload, thread_sensitive=False)
+    for table in tables:
+        content = await asyncio.to_thread(table.readable_path.read_bytes)
+        file_ids.append(await send(deployment.connection, table.name, content, lives_s=FILE_LIVES_S))
 
 
 def _first_rows(tables: Sequence[Document]) -> list[Passage]:
@@ -245,6 +254,12 @@ class _Answer:
     is_cut: bool = False
     is_refused: bool = False
     held: str | None = ""  # The beginning of an answer that may yet become NOT_FOUND.
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the answer takes too long, whatever it is that takes them."""
+        return max(0.0, self.began + ANSWER_SECONDS - time.monotonic())
 
     def offer(self, passages: Sequence[Passage], files: Sequence[str] = ()) -> Found:
         self.passages += passages
@@ -252,7 +267,6 @@ class _Answer:
         return Found(tuple(self.passages))
 
     async def events(self, messages: list[Message], tool: Mapping[str, Any]) -> AsyncGenerator[Event]:
-        began = time.monotonic()
         if is_too_long(messages, settings.CHAT_CONTEXT_TOKENS, settings.CHAT_ANSWER_TOKENS, count_tokens):
             yield Failed("context_length_exceeded", TOO_LONG)
             return
@@ -266,7 +280,7 @@ class _Answer:
         yield Status("answering", "Asking the service")
         try:
             told = heeded(stream(call), self.question)
-            async with asyncio.timeout(ANSWER_SECONDS), aclosing(split_markers(told)) as pieces:
+            async with asyncio.timeout(self.left_s), aclosing(split_markers(told)) as pieces:
                 async for piece in pieces:
                     for event in await self._take(piece):
                         yield event
@@ -274,12 +288,12 @@ class _Answer:
             yield Failed(exc.code, str(exc), findings=getattr(exc, "findings", ()))
             return
         except TimeoutError:
-            yield Failed("timeout", f"The answer took longer than {ANSWER_SECONDS} s. What was written is kept.")
+            yield Failed("timeout", TOO_SLOW)
             return
         if self.held and not self.is_refused:
             self.pieces.append(self.held)
             yield Text(self.held)
-        yield self._done(time.monotonic() - began)
+        yield self._done(time.monotonic() - self.began)
 
     async def _take(self, piece: Any) -> list[Event]:
         """What a piece of the model's means for whoever reads the answer."""

@@ -270,9 +270,12 @@ def _severity(score: float) -> str:
 
 
 def _filtered(finding: Finding) -> Breach | None:
-    """By what the filter reports: what it stopped itself, or what reaches our own, stricter limit."""
+    """By what the filter reports: what it stopped itself, or what reaches our own, stricter limit.
+
+    What knows no degrees, such as an attack on the prompt, reaches any limit as soon as it is reported.
+    """
     limit = settings.MODERATION_LIMITS.get(finding.category)
-    is_over = limit in SEVERITIES and finding.severity in SEVERITIES[SEVERITIES.index(limit) :]
+    is_over = limit in SEVERITIES and finding.severity in ("", *SEVERITIES[SEVERITIES.index(limit) :])
     return Breach(finding.category, finding.severity) if finding.is_filtered or is_over else None
 
 

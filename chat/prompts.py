@@ -209,28 +209,12 @@ def build(
     room -= _room_for(exchange, count)
     turns = newest(history, room // 4, count)
     room -= sum(_cost(turn, count) for turn in turns)
-    summed = f"{SUMMED_UP}\n{_defused(summary, fence)}" if summary else ""
-    if summed and count(summed) + 8 > room // 4:
-        summed = ""
-    room -= count(summed) + 8 if summed else 0
-    blocks: list[str] = []
-    kept: list[Passage] = []
-    for passage in passages:
-        block = _block(len(kept) + 1, passage, fence)
-        cost = count(block) + 4
-        if cost <= room:  # A long one that does not fit must not keep the shorter ones behind it out.
-            room -= cost
-            blocks.append(block)
-            kept.append(passage)
-        elif begun:
-            break  # Its words count the passages as they were.
-    messages: list[Message] = [{"role": "system", "content": rules}]
-    messages += [{"role": "user", "content": summed}] if summed else []
+    summed = _summed(summary, fence, room // 4, count)
+    room -= _room_for(summed, count)
+    kept, blocks = _that_fit(passages, room, fence, count, whole_beginning=bool(begun))
+    messages: list[Message] = [{"role": "system", "content": rules}, *summed]
     messages += [message for turn in turns for message in turn.messages]
-    mark = f"The mark of this message is {fence}"
-    meant = [f"It is meant as: {_defused(read_as, fence)}"] if read_as and read_as != question else []
-    asked = "\n".join([mark, *blocks, f"{fence} end of the passages", f"Question: {question}", *meant])
-    messages += [{"role": "user", "content": asked}, *exchange]
+    messages += [{"role": "user", "content": _asked(question, read_as, blocks, fence)}, *exchange]
     if begun:  # It takes its room from what was kept free for the answer.
         messages += [{"role": "assistant", "content": begun}, {"role": "user", "content": GO_ON}]
         answer_tokens = max(answer_tokens // 4, answer_tokens - count(begun) - count(GO_ON))
@@ -240,12 +224,46 @@ def build(
         messages=messages,
         max_tokens=answer_tokens,
         tokens=count_messages(messages, count),
-        left_out=len(passages) - len(blocks),
+        left_out=len(passages) - len(kept),
         history=turns,
         fence=fence,
         begun=begun,
         turns_left_out=len(history) - len(turns),
     )
+
+
+def _summed(summary: str, fence: str, room: int, count: Callable[[str], int]) -> list[Message]:
+    """What was said long before, if it fits."""
+    message: Message = {"role": "user", "content": f"{SUMMED_UP}\n{_defused(summary, fence)}"}
+    return [message] if summary and _room_for([message], count) <= room else []
+
+
+def _that_fit(
+    passages: Sequence[Passage], room: int, fence: str, count: Callable[[str], int], *, whole_beginning: bool
+) -> tuple[list[Passage], list[str]]:
+    """The passages that have room, and how they stand in the prompt.
+
+    A long one that does not fit must not keep the shorter ones behind it out; unless words that are there already
+    count the passages as they were, as those of an answer that is gone on with do: `whole_beginning`.
+    """
+    kept: list[Passage] = []
+    blocks: list[str] = []
+    for passage in passages:
+        block = _block(len(kept) + 1, passage, fence)
+        cost = count(block) + 4
+        if cost <= room:
+            room -= cost
+            kept.append(passage)
+            blocks.append(block)
+        elif whole_beginning:
+            break
+    return kept, blocks
+
+
+def _asked(question: str, read_as: str, blocks: Sequence[str], fence: str) -> str:
+    meant = [f"It is meant as: {_defused(read_as, fence)}"] if read_as and read_as != question else []
+    lines = [f"The mark of this message is {fence}", *blocks, f"{fence} end of the passages"]
+    return "\n".join([*lines, f"Question: {question}", *meant])
 
 
 def messages_of(

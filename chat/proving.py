@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 LETTERS_MOST = 60_000  # Of an answer; no model that means well writes as much.
 ENDLESS = "The answer grew longer than an answer may be and was stopped. What was written is kept."
+# Sentences wait for each other: more threads that compute would be no faster, and keep the streams from their turn.
+VERIFIERS = ThreadPoolExecutor(2, thread_name_prefix="verifier")
 NO_SOURCE = "No sentence of this answer names its source. Check it before you rely on it."
 Write = Callable[[Question], AsyncGenerator[Event]]
 
@@ -116,7 +119,7 @@ class _Checking:
         while True:
             sentence = await self.sentences.get()
             began = time.perf_counter()
-            self._tell(await asyncio.to_thread(self._judged, sentence))
+            self._tell(await asyncio.get_running_loop().run_in_executor(VERIFIERS, self._judged, sentence))
             self.took_s += time.perf_counter() - began
             self.sentences.task_done()
 

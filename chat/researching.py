@@ -7,10 +7,14 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
 from chat.events import Found, Question, Status
 from chat.prompts import TOOL_RULES, Prompt
 from chat.toolbox import Ask, Limits, ToolChoice, Used, with_tools
 from chat.tools import Desk, toolbox
+from project import spending
 from project.catalogue import UNKNOWN, Model
 from project.deployments import Deployment, chosen
 from project.parameters import Message, Wanted
@@ -81,7 +85,23 @@ def asking(
         wishes = {**all_wishes, "max_output_tokens": answer_tokens, "stream": True}
         wishes |= {"tools": tools, "tool_choice": tool_choice}
         wishes |= {"response_format": response_format} if response_format else {}
-        is_urgent = payer.purpose == "answer"
-        return stream(Call(deployment, Wanted(messages=messages, **wishes), payer, is_urgent=is_urgent))
+        call = Call(deployment, Wanted(messages=messages, **wishes), payer, is_urgent=payer.purpose == "answer")
+        return _while_there_is_money(call) if messages[-1].get("role") == "tool" else stream(call)
 
     return ask
+
+
+async def _while_there_is_money(call: Call) -> AsyncGenerator[Piece]:
+    """A further step of an answer: what the steps before it cost counts already. Raises BudgetSpent."""
+    await sync_to_async(check_budgets)(call.payer)
+    async with aclosing(stream(call)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+def check_budgets(payer: Payer) -> list[str]:
+    """Sentences about budgets that are nearly spent. Raises BudgetSpent."""
+    try:
+        return spending.check(payer)
+    finally:
+        close_old_connections()

@@ -25,7 +25,7 @@ from chat.prompts import suggesting_messages
 from chat.reading import asked
 from chat.verification import content_stems
 from documents import retrieval
-from documents.embeddings import embedder, local_model_name
+from documents.embeddings import sentence_vectors
 from documents.models import Document, Page
 from documents.retrieval import Passage, Scope
 from documents.search import SearchError
@@ -164,8 +164,7 @@ def _in_a_sentence(heading: str, text: str) -> str:
 
 def _answerable(question: Question, answer: str, drafts: Iterable[str]) -> list[str]:
     """Those that a search of the same scope finds a sentence for, and that ask for something new."""
-    model = local_model_name()
-    extractive = Extractive(embedder(model).embed if model else None)
+    extractive = Extractive(sentence_vectors())
     scope = Scope(collections=question.collections, documents=question.documents)
     known = {_key(question.text), *(_key(turn.question) for turn in question.history)}
     found: list[str] = []

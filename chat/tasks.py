@@ -10,7 +10,7 @@ from redis import RedisError
 
 from chat import gaps, rechecking
 from chat.batches import working
-from chat.models import Batch, Conversation, Message, PermissionProof, StoredResponse
+from chat.models import Batch, Conversation, Message, PermissionProof, StoredResponse, Thread
 from chat.permissions import running
 from project.limits import connection
 
@@ -45,8 +45,9 @@ def sweep_batches() -> None:
 
 @shared_task
 def sweep_responses() -> None:
-    """Every night: responses that nobody may go on from any more are deleted."""
+    """Every night: responses and conversations that no program may go on from any more are deleted."""
     StoredResponse.objects.outdated().delete()
+    Thread.objects.outdated().delete()
 
 
 @shared_task

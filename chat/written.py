@@ -15,6 +15,7 @@ from chat.events import Cite, Event, Proved, Text
 from chat.sentences import sentences
 
 SENTENCE_LETTERS = 2_000  # A longer one is cut at a blank: nobody reads it as one.
+MAY_END = re.compile(r"[.!?…。！？؟।\n\f]")
 KNOWN_BY = 6  # Letters of a line by which it is told whether it goes on or begins something.
 SHORT_WORDS = 6  # A line of no more words is read with the heading above it.
 ITEM = re.compile(r"[ \t]*(?:>[ \t]*)*(?:[-*+•–]|\(?\d{1,3}[.)])[ \t]+")
@@ -149,8 +150,13 @@ class Reader:
             self.numbers.append((len(self.text), event.number))
         elif isinstance(event, Text):
             self.text += event.text
-            return self._ended(is_all=False)
+            if self._may_have_ended():  # Mostly not: an answer comes in words.
+                return self._ended(is_all=False)
         return []
+
+    def _may_have_ended(self) -> bool:
+        waiting = self.text[self._told :].lstrip()
+        return len(waiting) > SENTENCE_LETTERS or bool(MAY_END.search(waiting))
 
     def rest(self) -> list[Sentence]:
         """At the end: what has no successor."""

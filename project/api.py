@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
+from pydantic import BaseModel
 
 from project import entra
 from project.accounts import SignedInRequest
@@ -58,6 +59,10 @@ NOT_ENOUGH = {
     ApiKey.Scope.WRITE: "This key may only search and ask.",
     ApiKey.Scope.ADMIN: "Only a key with the scope admin, of somebody who runs Lectern, may do this.",
 }
+
+
+class Told(BaseModel):
+    """What a call answers, made by us: it is checked when it is made, and not a second time field by field."""
 
 
 class Part(Schema):

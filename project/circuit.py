@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import redis
 
@@ -24,16 +24,16 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local function number(name) return tonumber(redis.call('hget', KEYS[1], name) or 0) end
 """
 
-# Answers {turn, milliseconds to wait}. An end too far away was set before somebody set the clock back.
+# Answers {turn, milliseconds to wait, failures in a row}. An end too far away was set before the clock was set back.
 BEFORE = (
     NOW
     + """
 local turn, ends = number('turn'), number('until')
-if ends == 0 then return {turn, 0} end
+if ends == 0 then return {turn, 0, number('failures')} end
 ends = math.max(ends, number('probe'))
-if ends > now and ends - now <= tonumber(ARGV[2]) then return {turn, ends - now} end
+if ends > now and ends - now <= tonumber(ARGV[2]) then return {turn, ends - now, 1} end
 redis.call('hset', KEYS[1], 'until', now, 'probe', now + ARGV[1])
-return {turn, 0}
+return {turn, 0, 1}
 """
 )
 
@@ -68,7 +68,16 @@ return open_ms
 LOOK = NOW + "return {number('failures'), number('until'), number('probe'), now}"
 
 REMEMBERED_S = 3600  # Failures without a success or another failure after them are forgotten then.
-NO_TURN = -1  # Of calls that went because Redis could not be asked: what becomes of them is not counted.
+
+
+class Turn(NamedTuple):
+    """When a call began, in the life of a circuit."""
+
+    number: int
+    is_calm: bool  # Nothing had failed: a success has nothing to tell.
+
+
+NO_TURN = Turn(-1, True)  # Of calls that went because Redis could not be asked: what becomes of them is not counted.
 
 
 class CircuitOpen(Exception):
@@ -103,21 +112,25 @@ class Circuit:
     longest_s: float = 300.0  # It opens for twice as long each time, up to this.
     probe_s: float = 30.0
 
-    def before(self) -> int:
+    def before(self) -> Turn:
         """The turn of a call that may go. Raises CircuitOpen."""
-        turn, wait_ms = self._run(BEFORE, _ms(self.probe_s), _ms(max(self.longest_s, self.probe_s))) or (NO_TURN, 0)
+        told = self._run(BEFORE, _ms(self.probe_s), _ms(max(self.longest_s, self.probe_s)))
+        if told is None:
+            return NO_TURN
+        number, wait_ms, failures = told
         if wait_ms:
             raise CircuitOpen(wait_ms / 1000)
-        return turn
+        return Turn(number, is_calm=not failures)
 
-    def succeeded(self, turn: int) -> None:
+    def succeeded(self, turn: Turn) -> None:
         """The service answered, even if it refused: a wrong key or too many requests is no outage."""
-        if self._run(SUCCEEDED, turn):
+        if not turn.is_calm and self._run(SUCCEEDED, turn.number):
             log.info("circuit_closed %s", self.name)
 
-    def failed(self, turn: int) -> None:
+    def failed(self, turn: Turn) -> None:
         """The service was not there: a timeout, no connection, a fault on its side. Never for what it refused."""
-        if open_ms := self._run(FAILED, turn, self.failures, _ms(self.open_s), _ms(self.longest_s), _ms(REMEMBERED_S)):
+        limits = _ms(self.open_s), _ms(self.longest_s), _ms(REMEMBERED_S)
+        if open_ms := self._run(FAILED, turn.number, self.failures, *limits):
             log.warning("circuit_open %s: no calls for %s s", self.name, open_ms / 1000)
 
     def state(self) -> State:

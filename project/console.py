@@ -18,7 +18,7 @@ from redis import RedisError
 
 from project.catalogue import Model, retirement_warning
 from project.circuit import Circuit
-from project.deployments import Deployment, DeploymentsError, deployments
+from project.deployments import Deployment, DeploymentsError, deployments, written_sources
 from project.doctor import about, examine, verdict
 from project.translating import number
 from project.worker_log import last_lines
@@ -97,11 +97,12 @@ def worker(request: HttpRequest, name: str) -> HttpResponse:
 @staff_only
 def models(request: HttpRequest) -> HttpResponse:
     try:
-        rows, trouble = [_Row.of(each) for each in deployments().values()], ""
+        rows, sources, trouble = [_Row.of(each) for each in deployments().values()], written_sources(), ""
     except DeploymentsError as exc:
-        rows, trouble = [], str(exc)
+        rows, sources, trouble = [], {}, str(exc)
     as_of = max((row.base.as_of for row in rows if row.base.as_of), default=None)
-    return console(request, "console/models.html", {"deployments": rows, "trouble": trouble, "as_of": as_of})
+    told: dict[str, object] = {"deployments": rows, "sources": sources, "trouble": trouble, "as_of": as_of}
+    return console(request, "console/models.html", told)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ names as many as wanted. docs/models.md shows one. Keys stand in the environment
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,9 @@ Moderation = Literal["off", "openai", "filter", "words"]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]\S*$")]
 OPENAI = "https://api.openai.com/v1"
 SECRETS = ("key", "access_token", "connection_string", "encoded_api_key", "password")  # of a data source
+
+
+ADDRESS_SECRETS = re.compile(r"(?<=://)[^/@\s]*@|\?\S*$")
 
 
 class DeploymentsError(ValueError):
@@ -193,6 +197,30 @@ def data_source(name: str) -> dict[str, Any]:
     if name not in file.data_sources:
         raise DeploymentsError(f"data_sources: there is no “{name}” in the file.")
     return _with_secrets(file.data_sources[name], f"data_sources.{name}")
+
+
+def written_sources() -> dict[str, list[tuple[str, str]]]:
+    """The operator's data sources as a page may show them, place by place. Raises DeploymentsError.
+
+    No secret is read for it. One that stands in the file all the same is covered, and so is what an address has beside
+    its host and path.
+    """
+    file = _read(Path(settings.DEPLOYMENTS_FILE)) if settings.DEPLOYMENTS_FILE else _File()
+    return {name: [*_shown(written)] for name, written in file.data_sources.items()}
+
+
+def _shown(written: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """
+    >>> dict(_shown({"endpoint": "https://me:pass@host/path?sig=1", "authentication": {"key": "k", "key_id": "id"}}))
+    {'endpoint': 'https://host/path', 'authentication.key': '•••', 'authentication.key_id': 'id'}
+    """
+    for name, value in written.items():
+        if name in SECRETS:
+            yield name, "•••"
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{inner}", told) for inner, told in _shown(value))
+        else:
+            yield name, ADDRESS_SECRETS.sub("", str(value))[:200]
 
 
 def _with_secrets(written: dict[str, Any], place: str) -> dict[str, Any]:

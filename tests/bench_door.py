@@ -24,6 +24,11 @@ from pathlib import Path
 
 import httpx2
 import uvloop
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 ROOT = Path(__file__).resolve().parent.parent
 PAUSE_S = 0.01  # between two tokens
@@ -31,8 +36,12 @@ RUN_S, GATHER_S = 3.0, 30.0
 WORDS = round(RUN_S / PAUSE_S)
 DELAY_MS, BEHIND_S = 50.0, 0.1 * RUN_S  # what is still held: the pause somebody sees, and the pace over the whole
 AT_ONCE, TURNS = 40, 6
+WEIGHED, SHORT = 20, 50  # streams whose processor time is taken, and the words of the shorter of two runs
 FIRST_STREAMS, MOST_STREAMS, EXACT = 10, 640, 1 / 12
 KEY = "bench"
+# What an answer says, again and again: it stands in the samples, so every sentence is looked up and found.
+TOKENS = "Supplies shall be restored within twelve hours of the company becoming aware of the burst [1].".split()
+RELAY, LECTERN, NOTHING = "relay (Starlette)", "Lectern", "nothing between"
 LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)  # as the package of OpenAI has them
 WEB = (
     "uvicorn --host=127.0.0.1 --no-access-log --no-server-header --no-proxy-headers --ws=none --lifespan=off --port={}"
@@ -44,18 +53,20 @@ def bench_door() -> None:
     from project.models import ApiKey
 
     user, questions = reader()
-    with served("model", "tests.bench_door {}") as model:
-        os.environ["BENCH_MODEL"] = model
+    with served("model", "tests.bench_door {}") as told:
+        model = os.environ["BENCH_MODEL"] = told.address
         load = os.getloadavg()[0]
         print(f"model door {os.cpu_count()} cores, load average {load:.1f} before anything of this began")
         bench_first_token(model, user)
         own = {"OPENAI_BASE_URL": model, "OPENAI_API_KEY": KEY, "OPENAI_CHAT_MODEL": "gpt-4o"}
         more = {"LECTERN_REQUESTS_A_MINUTE": "1000000"}
         with (
-            served("relay", f"{WEB} tests.bench_door:relay") as relay_at,
-            served("web", f"{WEB} project.asgi:application", **own, **more) as web_at,
+            served("relay", f"{WEB} tests.bench_door:relay") as relay,
+            served("web", f"{WEB} project.asgi:application", **own, **more) as web,
         ):
-            bench_streams(model, relay_at, web_at, ApiKey.create(user)[1], questions[0])
+            sides = Sides(model, relay, web, ApiKey.create(user)[1], questions[0])
+            bench_cost(sides)
+            bench_streams(sides)
         bench_tokens_sent(model, user, questions)
 
 
@@ -82,9 +93,23 @@ def deployment(model: str):
     return Deployment("bench", Connection("bench", "compatible", model, key=KEY), "gpt-4o", model_of("gpt-4o"))
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own."""
+
+    address: str
+    pid: int
+
+    @property
+    def spent_s(self) -> float:
+        """Processor time of all its threads up to now."""
+        told = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def served(name: str, command: str, **environment: str) -> Iterator[str]:
-    """The address of a server in a process of its own, once it takes connections."""
+def served(name: str, command: str, **environment: str) -> Iterator[Server]:
+    """A server, once it takes connections."""
     from project.local import Child
 
     with socket.socket() as free:
@@ -102,7 +127,7 @@ def served(name: str, command: str, **environment: str) -> Iterator[str]:
             except OSError:
                 assert child.is_running and time.monotonic() < deadline, child.last_words(30)
                 time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield Server(f"http://127.0.0.1:{port}", child.process.pid)
     finally:
         child.await_end(0)
 
@@ -140,44 +165,103 @@ def bench_first_token(model: str, user) -> None:
                 took = (time.perf_counter() - begun) * 1000
         return took
 
-    async def all_turns() -> dict[str, list[float]]:
+    async def in_one_instant(way, client: httpx2.AsyncClient) -> list[float]:
+        await asyncio.to_thread(expect, model, 1, 100)
+        return await asyncio.gather(*(first(way, client) for _ in range(AT_ONCE)))
+
+    async def beside_others(way, client: httpx2.AsyncClient) -> list[float]:
+        await asyncio.to_thread(expect, model, 1, 10 * WORDS)
+        others = [asyncio.create_task(first(way, client)) for _ in range(AT_ONCE)]
+        await asyncio.sleep(RUN_S / 4)
+        await asyncio.to_thread(expect, model, 1, 1)
+        took = [await first(way, client) for _ in range(AT_ONCE // 2)]
+        for each in others:
+            each.cancel()
+        await asyncio.wait(others)
+        return took
+
+    async def short(way, client: httpx2.AsyncClient) -> float:
+        """Milliseconds of processor time of a call, with all that belongs to it."""
+        await asyncio.to_thread(expect, model, 1, 1)
+        began = time.process_time()
+        for _ in range(TURNS):
+            await asyncio.gather(*(first(way, client) for _ in range(AT_ONCE)))
+        return (time.process_time() - began) * 1000 / AT_ONCE / TURNS
+
+    async def costs() -> tuple[float, float]:
+        async with httpx2.AsyncClient(limits=LIMITS, timeout=60) as client:
+            await short(bare, client), await short(ours, client)
+            return await short(bare, client), await short(ours, client)
+
+    async def all_turns(kind) -> dict[str, list[float]]:
         times: dict[str, list[float]] = {"bare client": [], "Lectern's door": []}
         async with httpx2.AsyncClient(limits=LIMITS, timeout=60) as client:
             for turn in range(TURNS + 1):
                 for name, way in zip(times, (bare, ours), strict=True):
-                    took = await asyncio.gather(*(first(way, client) for _ in range(AT_ONCE)))
+                    took = await kind(way, client)
                     times[name] += took if turn else []  # The first turn opens the connections.
         return times
 
-    expect(model, streams=1, words=100)
-    times = uvloop.run(all_turns())
-    print(f"  first token, {AT_ONCE} streams at once, {TURNS} turns each")
-    middle, late = ((at(times["Lectern's door"]) - at(times["bare client"])) for at in (statistics.median, p95))
-    for name, took in times.items():
-        print(f"    {name:<22}p50 {statistics.median(took):7.1f} ms  p95 {p95(took):7.1f} ms")
-    print(f"    {'added':<22}p50 {middle:7.1f} ms  p95 {late:7.1f} ms  (goal: p95 at most 30 ms)")
+    kinds = {f"{AT_ONCE} begun in one instant": in_one_instant, f"one beside {AT_ONCE} that stream": beside_others}
+    for told, kind in kinds.items():
+        print(f"  first token, {told}, {TURNS} turns each")
+        times = uvloop.run(all_turns(kind))
+        for name, took in times.items():
+            print(f"    {name:<22}p50 {statistics.median(took):7.1f} ms  p95 {p95(took):7.1f} ms")
+        middle, late = ((at(times["Lectern's door"]) - at(times["bare client"])) for at in (statistics.median, p95))
+        print(f"    {'added':<22}p50 {middle:7.1f} ms  p95 {late:7.1f} ms  (goal: p95 at most 30 ms)")
+    barely, all_told = uvloop.run(costs())
+    print(
+        f"    processor time of a call of one word: {barely:.2f} ms by the bare client, {all_told:.2f} ms by the door"
+    )
 
 
-def bench_streams(model: str, relay_at: str, web_at: str, key: str, question: str) -> None:
+@dataclass(frozen=True)
+class Sides:
+    """The two that are compared, before the same model."""
+
+    model: str
+    relay: Server
+    web: Server
+    key: str
+    question: str
+
+    def run(self, name: str, streams: int, words: int = WORDS) -> Run:
+        expect(self.model, streams, words)
+        body = {"model": "default", "stream": True, "messages": [{"role": "user", "content": self.question}]}
+        path = "/v1/chat/completions" if name == LECTERN else "/chat/completions"
+        address = {LECTERN: self.web.address, RELAY: self.relay.address}.get(name, self.model)
+        return uvloop.run(driven(address, path, self.key, body, streams, words))
+
+
+def bench_cost(sides: Sides) -> None:
+    """Processor time, which says the same on a busy machine: of a token by the difference of a long and a short run."""
+    print(f"  processor time of the process, {WEIGHED} streams of {1 / PAUSE_S:.0f} tokens/s")
+    token_us = {}
+    for name, server in ((RELAY, sides.relay), (LECTERN, sides.web)):
+        sides.run(name, WEIGHED, SHORT)  # What is loaded with the first question is loaded.
+        spent = []
+        for words in (SHORT, WORDS):
+            before = server.spent_s
+            assert sides.run(name, WEIGHED, words).whole
+            spent.append((server.spent_s - before) / WEIGHED)
+        token_us[name] = (spent[1] - spent[0]) / (WORDS - SHORT) * 1e6
+        around_ms = spent[0] * 1e3 - SHORT * token_us[name] / 1e3
+        print(f"    {name:<22}{token_us[name]:6.0f} µs a token, {around_ms:6.1f} ms around an answer")
+    print(f"    {token_us[RELAY] / token_us[LECTERN]:.2f} of the tokens of the relay for the same time")
+
+
+def bench_streams(sides: Sides) -> None:
     """The most streams each of them holds, one process each."""
-    body = {"model": "default", "stream": True, "messages": [{"role": "user", "content": question}]}
-    paths = {"bare relay": (relay_at, "/chat/completions"), "Lectern": (web_at, "/v1/chat/completions")}
-
-    def run(name: str, streams: int) -> Run:
-        expect(model, streams, WORDS)
-        address, path = paths[name]
-        return uvloop.run(driven(address, path, key, body, streams))
-
     print(f"  streams of {1 / PAUSE_S:.0f} tokens/s held by one process, runs of {RUN_S:.0f} s")
     most = {}
-    for name in paths:
-        run(name, FIRST_STREAMS)  # What is loaded with the first question is loaded.
-        most[name], seen = most_held(lambda streams, name=name: run(name, streams))
+    for name in (RELAY, LECTERN):
+        sides.run(name, FIRST_STREAMS)
+        most[name], seen = most_held(lambda streams, name=name: sides.run(name, streams))
         print(f"    {name:<22}{most[name]:4} streams  p95 {seen.delay_ms:5.1f} ms between tokens")
-    paths["nothing between"] = (model, "/chat/completions")
-    rig = run("nothing between", max(most.values()))
-    print(f"    {'nothing between':<22}{max(most.values()):4} streams  p95 {rig.delay_ms:5.1f} ms between tokens")
-    print(f"    {most['Lectern'] / max(1, most['bare relay']):.2f} of the bare relay  (goal: at least 0.8)")
+    rig = sides.run(NOTHING, max(most.values()))
+    print(f"    {NOTHING:<22}{max(most.values()):4} streams  p95 {rig.delay_ms:5.1f} ms between tokens")
+    print(f"    {most[LECTERN] / max(1, most[RELAY]):.2f} of the relay  (goal: at least 0.8)")
 
 
 def bench_tokens_sent(model: str, user, questions: list[str]) -> None:
@@ -233,7 +317,7 @@ def most_held(run) -> tuple[int, Run]:
     return held, seen
 
 
-async def driven(address: str, path: str, key: str, body: dict, streams: int) -> Run:
+async def driven(address: str, path: str, key: str, body: dict, streams: int, words: int) -> Run:
     """As many streams at once, read as cheaply as can be, so that what is measured has a core of its own."""
     host, port = address.removeprefix("http://").split(":")
     data = json.dumps(body).encode()
@@ -248,7 +332,7 @@ async def driven(address: str, path: str, key: str, body: dict, streams: int) ->
     if not arrived:
         return Run(False, 0, 0)
     delays = [(after - before) * 1000 for times in arrived for before, after in zip(times, times[1:], strict=False)]
-    behind = [times[-1] - times[0] - (WORDS - 1) * PAUSE_S for times in arrived]
+    behind = [times[-1] - times[0] - (words - 1) * PAUSE_S for times in arrived]
     return Run(len(arrived) == streams, p95(delays), p95(behind))
 
 
@@ -286,18 +370,16 @@ def relaying() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(limits=LIMITS, timeout=60)
 
 
-async def relay(scope, receive, send) -> None:
+async def passed_on(request: Request) -> StreamingResponse:
     """What comes is passed on unread."""
-    body, is_more = b"", True
-    while is_more:
-        message = await receive()
-        body, is_more = body + message.get("body", b""), message.get("more_body", False)
-    async with relaying().stream("POST", os.environ["BENCH_MODEL"] + scope["path"], content=body) as response:
-        kind = [(b"content-type", b"text/event-stream")]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": kind})
-        async for piece in response.aiter_raw():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    address = os.environ["BENCH_MODEL"] + request.url.path
+    asked = relaying().build_request("POST", address, content=await request.body())
+    told = await relaying().send(asked, stream=True)
+    closing = BackgroundTask(told.aclose)
+    return StreamingResponse(told.aiter_raw(), told.status_code, media_type="text/event-stream", background=closing)
+
+
+relay = Starlette(routes=[Route("/{path:path}", passed_on, methods=["POST"])])
 
 
 # The model -----------------------------------------------------------------------------------------------------------
@@ -345,7 +427,7 @@ class Model(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self.left -= 1
-        self._write(self.marker() if self.left % 25 == 0 else self.word())
+        self._write(self.token(-self.left % len(TOKENS)))
         if self.left:
             self.due += PAUSE_S
             self.loop.call_at(self.due, self.tell)
@@ -361,13 +443,10 @@ class Model(asyncio.Protocol):
 
     @classmethod
     @cache
-    def word(cls) -> bytes:
-        return cls._event([{"index": 0, "delta": {"content": " word"}, "logprobs": None, "finish_reason": None}])
-
-    @classmethod
-    @cache
-    def marker(cls) -> bytes:
-        return cls._event([{"index": 0, "delta": {"content": " [1]."}, "logprobs": None, "finish_reason": None}])
+    def token(cls, place: int) -> bytes:
+        return cls._event(
+            [{"index": 0, "delta": {"content": f" {TOKENS[place]}"}, "logprobs": None, "finish_reason": None}]
+        )
 
     @classmethod
     def _event(cls, choices: list[dict], told: dict | None = None) -> bytes:

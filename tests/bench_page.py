@@ -59,12 +59,12 @@ def _once(page, service: FakeOpenAI, at: int) -> dict[str, float]:
     service.closed_early.clear()
     page.get_by_label("Your question").fill(f"When is the rent due, question {at}?")
     page.keyboard.press("Enter")
-    page.wait_for_function("window.times.words")
+    page.wait_for_selector(".exchange:last-child[data-stream] .answer >> text=third working day")
     pressed = time.time()
     page.keyboard.press("Escape")
     assert service.closed_early.wait(10)
     reached = time.time()
-    page.wait_for_function("window.times.ended")
+    page.wait_for_selector(".exchange[data-answer]:last-child:not([data-stream])")
     times = page.evaluate("window.times")
     return {
         "Enter to the first stage": times["stage"] - times["sent"],

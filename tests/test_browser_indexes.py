@@ -4,6 +4,7 @@ looked into."""
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from documents.indexes import default_index
 from documents.models import VersionComparison
@@ -53,7 +54,7 @@ def test_from_a_build_to_a_swap_and_back_on_each_backend(signed_in, asgi_server,
     page.get_by_role("heading", name="Version 2 finds as much as version 1").wait_for()
 
     swap = page.get_by_role("button", name="Swap to version 2")
-    assert swap.is_disabled()
+    expect(swap).to_be_disabled()
     page.locator("#confirm").fill("main")
     swap.click()
     page.get_by_text("Version 2 is searched from now on.").wait_for()

@@ -55,11 +55,13 @@ def test_what_works_says_how_long_it_took(service):
 
 
 def test_a_silent_service_is_not_waited_for(service):
-    service.replies = [Reply(pause_s=30), Reply(pause_s=30)]
-    assert doctor.TIME_S < 5
+    service.replies = [Reply(pieces=["ready"]), Reply(pieces=["ready"]), Reply(pause_s=30), Reply(pause_s=30)]
     began = time.monotonic()
-    parts = found()
-    assert time.monotonic() - began < 15 and parts["good"].state == "bad"
+    found()
+    usual_s, began = time.monotonic() - began, time.monotonic()
+    assert found()["good"].state == "bad"
+    assert time.monotonic() - began < doctor.TIME_S + 1 + usual_s  # What the machine needs for all else is its own.
+    assert doctor.TIME_S < 5
 
 
 def test_no_secret_is_shown(service, capsys):

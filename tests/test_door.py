@@ -349,6 +349,15 @@ def test_the_fallback_answers_and_says_so(service, two):
     assert Usage.objects.get().deployment == "second"
 
 
+@pytest.mark.parametrize("now", ["", "gone.toml"])
+def test_a_fallback_that_is_gone_by_now_is_none(service, two, settings, now):
+    settings.DEPLOYMENTS_FILE = now
+    service.replies = [said(404, "DeploymentNotFound")]
+    with pytest.raises(ProviderMisconfigured, match="knows no deployment “first”"):
+        ask(two)
+    assert len(service.requests) == 1
+
+
 def test_no_other_is_asked_once_there_are_words(service, two):
     service.replies = [Reply(pieces=["It"], cut=True)]
     with pytest.raises(ProviderInterrupted):
@@ -414,11 +423,11 @@ def test_what_is_written_down_is_what_was_billed_to_the_token(service, monkeypat
         messages = [MESSAGES[0], {"role": "user", "content": f"Question {place}?"}]
         own = replace(deployment, name=f"desk {place}")  # So that no circuit opens.
         pieces = stream(Call(own, Wanted(messages, stream=True), Payer()))
-        texts = 0
+        told = ""
         try:
             async for piece in pieces:
-                texts += isinstance(piece, str)
-                if place % 10 == 3 and texts == 3:
+                told += piece if isinstance(piece, str) else ""
+                if place % 10 == 3 and "May." in told:
                     break
         except ProviderError:
             pass

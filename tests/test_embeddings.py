@@ -201,3 +201,18 @@ def test_a_language_is_told_or_left_open(text, language):
 )
 def test_tokens_are_counted_as_the_model_counts_them(text, model, tokens):
     assert count_tokens(text, model) == tokens
+
+
+def test_what_was_embedded_lately_is_still_known_and_the_same():
+    from documents.embeddings.local import LATELY_MOST, local_embedder
+
+    model, sentences = local_embedder(), ["Rent is due in May.", "Pets need a permission.", "Rent is due in May."]
+    asked: list[list[str]] = []
+    embed = model.embed
+    model.embed = lambda texts: asked.append(list(texts)) or embed(texts)
+    try:
+        first, again = model.embed_again(sentences), model.embed_again([*sentences, "New."])
+    finally:
+        del model.embed
+    assert asked == [sentences[:2], ["New."]] and np.array_equal(first, again[:3])
+    assert np.allclose(first, embed(sentences), atol=1e-5) and len(model._lately) <= LATELY_MOST

@@ -273,6 +273,13 @@ def test_the_files_are_deleted_when_the_answer_fails_too(service, sales, bob, an
     assert service.stores.files == {}
 
 
+def test_sending_tables_takes_no_longer_than_an_answer_may(service, sales, bob, monkeypatch):
+    monkeypatch.setattr("chat.hosted.ANSWER_SECONDS", 0)
+    failed = events_of(Question(SUM, bob, [sales.pk], deployment="desk"))[-1]
+    assert isinstance(failed, Failed) and failed.code == "timeout"
+    assert service.stores.files == {} and service.billed == []
+
+
 def test_a_stopped_answer_deletes_its_files(service, sales, bob):
     service.answers = [Answer(["word "] * 400, pause_s=0.01)]
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from chat.events import Done, Failed, Question
 from chat.llm import Piece
 from chat.models import Message, ModerationEvent
-from chat.moderation import AnswerBlocked, watched
+from chat.moderation import AnswerBlocked, QuestionBlocked, watched
 from chat.prompts import Prompt
 from project.checks import models as check_models
 from project.environment import limits
@@ -196,6 +196,16 @@ def test_a_stricter_limit_than_the_filters_holds_from_its_severity_on(alice, ser
         assert is_stopped
     else:
         assert not is_stopped
+
+
+def test_an_attack_on_the_prompt_that_the_service_only_reports_is_stopped_where_a_limit_names_it(
+    alice, service, settings
+):
+    settings.MODERATION, attack = "filter", Filtered("question", [Finding("jailbreak", "", False)])
+    heard(alice, "Yes.", attack)
+    settings.MODERATION_LIMITS = {"jailbreak": "low"}
+    with pytest.raises(QuestionBlocked, match="jailbreak"):
+        heard(alice, "Yes.", attack)
 
 
 # What is noted, and who sees it --------------------------------------------------------------------------------------

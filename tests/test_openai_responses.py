@@ -247,7 +247,6 @@ def test_what_the_documents_do_not_say_is_not_said(lectern):
         ({"tools": [{"type": "web_search"}]}, "tools"),
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools"),
         ({"background": True}, "background"),
-        ({"conversation": "conv_1"}, "conversation"),
         ({"max_output_tokens": 2}, "max_output_tokens"),
         ({"text": {"format": {"type": "json_object"}}}, "text"),
         ({"extra_body": {"colour": "red"}}, "colour"),

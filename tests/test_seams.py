@@ -17,6 +17,7 @@ from tests.fake_on_your_data import FakeOnYourData
 from tests.fake_on_your_data import Finding as Outside
 from tests.fake_on_your_data import Reply as OutsideReply
 from tests.fake_openai import FakeOpenAI, Reply
+from tests.fake_responses import Answer, FakeResponses
 from tests.library import add
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,15 +100,39 @@ def test_a_service_that_searches_is_sent_no_more_than_the_operator_allows(alice,
     assert outside.requests == []
 
 
-def test_a_model_with_tools_is_sent_no_more_than_the_operator_allows(alice, service, settings, tmp_path):
+@pytest.fixture
+def desk(service, settings, tmp_path, monkeypatch):
+    """A deployment that uses tools."""
+    monkeypatch.setenv("DESK_KEY", "secret")
     path = tmp_path / "deployments.toml"
     path.write_text(
         f'[connections.here]\nkind = "compatible"\nendpoint = "{service.url}/v1"\n'
-        '[deployments.desk]\nconnection = "here"\nmodel = "gpt-test"\ntools = true\n'
+        'key_variable = "DESK_KEY"\n[deployments.desk]\nconnection = "here"\nmodel = "gpt-test"\ntools = true\n'
     )
     settings.DEPLOYMENTS_FILE = str(path)
+    return service
+
+
+def test_a_budget_that_a_first_step_spends_stops_the_next(alice, desk):
+    add(alice)
+    Budget.objects.create(limit=50, period="day", user=alice)
+    function = {"name": "list_documents", "arguments": '{"name": null, "page": 1}'}
+    called = [{"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": function}]}]
+    desk.replies = [Reply(deltas=called, finish="tool_calls"), Reply(pieces=["In May [1]."])]
+    failed = end_of(alice, deployment="desk")
+    assert failed.code == "budget_spent" and failed.retry_after and len(desk.requests) == 1
+
+
+def test_a_model_with_tools_is_sent_no_more_than_the_operator_allows(alice, desk):
     assert end_of(alice, deployment="desk", instructions=LONG).code == "context_length_exceeded"
-    assert service.requests == []
+    assert desk.requests == []
+
+
+def test_the_console_shows_where_a_service_searches_and_no_key(client, staff, outside):
+    client.force_login(staff)
+    page = client.get("/console/models/").content.decode()
+    assert all(told in page for told in ("handbook", "https://desk.search.windows.net", "SEARCH_KEY"))
+    assert "geheim" not in page
 
 
 # What is written of an answer ----------------------------------------------------------------------------------------
@@ -126,6 +151,37 @@ def test_letters_that_no_database_takes_do_not_leave_an_answer_without_end(alice
     service.replies = [Reply(pieces=["In\x00 May", " [1]."])]
     message = answered(alice)
     assert (message.state, message.content.count("May")) == (State.DONE, 1)
+
+
+# The three ways to an answer ----------------------------------------------------------------------------------------
+SENTENCE = "The rent is due on the third working day of the month."
+
+
+def kept(message: Message) -> tuple:
+    """What is kept of an answer, but for who wrote it and when."""
+    rows = message.citations.values()
+    own = {"id", "message_id", "public_id"}
+    citations = [{name: value for name, value in row.items() if name not in own} for row in rows]
+    return message.state, message.content, message.proofs, message.queries, citations
+
+
+def test_each_way_to_an_answer_keeps_the_same_of_it(alice, settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("DESK_KEY", "secret")
+    add(alice)
+    found = []
+    with FakeOpenAI() as chat, FakeResponses() as responses:
+        chat.replies, responses.answers = [Reply(pieces=[SENTENCE, " [1", "]"])], [Answer([SENTENCE, " [1", "]"])]
+        for api, url in {"chat": chat.url, "responses": responses.url, "": ""}.items():
+            (tmp_path / f"{api}.toml").write_text(
+                f'default = "desk"\n[connections.here]\nkind = "compatible"\nendpoint = "{url}/v1"\n'
+                f'key_variable = "DESK_KEY"\n[deployments.desk]\nconnection = "here"\napi = "{api}"\n'
+            )
+            settings.DEPLOYMENTS_FILE = str(tmp_path / f"{api}.toml") if api else ""
+            found.append(kept(answered(alice)))
+        assert (len(chat.requests), len(responses.asked)) == (1, 1) and chat.faults == responses.faults == []
+    by_chat, by_responses, extractive = found
+    assert by_chat == by_responses == extractive
+    assert by_chat[0] == State.DONE and SENTENCE in by_chat[1] and [row["is_cited"] for row in by_chat[4]] == [True]
 
 
 # Summaries -----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """A sentence is traced to the words that carry it."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from chat.verification import Evidence, Verdict, locate, markers_with_sentences, normalise, verify
+from chat.verification import Evidence, Verdict, locate, markers_with_sentences, normalise, stem, verify
 
 PASSAGE = (
     "3.1 Distribution mains\r\nSupplies shall be restored within twelve hours of the com-\r\npany becoming aware of "
@@ -71,3 +74,15 @@ def test_another_day_of_the_month_in_words_is_another_figure():
     wrong = verify("The rent is due on the fourth working day of the month.", [passage])
     assert wrong.verdict is Verdict.UNSUPPORTED and (wrong.said, wrong.shown) == ("fourth", "third")
     assert verify("The rent is due on the 3rd working day of the month.", [passage]).verdict is Verdict.SUPPORTED
+
+
+def test_sentences_that_are_checked_at_the_same_time_do_not_mix_up_their_words():
+    words = [f"{one}{other}ingly" for one in "abcdefghijklmnopqrst" for other in ("nation", "suppl", "restor", "obl")]
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(stem.__wrapped__, words * 8))
+    finally:
+        sys.setswitchinterval(often)
+    assert together == [stem.__wrapped__(word) for word in words] * 8

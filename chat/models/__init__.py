@@ -22,6 +22,7 @@ from chat.models.rechecks import Recheck, RecheckQuerySet
 from chat.models.responses import StoredResponse
 from chat.models.sharing import Share
 from chat.models.templates import CollectionTemplate, PromptTemplate
+from chat.models.threads import Thread
 
 __all__ = [
     "BROKEN_OFF",
@@ -47,5 +48,6 @@ __all__ = [
     "Share",
     "State",
     "StoredResponse",
+    "Thread",
     "web_address",
 ]

@@ -8,20 +8,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
-from ninja import Field, Query, Router, Schema
+from ninja import Query, Router
 
 from chat.completions import STATUS, answering, said
 from chat.events import Question
-from chat.models import StoredResponse
+from chat.models import StoredResponse, Thread
 from chat.openai_api.asking import check_affordable, deployment_named, event_stream
+from chat.openai_api.conversations import check_room, thread_of
+from chat.openai_api.items import ID_OF, ItemsPage, bearable_in, page_of_items, with_ids
 from chat.openai_api.responding import Responding
 from chat.openai_api.responses_given import (
     CALL,
-    OUTPUT,
     SEARCH_RESULTS,
     FileSearch,
     Function,
@@ -33,7 +34,7 @@ from chat.openai_api.responses_given import (
 )
 from documents import retrieval
 from documents.openai_api.access import file_of, not_there, store_of
-from documents.openai_api.ids import RESPONSE, private, public
+from documents.openai_api.ids import CONVERSATION, RESPONSE, private, public
 from documents.openai_api.searching import filtered
 from documents.retrieval import Scope
 from project.api import ApiError, SignedCall, asking, reading, writing
@@ -42,7 +43,6 @@ from project.provider.pieces import bearable
 router = Router(tags=["responses"])
 
 RESULTS = 8  # where nobody says how many
-ID_OF = {"message": "msg", CALL: "fc", OUTPUT: "fco"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Asked:
     question: Question
     items: list[dict[str, Any]]
     previous: StoredResponse | None
+    thread: Thread | None
     payload: ResponsesIn
 
 
@@ -102,24 +103,12 @@ def cancel(request: SignedCall, response_id: str):
     raise ApiError(400, "invalid_request_error", sentence, "Close the stream instead.", "response_id")
 
 
-class ItemsPage(Schema):
-    after: str = ""
-    limit: int = Field(20, ge=1, le=100)
-    order: Literal["asc", "desc"] = "desc"
-
-
 @router.get("/responses/{response_id}/input_items", auth=reading)
 def input_items(request: SignedCall, response_id: str, wanted: Query[ItemsPage]):
     """What a response answered, with what came before it."""
     row = _stored(request, response_id)
     items = [item for each in row.line()[:-1] for item in [*each.input, *each.body["output"]]] + row.input
-    items = items if wanted.order == "asc" else items[::-1]
-    at = next((place + 1 for place, item in enumerate(items) if item["id"] == wanted.after), 0)
-    if wanted.after and not at:
-        raise ApiError(400, "invalid_value", "There is no such item in this list.", "", "after")
-    data = items[at : at + wanted.limit]
-    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": "", "last_id": ""}
-    return {"object": "list", "data": data, **ends, "has_more": len(items) > at + wanted.limit}
+    return page_of_items(items, wanted)
 
 
 def _stored(request: SignedCall, response_id: str) -> StoredResponse:
@@ -139,8 +128,13 @@ def _asked(request: SignedCall, payload: ResponsesIn) -> Asked:
     """Raises ApiError, for what is not there or not the caller's as for what makes no sense."""
     named = payload.previous_response_id
     previous = _kept(request, named, "previous_response_id") if named else None
+    named = payload.conversation_id
+    thread = thread_of(request, named, "conversation") if named else None
     items = items_of(payload.input)
     before = [item for row in (previous.line() if previous else []) for item in _turn(row)]
+    if thread:
+        check_room(thread, len(items))
+        before = [item for item in thread.items if item["type"] in ID_OF]
     told = said(messages_in([*before, *items]))
     tools = payload.file_searches
     collections, documents = _narrowed(request, tools, file_ids_in(items))
@@ -159,7 +153,7 @@ def _asked(request: SignedCall, payload: ResponsesIn) -> Asked:
         answer_tokens=payload.max_output_tokens or 0,
         generation=payload.generation,
     )
-    return Asked(question, items, previous, payload)
+    return Asked(question, items, previous, thread, payload)
 
 
 def _turn(row: StoredResponse) -> list[dict[str, Any]]:
@@ -236,7 +230,8 @@ def _head(pk: UUID, asked: Asked) -> dict[str, Any]:
         "truncation": payload.truncation or "disabled",
         "metadata": payload.metadata or {},
     }
-    return body | ({"user": payload.user} if payload.user else {})
+    told = {"conversation": {"id": public(CONVERSATION, asked.thread.pk)}} if asked.thread else {}
+    return body | told | ({"user": payload.user} if payload.user else {})
 
 
 def _tool(tool: FileSearch | Function) -> dict[str, Any]:
@@ -260,23 +255,17 @@ def _data(event: dict[str, Any]) -> str:
 
 
 def _keep(pk: UUID, body: dict[str, Any], asked: Asked) -> None:
+    """What was said belongs to its conversation, whether the response is to be kept or not."""
+    items = bearable_in(with_ids(asked.items))
+    if asked.thread and body["status"] != "failed":
+        asked.thread.add([*items, *bearable_in(body["output"])])
     if asked.payload.store is False:
         return
-    items = [{"id": f"{ID_OF[item['type']]}_{uuid4().hex}", **item} for item in asked.items]
     StoredResponse.objects.create(
         pk=pk,
         user=asked.question.user,
         api_key_id=asked.question.api_key_id,
         previous=asked.previous,
-        input=_bearable(items),
-        body=_bearable(body),
+        input=items,
+        body=bearable_in(body),
     )
-
-
-def _bearable(value: Any) -> Any:
-    """The value without what no database takes, at any depth."""
-    if isinstance(value, dict):
-        return {bearable(str(key)): _bearable(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_bearable(each) for each in value]
-    return bearable(value) if isinstance(value, str) else value

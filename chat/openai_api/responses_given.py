@@ -96,6 +96,10 @@ class Reasoning(Given):
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
 
 
+class Conversation(Given):
+    id: str
+
+
 class ResponsesStreamOptions(Given):
     include_obfuscation: bool = False
 
@@ -131,7 +135,7 @@ class ResponsesIn(Given):
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     background: bool | None = None
-    conversation: str | dict[str, Any] | None = None
+    conversation: str | Conversation | None = None
     prompt: dict[str, Any] | None = None
     context_management: list[dict[str, Any]] | None = None
 
@@ -139,7 +143,10 @@ class ResponsesIn(Given):
         """Raises ApiError for what an answer from documents cannot do."""
         if self.stream_options and not self.stream:
             raise unsupported("stream_options", "stream_options are only allowed when stream is set.")
-        for name in ("background", "conversation", "prompt", "context_management"):
+        if self.conversation and self.previous_response_id:
+            sentence = "Ensure you are only providing one of: 'previous_response_id' or 'conversation'."
+            raise ApiError(400, "mutually_exclusive_parameters", sentence, "", "previous_response_id")
+        for name in ("background", "prompt", "context_management"):
             if getattr(self, name):
                 raise unsupported(name, f"There is no {name} for answers from documents.", "Leave it out.")
         check_model(deployment, tools=bool(self.functions), logprobs=self.wants_logprobs)
@@ -154,6 +161,10 @@ class ResponsesIn(Given):
         names = {tool.name for tool in self.functions}
         if isinstance(choice, NamedTool) and choice.type == "function" and choice.name not in names:
             raise unsupported("tool_choice", f"There is no tool {str(choice.name)[:64]!r} to choose.")
+
+    @property
+    def conversation_id(self) -> str | None:
+        return self.conversation.id if isinstance(self.conversation, Conversation) else self.conversation
 
     @property
     def file_searches(self) -> list[FileSearch]:

@@ -23,7 +23,7 @@ from chat.models import Citation, Conversation, Gap, Message
 from chat.permissions.world import Canary, Prober, World
 from chat.turns import shared_turns
 from documents import retrieval
-from documents.embeddings import embedder, local_model_name
+from documents.embeddings import sentence_vectors
 from documents.models import Chunk, Collection, Document, DocumentEvent, Page
 from documents.openai_api.ids import FILE, STORE, public
 from documents.retrieval import Scope, keeping
@@ -121,8 +121,7 @@ def _news(world: World, who: Prober) -> Iterator[Seen]:
 
 def _answered(world: World, who: Prober) -> Iterator[Seen]:
     """The whole way from a question to an answer; without a model, so that nothing is paid or sent away."""
-    model = local_model_name()
-    extractive = Extractive(embedder(model).embed if model else None)
+    extractive = Extractive(sentence_vectors())
 
     async def events(question: Question) -> str:
         return " ".join([repr(event) async for event in answer(question, extractive)])

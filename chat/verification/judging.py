@@ -15,9 +15,8 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from chat.verification import figures
 from chat.verification.aligning import Alignment, Evidence, Part, align, amounts_in, days_in
-from chat.verification.figures import main_parts
+from chat.verification.figures import dates, main_parts, numbers
 from chat.verification.lexicon import (
     ANTONYMS,
     NEGATIONS,
@@ -260,8 +259,8 @@ def _scope(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead
 
 CHECKS: tuple[Callable[[str, Alignment, Sequence[Evidence], str], Proof | None], ...] = (
     _quotation,
-    figures.numbers,
-    figures.dates,
+    numbers,
+    dates,
     _words,
     _replaced,
     _negation,

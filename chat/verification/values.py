@@ -124,7 +124,7 @@ def amounts(text: str) -> list[Amount]:
     [((1250.0, 1.25), 'money'), ((4.0,), 'share'), ((6.0,), 'time')]
     """
     whole = [*_clocks(text), *_ratios(text)]
-    taken = [(each.start, each.end) for each in (*days(text), *whole)]
+    taken = [*((day.start, day.end) for day in days(text)), *((each.start, each.end) for each in whole)]
     found = [*_numerals(text), *_worded(text), *_ordinals(text)]
     kept = [each for each in found if not any(start < each.end and each.start < end for start, end in taken)]
     return _ranges(sorted([*whole, *kept], key=lambda each: each.start), text)

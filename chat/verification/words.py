@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ import snowballstemmer
 
 from chat.verification.synonyms import PLAIN_WORDS, SYNONYMS
 
-STEMMER = snowballstemmer.stemmer("english")
 WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
 TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?(?:[.,]\d+)*")
 SAME = str.maketrans(
@@ -39,6 +39,16 @@ LIGHT = STOPWORDS | frozenset(
 )
 
 
+class _Stemmer(threading.local):
+    """One for each thread: it keeps the word it is at work on."""
+
+    def __init__(self) -> None:
+        self.of = snowballstemmer.stemmer("english").stemWord
+
+
+STEMMER = _Stemmer()
+
+
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """What forms of one word have in common.
@@ -46,7 +56,7 @@ def stem(word: str) -> str:
     >>> stem("Supplies") == stem("supply") and stem("Payments") == stem("payment")
     True
     """
-    return STEMMER.stemWord(word.casefold())
+    return STEMMER.of(word.casefold())
 
 
 def content_stems(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from documents.indexes import owned_collection
 from documents.models import Collection, Document, DocumentQuerySet, State
 from documents.originals import original
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, asking, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, Told, asking, reading, writing
 from project.workers import why_nobody_works
 
 router = Router(tags=["documents"])
@@ -27,13 +27,13 @@ router = Router(tags=["documents"])
 NOT_YOURS = (404, "not_found", "There is no such document, or it is not yours.")
 
 
-class ErrorOut(Schema):
+class ErrorOut(Told):
     code: str
     reason: str
     advice: str = ""
 
 
-class DocumentOut(Schema):
+class DocumentOut(Told):
     id: UUID
     name: str
     title: str
@@ -58,7 +58,7 @@ class DocumentOut(Schema):
     duplicate: bool = False
 
 
-class AttemptOut(Schema):
+class AttemptOut(Told):
     number: int
     began_at: str
     ended_at: str | None
@@ -67,7 +67,7 @@ class AttemptOut(Schema):
     reason: str
 
 
-class PageOut(Schema):
+class PageOut(Told):
     page: int
     label: str
     warning: str
@@ -129,7 +129,7 @@ def whole(document: Document) -> WholeDocumentOut:
     ]
     nobody_works = why_nobody_works() if document.state == State.QUEUED else ""
     return WholeDocumentOut(
-        **row(document, nobody_works=nobody_works).dict(), page_receipts=receipts, attempts=attempts
+        **row(document, nobody_works=nobody_works).model_dump(), page_receipts=receipts, attempts=attempts
     )
 
 

@@ -13,11 +13,11 @@ from django.contrib.auth.models import User
 from django.db import close_old_connections
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router
 
 from documents.models import DocumentEvent
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Refusal, SignedCall, asking, reading
+from project.api import REFUSED, ApiError, Refusal, SignedCall, Told, asking, reading
 from project.models import ApiKey
 
 router = Router(tags=["events"])
@@ -28,7 +28,7 @@ STREAM_S = 600  # after which the client comes again with the last id it saw, an
 AT_ONCE = 200
 
 
-class EventOut(Schema):
+class EventOut(Told):
     id: str = Field(description="Goes into `after`, or is sent as Last-Event-ID.", examples=["7421-93"])
     at: str
     kind: str = Field(description="A state of the document (queued, extracting … ready), or moved, or deleted.")
@@ -37,7 +37,7 @@ class EventOut(Schema):
     name: str
 
 
-class EventsOut(Schema):
+class EventsOut(Told):
     events: list[EventOut]
     next: str = Field(description="Send it as `after` to go on here.")
 

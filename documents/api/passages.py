@@ -11,12 +11,12 @@ from documents.excluding import ExclusionRefused, exclude, include
 from documents.models import Chunk, Document
 from documents.search import SearchError
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, running
+from project.api import REFUSED, ApiError, Part, Refusal, Told, running
 
 router = Router(tags=["passages"])
 
 
-class PassageOut(Schema):
+class PassageOut(Told):
     id: int
     page: int
     start: int

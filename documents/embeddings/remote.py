@@ -110,8 +110,9 @@ class RemoteEmbedder:
         return self.embed([text], ends - time.monotonic(), is_urgent=True)[0]
 
     def _ask(self, texts: list[str], seconds: float, is_urgent: bool, heed: Heed | None) -> tuple[np.ndarray, int]:
-        asked = {"model": self._model, "dimensions": self._asked, "timeout": seconds, "is_urgent": is_urgent}
-        ask = partial(provider.embed, texts, **asked)
+        ask = partial(
+            provider.embed, texts, model=self._model, dimensions=self._asked, timeout=seconds, is_urgent=is_urgent
+        )
         try:
             spending.check(self.payer)
             vectors, spent = _heeding(ask, heed, self._note_late) if heed else ask()

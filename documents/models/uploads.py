@@ -18,6 +18,10 @@ LIFE = timedelta(hours=1)
 KEPT = timedelta(days=1)  # after its end, so that a program can be told what became of it
 
 
+def _folder() -> Path:
+    return settings.DATA_DIR / "parts"
+
+
 class UploadQuerySet(models.QuerySet["Upload"]):
     def for_user(self, user: Person) -> UploadQuerySet:
         return self.filter(user=user.pk)
@@ -26,10 +30,15 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         return self.filter(state=Upload.State.PENDING, expires_at__gt=timezone.now())
 
     def sweep(self) -> None:
-        """Let go of the parts of what is too late, and of the rows of what is long over."""
-        for upload in self.filter(state=Upload.State.PENDING, expires_at__lte=timezone.now()):
-            upload.end(Upload.State.EXPIRED)
-        self.filter(expires_at__lt=timezone.now() - KEPT).exclude(state=Upload.State.PENDING).delete()
+        """Let go of the parts of what is too late or whose person is gone, and of the rows of what is long over."""
+        folders = list(_folder().glob("*"))  # Before the rows are read: one that begins now is not among them.
+        pending, now = self.filter(state=Upload.State.PENDING), timezone.now()
+        pending.filter(expires_at__lte=now).update(state=Upload.State.EXPIRED)
+        self.filter(expires_at__lt=now - KEPT).exclude(state=Upload.State.PENDING).delete()
+        kept = set(map(str, pending.values_list("pk", flat=True)))
+        for folder in folders:
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Upload(models.Model):
@@ -61,7 +70,7 @@ class Upload(models.Model):
 
     @property
     def folder(self) -> Path:
-        return settings.DATA_DIR / "parts" / str(self.pk)
+        return _folder() / str(self.pk)
 
     @property
     def come(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-FILE, STORE, BATCH, RESPONSE, UPLOAD, PART = "file-", "vs_", "vsfb_", "resp_", "upload_", "part_"
+FILE, STORE, BATCH, UPLOAD, PART = "file-", "vs_", "vsfb_", "upload_", "part_"
+RESPONSE, CONVERSATION = "resp_", "conv_"
 HEX = re.compile(r"[0-9a-f]{32}")
 NOBODYS = UUID(int=0)
 

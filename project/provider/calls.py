@@ -18,7 +18,7 @@ from django.db import DatabaseError, close_old_connections
 from project import spending
 from project.catalogue import Model
 from project.circuit import Circuit, CircuitOpen
-from project.deployments import Deployment, deployments
+from project.deployments import Deployment, DeploymentsError, deployments
 from project.parameters import CannotAsk, Wanted, chat_request, responses_request, with_more_room
 from project.provider.chat import pieces as chat_pieces
 from project.provider.connections import async_client, forget_identity
@@ -87,15 +87,24 @@ async def stream(call: Call) -> AsyncGenerator[Piece]:
 
 
 def _line(call: Call) -> Iterator[Deployment]:
-    """The deployment, its fallback, that one's fallback; each once, and none that cannot stand in."""
-    deployment = call.deployment
-    known, seen = deployments(), {deployment.name}
-    yield deployment
-    while deployment.fallback and deployment.fallback not in seen:
-        deployment = known[deployment.fallback]
-        seen.add(deployment.name)
+    """The deployment, its fallback, that one's fallback; each once, and none that is gone or cannot stand in."""
+    yield call.deployment
+    left = _known()
+    left.pop(call.deployment.name, None)
+    deployment = left.pop(call.deployment.fallback, None)
+    while deployment:
         if _can_stand_in(call, deployment):
             yield deployment
+        deployment = left.pop(deployment.fallback, None)
+
+
+def _known() -> dict[str, Deployment]:
+    """None where the operator's file was broken since the deployment was chosen: it can still be asked itself."""
+    try:
+        return deployments()
+    except DeploymentsError:
+        log.exception("deployments_unreadable")
+        return {}
 
 
 def _can_stand_in(call: Call, deployment: Deployment) -> bool:
@@ -229,7 +238,7 @@ class _Attempt:
                     is_first = not self.has_come
                     self._note(piece)
                     yield with_bearable_words(piece)
-                    if is_first:  # After it, for somebody waits for the first words.
+                    if is_first and not turn.is_calm:  # After it, for somebody waits for the first words.
                         await asyncio.to_thread(circuit.succeeded, turn)
         except FOREIGN as exc:
             await asyncio.to_thread(circuit.failed if rule_for(exc).is_outage else circuit.succeeded, turn)
@@ -240,7 +249,7 @@ class _Attempt:
     async def _reserve(self, patience_s: float) -> Reservation:
         deployment = self.call.deployment
         quota = Quota(deployment.name, deployment.requests_a_minute, deployment.tokens_a_minute)
-        room = room_tokens(self.request, deployment.base)
+        room = room_tokens(self.request, deployment.base) if quota.is_limited else 0
         return await quota.areserve(room, patience_s=patience_s, urgent=self.call.is_urgent)
 
     def _note(self, piece: Piece) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +11,6 @@ import openai
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from project.provider.errors import (
-    Malformed,
     ProviderInterrupted,
     StreamFault,
     cut_by_filter,
@@ -31,12 +30,10 @@ from project.provider.pieces import (
     Tokens,
     ToolCall,
 )
-from project.provider.wire import events
+from project.provider.wire import asked
 
 if TYPE_CHECKING:
     from project.provider.calls import Call
-
-BODY_BYTES_MOST = 32_000_000
 
 
 class _Told(BaseModel):
@@ -97,41 +94,16 @@ class _Usage(_Told):
 
 
 async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]) -> AsyncGenerator[Piece | Begun]:
-    """Yield the answer as it comes, last its Tokens if they were told. Foreign errors pass, for the runner to name.
-
-    The stream is read here: the package would spend more on building its objects of a chunk than all the rest costs.
-    """
-    extra = {"data_sources": list(call.data_sources)} if call.data_sources else None
-    create = client.chat.completions.with_streaming_response.create
+    """Yield the answer as it comes, last its Tokens if they were told. Foreign errors pass, for the runner to name."""
+    extra = {"data_sources": list(call.data_sources)} if call.data_sources else {}
     answer = _Answer()
-    async with create(**request, model=call.deployment.model, extra_body=extra) as response:
+    async with asked(client, "/chat/completions", {**request, "model": call.deployment.model, **extra}) as arriving:
         yield Begun()
-        async with aclosing(_bodies(response)) as bodies:
-            async for body in bodies:
-                for piece in answer.take(_Chunk.model_validate_json(body)):
-                    yield piece
+        async with aclosing(arriving.pieces(answer.take)) as come:
+            async for piece in come:
+                yield piece
     for piece in answer.rest():
         yield piece
-
-
-async def _bodies(response: openai.AsyncAPIResponse[Any]) -> AsyncGenerator[bytes]:
-    """The chunks of a stream; the one body of a model that cannot stream."""
-    body = response.iter_bytes()
-    if "event-stream" not in response.headers.get("content-type", ""):
-        yield await _whole(body)
-        return
-    async with aclosing(events(body)) as found:
-        async for event in found:
-            yield event
-
-
-async def _whole(body: AsyncIterator[bytes]) -> bytes:
-    read = bytearray()
-    async for piece in body:
-        read += piece
-        if len(read) > BODY_BYTES_MOST:
-            raise Malformed("an answer without an end")
-    return bytes(read)
 
 
 class _Answer:
@@ -143,10 +115,14 @@ class _Answer:
         self.tools: dict[int, list[str]] = {}  # id, name and arguments of each call, as far as they have come
         self.noted: dict[str, list[Finding]] = {"question": [], "answer": []}
 
-    def take(self, chunk: _Chunk) -> Iterator[Piece]:
+    def take(self, bodies: Iterable[bytes]) -> Iterator[Piece]:
+        for body in bodies:
+            yield from self._take(_Chunk.model_validate_json(body))
+
+    def _take(self, chunk: _Chunk) -> Iterator[Piece]:
         if chunk.error:
             raise _told(chunk.error)
-        self.tokens = _tokens(chunk.usage) or self.tokens
+        self.tokens = (chunk.usage and _tokens(chunk.usage)) or self.tokens
         yield from self._filtered("question", _of_question(chunk.prompt_filter_results))
         for choice in (chunk.choices or [])[:1]:  # Azure's first chunk, and the one with the usage, have none.
             said = choice.delta or choice.message or _Message()

@@ -277,7 +277,7 @@ def findings(results: Any) -> list[Finding]:
 
 def _severity(result: Mapping[str, Any]) -> str:
     """Some categories have none: there something is detected, or all is safe."""
-    if result.get("detected") is False and "severity" not in result:
+    if "severity" not in result and not result.get("detected", result["filtered"]):
         return "safe"
     return result["severity"] if result.get("severity") in SEVERITIES else ""
 

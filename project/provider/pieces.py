@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -111,6 +111,30 @@ class Finding:
 
 
 Piece = str | Tokens | Cut | Notice | ToolCall | Logprobs | Retrieved | Quoted | CodeRun | Filtered
+
+
+def together(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, with words that follow each other as one.
+
+    >>> [*together(["Rent ", "is due.", Cut(), "!"])]
+    ['Rent is due.', Cut(), '!']
+    """
+    words = ""
+    try:
+        for piece in pieces:
+            if isinstance(piece, str):
+                words += piece
+                continue
+            if words:
+                yield words
+                words = ""
+            yield piece
+    except Exception:
+        if words:
+            yield words  # What was said before it went wrong was said.
+        raise
+    if words:
+        yield words
 
 
 def bearable(text: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -56,6 +57,7 @@ from project.provider.response_events import (
     Thought,
     Usage,
 )
+from project.provider.wire import asked
 
 if TYPE_CHECKING:
     from project.provider.calls import Call
@@ -72,22 +74,14 @@ async def pieces(client: openai.AsyncOpenAI, call: Call, request: dict[str, Any]
     """Yield what comes of one call, in its order; Tokens last, and before whatever ends it is raised.
 
     Raises our errors for what the service says in an answer; a malformed one, and what the package and the connection
-    raise, is for the runner to name. The lines of the stream are read here, for the package would check each piece
-    against sixty shapes.
+    raise, is for the runner to name.
     """
     reading = _Reading()
-    create = client.responses.with_streaming_response.create
-    async with create(**arguments(call, request)) as response:
+    async with asked(client, "/responses", arguments(call, request)) as arriving:
         yield Begun()
-        if "event-stream" in response.headers.get("content-type", ""):
-            async for line in response.iter_lines():
-                if line.startswith("data:") and not line.startswith("data: [DONE]"):
-                    for piece in reading.event(_object(line[5:])):
-                        yield piece
-                if reading.has_ended:
-                    break
-        else:
-            for piece in reading.whole(_object(await response.read())):
+        take = reading.events if arriving.is_stream else reading.whole
+        async with aclosing(arriving.pieces(take, lambda: reading.has_ended)) as come:
+            async for piece in come:
                 yield piece
     if reading.fault:
         raise reading.fault
@@ -104,7 +98,7 @@ def arguments(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"model": call.deployment.model, **request, **more, "store": False}
 
 
-def _object(text: str | bytes) -> dict[str, Any]:
+def _object(text: bytes) -> dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
         raise Malformed("not an object")
@@ -121,7 +115,13 @@ class _Reading:
         self._waiting: dict[tuple[int, int], list[tuple[int, Quoted]]] = defaultdict(list)
         self._quoted: set[tuple[int, int, int]] = set()
 
-    def event(self, body: dict[str, Any]) -> Iterator[Piece]:
+    def events(self, bodies: Iterable[bytes]) -> Iterator[Piece]:
+        for body in bodies:
+            yield from self._event(_object(body))
+            if self.has_ended:
+                return
+
+    def _event(self, body: dict[str, Any]) -> Iterator[Piece]:
         """What one event tells; one that is not known tells nothing, for services add to them."""
         if isinstance(body.get("error"), dict) and body.get("type", "error") == "error":
             body = {**body["error"], "type": "error"}
@@ -140,12 +140,13 @@ class _Reading:
         elif isinstance(event, Ended):
             yield from self._ended(event.response)
 
-    def whole(self, body: dict[str, Any]) -> Iterator[Piece]:
+    def whole(self, bodies: Iterable[bytes]) -> Iterator[Piece]:
         """An answer that was not streamed."""
-        response = Response.model_validate(body)
-        for place, item in enumerate(response.output):
-            yield from self._item(place, item)
-        yield from self._ended(response)
+        for body in bodies:
+            response = Response.model_validate(_object(body))
+            for place, item in enumerate(response.output):
+                yield from self._item(place, item)
+            yield from self._ended(response)
 
     def _end(self, fault: ProviderError | None) -> None:
         self.has_ended, self.fault = True, fault

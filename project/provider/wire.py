@@ -1,41 +1,152 @@
-"""Server-sent events as bytes come in, cut anywhere."""
+"""An answer as its bytes come in, cut anywhere: the events of a stream, or the body of a model that cannot stream."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
 
 import httpx2
+import openai
 
 from project.provider.errors import Malformed
+from project.provider.pieces import Piece, together
 
 EVENT_BYTES_MOST = 4_000_000
+BODY_BYTES_MOST = 32_000_000
+AHEAD_BYTES_MOST = 1_000_000  # read while nobody takes it
+PAUSE_S = 0.025
 DRAIN_S = 0.1
+Take = Callable[[Sequence[bytes]], Iterator[Piece]]
 
 
-async def events(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """The data of each event, up to [DONE]. Raises Malformed for one that never ends.
+@asynccontextmanager
+async def asked(client: openai.AsyncOpenAI, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Arriving]:
+    """The answer to a request, once the service has taken it.
+
+    The request is as the table of parameters made it. The package is not asked to hold each part of it against its own
+    types again, nor to make objects of the answer: that costs more than all the rest.
+    """
+    stream = await client.post(path, body=body, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object])
+    try:
+        yield Arriving(stream.response)
+    finally:
+        await stream.close()
+
+
+class Arriving:
+    """What a service answers, as it comes.
+
+    Each step takes all that has come. Once words are on their way there is a pause between two steps, so short that
+    nobody sees it: two or three tokens then cost little more than one, and a process holds twice the streams.
+    """
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._body = response.aiter_bytes()
+        self.is_stream = "event-stream" in response.headers.get("content-type", "")
+        self._has_words = False  # The first wait for nothing.
+
+    async def pieces(self, take: Take, is_over: Callable[[], bool] = lambda: False) -> AsyncGenerator[Piece]:
+        """What `take` makes of the events of each step, up to [DONE] or until it is over.
+
+        Raises Malformed for what never ends.
+        """
+        async with aclosing(self._events(is_over)) as steps:
+            async for bodies in steps:
+                for piece in together(take(bodies)):
+                    self._has_words = self._has_words or isinstance(piece, str)
+                    yield piece
+
+    async def _events(self, is_over: Callable[[], bool]) -> AsyncGenerator[list[bytes]]:
+        """The data of the events that came together."""
+        if not self.is_stream:
+            yield [await _whole(self._body)]
+            return
+        cut = Cutter()
+        async with aclosing(self._steps()) as steps:
+            async for step in steps:
+                if found := cut.events(step):
+                    yield found
+                if cut.is_done or is_over():
+                    await _drain(steps)
+                    return
+        if rest := cut.rest():
+            yield rest
+
+    async def _steps(self) -> AsyncGenerator[bytes]:
+        held, come, taken = bytearray(), asyncio.Event(), asyncio.Event()
+
+        async def read() -> None:
+            async for piece in self._body:
+                held.extend(piece)
+                come.set()
+                if len(held) > AHEAD_BYTES_MOST:
+                    taken.clear()
+                    await taken.wait()
+
+        reading = asyncio.create_task(read())
+        reading.add_done_callback(lambda _: come.set())
+        try:
+            while held or not reading.done():
+                await come.wait()
+                come.clear()
+                step = bytes(held)
+                held.clear()
+                taken.set()
+                yield step
+                if self._has_words and not reading.done():
+                    await asyncio.sleep(PAUSE_S)
+            await reading  # Raises what went wrong there.
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+
+
+class Cutter:
+    """Cuts a stream into events.
 
     Lines end at a line feed alone: what else Python takes for the end of a line may stand inside JSON.
+
+    >>> cut = Cutter()
+    >>> cut.events(b"data: 1"), cut.events(b"7\\n\\ndata: 2\\n\\ndata: [DO"), cut.events(b"NE]\\n\\n"), cut.is_done
+    ([], [b'17', b'2'], [], True)
     """
-    held = b""
-    data: list[bytes] = []
-    async for piece in body:
-        *lines, held = (held + piece).split(b"\n")
-        if len(held) > EVENT_BYTES_MOST:
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._held = b""
+        self._data: list[bytes] = []
+
+    def events(self, piece: bytes) -> list[bytes]:
+        *lines, self._held = (self._held + piece).split(b"\n")
+        if len(self._held) > EVENT_BYTES_MOST:
             raise Malformed("an event without an end")
+        found = []
         for line in lines:
             if line.startswith(b"data:"):
-                data.append(line[5:].strip())
-            elif not line.strip() and data:
-                whole, data = b"\n".join(data), []
+                self._data.append(line[5:].strip())
+            elif not line.strip() and self._data:
+                whole, self._data = b"\n".join(self._data), []
                 if whole.startswith(b"[DONE]"):
-                    await _drain(body)
-                    return
-                yield whole
-    if data and not data[0].startswith(b"[DONE]"):
-        yield b"\n".join(data)
+                    self.is_done = True
+                    break
+                found.append(whole)
+        return found
+
+    def rest(self) -> list[bytes]:
+        """At the end of the stream: the event that nothing ended."""
+        whole = b"\n".join(self._data)
+        return [whole] if whole and not whole.startswith(b"[DONE]") else []
+
+
+async def _whole(body: AsyncIterator[bytes]) -> bytes:
+    read = bytearray()
+    async for piece in body:
+        read += piece
+        if len(read) > BODY_BYTES_MOST:
+            raise Malformed("an answer without an end")
+    return bytes(read)
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -31,7 +31,7 @@ class LimitForm(forms.ModelForm):
 
     class Meta:
         model = Budget
-        fields = ("limit",)
+        fields: tuple[str, ...] = ("limit",)
 
     def clean_warn_percent(self) -> int:
         self.instance.warn_at = Decimal(self.cleaned_data["warn_percent"]) / 100

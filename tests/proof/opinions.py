@@ -64,7 +64,12 @@ def _tokens(one: Outcome) -> int:
     shown = (shown * PASSAGES)[:PASSAGES]
     passages = [
         SimpleNamespace(
-            document_title=each.document, page_label="", page_number=each.page, section=each.around, text=each.text
+            document_title=each.document,
+            page_label="",
+            page_number=each.page,
+            section=each.around,
+            header="",
+            text=each.text,
         )
         for each in shown
     ]

@@ -56,9 +56,9 @@ class Outcome:
 def outcome(case: Case) -> Outcome:
     cited = [passage.evidence(number) for number, passage in enumerate(case.cited, 1)]
     others = [passage.evidence(number) for number, passage in enumerate(case.others, len(cited) + 1)]
-    began = time.perf_counter()
+    began = time.thread_time()  # What else runs on the machine does not count.
     proof = verify(case.sentence, cited, others, case.lead)
-    return Outcome(case, proof, (time.perf_counter() - began) * 1000)
+    return Outcome(case, proof, (time.thread_time() - began) * 1000)
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
