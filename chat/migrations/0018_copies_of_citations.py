@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0016_proofs_can_be_stopped'),
+        ('chat', '0017_conversations_of_programs'),
     ]
 
     operations = [
