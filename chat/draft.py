@@ -16,8 +16,10 @@ from chat.proofs import kept_proofs
 from chat.sources import sources_of
 from chat.written import Placed, Written
 from documents.models import Document
-from documents.retrieval import Passage
+from documents.retrieval import Passage, Place
 from project.tokens import count_tokens
+
+COPIES_MOST = 5  # places that a citation names beside its own
 
 Drawn = tuple[str, list[Placed], dict[int, int]]
 
@@ -211,7 +213,12 @@ def _citation(message: Message, number: int, source: Source, *, is_sent: bool) -
         end=passage.end,
         text=passage.text,
         marks=[list(mark) for mark in source.marks],
+        copies=[_written(place) for place in passage.duplicates[:COPIES_MOST]],
         keyword_rank=passage.keyword.rank if passage.keyword else None,
         vector_rank=passage.vector.rank if passage.vector else None,
         score=passage.score,
     )
+
+
+def _written(place: Place) -> list[Any]:
+    return [str(place.document_id), place.page_number, place.page_label, place.start, place.end]

@@ -23,11 +23,12 @@ from chat.history import answers_shown
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Feedback, Gap, Message, Reason, Recheck, State
+from chat.models.conversations import Elsewhere
 from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
 from chat.rechecking import is_shared
 from chat.resuming import can_go_on
 from chat.withholding import withheld
-from documents.models import Document, Person
+from documents.models import Document, Person, page_url
 
 NEAREST = 3
 T = TypeVar("T")
@@ -297,7 +298,25 @@ def _readable(citations: Iterable[Citation], user: Person) -> list[Citation]:
     for citation in found:
         citation.is_gone = not citation.is_external and citation.document_id not in readable
     _withhold(citation for citation in found if citation.is_gone)
+    _tell_copies([citation for citation in found if citation.copies and not citation.is_gone], user)
     return found
+
+
+def _tell_copies(citations: Sequence[Citation], user: Person) -> None:
+    """Where else the same words stand, of what this person may read and no newer version has replaced."""
+    wanted = {UUID(document) for citation in citations for document, *_ in citation.copies}
+    rows = Document.objects.for_user(user).current().in_bulk(wanted) if wanted else {}
+    for citation in citations:
+        citation.others = [
+            _elsewhere(rows[UUID(document)], number, label, (start, end))
+            for document, number, label, start, end in citation.copies
+            if UUID(document) in rows
+        ]
+
+
+def _elsewhere(document: Document, number: int, label: str, span: tuple[int, int]) -> Elsewhere:
+    url, panel_url = (page_url(document.pk, number, span, [span], part=part) for part in (False, True))
+    return Elsewhere(document.display_title, label or str(number), url, panel_url)
 
 
 def _withhold(citations: Iterable[Citation]) -> None:
@@ -305,6 +324,7 @@ def _withhold(citations: Iterable[Citation]) -> None:
     for citation in citations:
         citation.is_gone = True
         citation.title, citation.text, citation.section, citation.marks = gettext("No longer available"), "", "", []
+        citation.others = ()
 
 
 def conversation_list(user: User) -> list[tuple[str, list[Conversation]]]:

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from tests.bench_api import bench_api
@@ -97,7 +96,7 @@ def bench_reading() -> None:
         return (page for page in found if isinstance(page, ExtractedPage))
 
     def cut(page: ExtractedPage) -> None:
-        tables = table_spans([asdict(table) for table in page.tables])
+        tables = table_spans([vars(table) for table in page.tables])
         split(page.text, page.headings, tokens=400, overlap=0.1, count=count_tokens, tables=tables)
 
     def ours() -> tuple[int, float]:

@@ -14,9 +14,10 @@ from chat import conversing
 from chat.conversing import ask, begin
 from chat.models import Citation, Conversation, Message, State
 from documents import intake
+from documents.models import Membership, page_url
 from project.models import Usage
 from tests.fake_openai import FakeOpenAI, Reply
-from tests.library import RENT, add
+from tests.library import RENT, add, shared_collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,6 +89,20 @@ def test_an_answer_streams_and_is_kept(browse, alice):
     start, end = citation.marks[0]
     assert document.pages_live().get().text[start:end] == "The rent is due on the third working day of the month."
     assert "third working day" in http.get(turn["conversation_url"]).text
+
+
+def test_a_source_names_where_else_its_words_stand_to_whoever_may_read_that(browse, alice, bob):
+    add(alice)
+    copy = add(bob, collection=shared_collection(bob, alice))
+    http = browse(alice)
+    turn = put(http)
+    events(http, stream_url(turn))
+    place = f'href="{page_url(copy.pk, 1)}'
+    shown = http.get(turn["conversation_url"]).text
+    assert "Also in" in shown and place in shown
+    Membership.objects.all().delete()
+    shown = http.get(turn["conversation_url"]).text
+    assert "third working day" in shown and "Also in" not in shown and place not in shown
 
 
 def test_the_extractive_answer_says_what_it_is(browse, alice):

@@ -289,6 +289,14 @@ def test_equals_keep_the_order_of_their_numbers(leases):
     assert len(found) == 12 and found == sorted(found)
 
 
+def test_one_way_to_the_database_and_back(leases, version, django_assert_num_queries):
+    if version.backend_name == "pgvector":
+        add(leases, "rent is due", vectors=[direction(1)])
+        query = Query("rent", direction(1), frozenset([leases.pk]))
+        with django_assert_num_queries(1):
+            assert version.backend.search(query, 3)
+
+
 def test_no_more_than_asked_for(leases):
     add(leases, *["rent"] * 5)
     assert [len(find(leases, "rent", top=top)) for top in (0, 3, 10)] == [0, 3, 5]

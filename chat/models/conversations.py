@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -258,6 +259,15 @@ class Message(models.Model):
         return lost.update(state=State.INTERRUPTED, error=sentence)
 
 
+class Elsewhere(NamedTuple):
+    """Where the words of a citation stand too."""
+
+    title: str
+    page: str
+    url: str
+    panel_url: str
+
+
 class Citation(models.Model):
     """A passage that was offered for an answer, and the words of it that the answer rests on.
 
@@ -282,6 +292,9 @@ class Citation(models.Model):
     end = models.PositiveIntegerField()
     text = models.TextField(help_text="The passage's words.")
     marks = models.JSONField(default=list, help_text="[[start, end], ...] on the page.")
+    copies = models.JSONField(
+        default=list, help_text="[[document, page, its label, start, end], ...]: where else the same words were found."
+    )
     keyword_rank = models.PositiveIntegerField(null=True, blank=True)
     vector_rank = models.PositiveIntegerField(null=True, blank=True)
     score = models.FloatField(default=0)
@@ -294,6 +307,7 @@ class Citation(models.Model):
         return f"{self.number}: {self.label}"
 
     opinion: Feedback | None = None  # Set where a page is made for somebody: what they think of it.
+    others: Sequence[Elsewhere] = ()  # Set where a page is made for somebody: copies of its words that they may read.
     is_gone = False  # Set where a page is made for somebody: the document is deleted, or not theirs to read any more.
 
     @property

@@ -79,10 +79,10 @@ def _first_version(index: Index) -> IndexVersion:
         return held.live or IndexVersion.objects.update_or_create(index=held, number=1, defaults=facts)[0]
 
 
-def publish(version: IndexVersion) -> bool:
+def publish(version: IndexVersion) -> None:
     """Lectern searches by its own row; who asks the service by the index's name is told after it, if need be later.
 
-    False: the service could not be told. That is noted, for people and for the sweep, which tries again.
+    That it could not be told is noted, for people and for the sweep, which tries again.
     """
     fault = ""
     try:
@@ -92,10 +92,8 @@ def publish(version: IndexVersion) -> bool:
         fault = str(exc)[:300]
     row = Index.objects.filter(pk=version.index_id)
     if not row.filter(live=version).update(unpublished=fault):
-        row.update(
-            unpublished=NOT_TOLD
-        )  # Another took its place: which of them the service heard of last is not known.
-    return not fault
+        # Another took its place meanwhile: which of them the service heard of last is not known.
+        row.update(unpublished=NOT_TOLD)
 
 
 def _dimensions() -> int:

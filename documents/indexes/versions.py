@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Case, Count, F, FilteredRelation, FloatField, Max, Min, Q, QuerySet, Sum, When
 from django.db.models.functions import Greatest
@@ -34,6 +35,7 @@ CHANGEABLE = ("backend_name", "embedding_model", "chunk_tokens", "chunk_overlap"
 KEPT_AFTER_SWAP = timedelta(days=7)
 STILL_ASKED = timedelta(minutes=1)  # after a swap: questions that began before it may still be on their way
 CHUNKS_AT_ONCE = 10_000
+TOLD_AGAIN_S = 300  # A service that does not answer takes a worker's time.
 PREFIX_TOKENS = 12  # title and section in front of a chunk, on average
 
 
@@ -344,8 +346,8 @@ def sweep() -> None:
     for version in IndexVersion.objects.filter(pk=F("index__live")):
         _count_again(version)
     for index in Index.objects.exclude(live=None).exclude(unpublished="").select_related("live"):
-        if not publish(index.live_version):
-            break  # One that does not answer was waited for long enough.
+        if cache.add(f"told-again:{index.pk}", 1, TOLD_AGAIN_S):
+            publish(index.live_version)
     for version in IndexVersion.objects.kept():
         is_held = version.lease_until is not None and version.lease_until > now
         waits = version.not_before is not None and version.not_before > now

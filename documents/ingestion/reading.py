@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -203,7 +202,7 @@ def _page(document: Document, generation: int, number: int, item: ExtractedPage)
         label=item.label[:40],
         text=item.text,
         headings=[list(heading) for heading in item.headings],
-        tables=[asdict(table) for table in item.tables],
+        tables=[vars(table) for table in item.tables],
         runs=item.runs,
         boxes=item.boxes,
         findings=found,

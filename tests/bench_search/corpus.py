@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,9 @@ class Corpus:
     documents: np.ndarray  # which document each text is of, in order
     questions: list[str]
     asked: np.ndarray  # the questions' vectors
+
+    def first(self, number: int) -> tuple[list[str], np.ndarray]:
+        return self.texts[:number], self.vectors[:number]
 
 
 def corpus(folder: Path) -> Corpus:
@@ -76,7 +79,7 @@ def _real_chunks() -> list[str]:
     for path in sorted((EVALUATION / "files").glob("*/*.pdf")):
         for page in extract(Order(path, 5_000), "pdf", memory_bytes=2**30, seconds=600):
             if isinstance(page, ExtractedPage):
-                tables = table_spans([asdict(table) for table in page.tables])
+                tables = table_spans([vars(table) for table in page.tables])
                 spans = split(page.text, page.headings, tokens=150, overlap=0.1, count=count_tokens, tables=tables)
                 texts += [page.text[span.start : span.end] for span in spans]
     return [text for text in texts if len(text) > 80]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2 as pdfium
+from lxml import etree
 from pypdfium2 import raw
 
 from documents.extraction.pages import Box, Order, good_title
@@ -100,8 +101,6 @@ def _packets(data: mmap.mmap) -> Iterator[bytes]:
 
 
 def _packet_title(packet: bytes) -> str:
-    from lxml import etree  # Few files come to this.
-
     if b"<!" in packet:  # A declaration of entities, or something else that has no place here.
         return ""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True, encoding="utf-8")

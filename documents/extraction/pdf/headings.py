@@ -145,7 +145,7 @@ class Typography:
                 letters[style] += len(line[0])
                 lines[style] += 1
         running = {line for line, times in repeated.items() if times >= 3 and times > 0.3 * pages}
-        body = letters.most_common(1)[0][0] if letters else Style(0, False)
+        body = max(letters, key=letters.__getitem__, default=Style(0, False))
         return cls(body, _levels(body, letters, lines), running)
 
     def headings(self, styled: Iterable[StyledLine]) -> list[tuple[int, int, str]]:

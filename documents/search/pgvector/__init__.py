@@ -170,9 +170,10 @@ class PgvectorBackend:
             "alpha": _alpha(query) if by_words and by_meaning else float(by_meaning),
             **limits,
         }
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.FOR_THIS_SEARCH)
-            cursor.execute(statement.format(**self.tables), parameters)
+        with connection.cursor() as cursor:
+            cursor.execute(sql.FOR_THIS_SEARCH + statement.format(**self.tables), parameters)
+            while cursor.nextset():  # The last result is the statement's.
+                pass
             return cursor.fetchall()
 
     def _known(self, language: str) -> str:
