@@ -25,7 +25,7 @@ from chat.verification.lexicon import (
     SOFT_NEGATIONS,
 )
 from chat.verification.naming import unknown_names
-from chat.verification.replacing import FOLLOWS, Swap, closeness, fault, other_name, swaps
+from chat.verification.replacing import CLOSE, FOLLOWS, Swap, closeness, fault, other_name, swaps
 from chat.verification.verdicts import Proof, Reason, Verdict
 from chat.verification.words import Word, alike, normalise, stem, words_of
 
@@ -172,7 +172,7 @@ def _negation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], l
 
 def _contradicted(sentence: str, part: Part) -> Verdict:
     """In words of his own a writer may turn a thing and mean the same: "cannot enter" for "are kept out"."""
-    return Verdict.UNSUPPORTED if closeness(sentence, part.text) >= FOLLOWS else Verdict.PARTLY
+    return Verdict.UNSUPPORTED if closeness(sentence, part.text) >= CLOSE else Verdict.PARTLY
 
 
 def _is_near(sentence: str, part: Part) -> bool:

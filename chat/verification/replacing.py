@@ -29,8 +29,8 @@ from chat.verification.words import Word, alike, stem, words_of
 
 LEAST = 0.5  # Of a sentence's words that must stand in the passage's sentence in the same order,
 ANCHOR = 3  # and so many of them beside what is put in another's place.
-FOLLOWS = 0.55  # A sentence that is so near follows its passage: another thing in its place contradicts it.
-CLOSE = 0.8  # Above it a sentence is so near that a word too many is no other way of saying it.
+FOLLOWS = 0.55  # A sentence that is so near follows its passage.
+CLOSE = 0.8  # So near, a word too many is no other way of saying it, and a negation more or less contradicts it.
 LONGEST = 9  # Words that may be put for others.
 
 
@@ -171,7 +171,7 @@ def _turn(swap: Swap, is_moved: bool) -> Proof | None:
     is_opposite = _are_opposite(swap.said, swap.shown)
     if is_turned == is_opposite or (is_turned and (is_moved or _is_denied_otherwise(swap))):
         return None
-    return swap.proof(Verdict.UNSUPPORTED if swap.closeness >= FOLLOWS else Verdict.PARTLY, Reason.NEGATION)
+    return swap.proof(Verdict.UNSUPPORTED if swap.closeness >= CLOSE else Verdict.PARTLY, Reason.NEGATION)
 
 
 def _may_turn(words: Iterable[Word]) -> bool:
