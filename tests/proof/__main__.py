@@ -1,4 +1,4 @@
-"""The figures of the verifier: `python -m tests.proof [--half tuning|held-out|second] [--json] [--show KIND]`."""
+"""The figures of the verifier: `python -m tests.proof [--half tuning|held-out|second|third] [--json] [--show KIND]`."""
 
 from __future__ import annotations
 

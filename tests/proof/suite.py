@@ -25,7 +25,7 @@ KINDS = (*PLANTS, "free true", "free false")
 
 
 def suite(half: str) -> list[Case]:
-    """Every case of a half, the same on every run; of the second held-out set only what was written by hand.
+    """Every case of a half, the same on every run; of the further held-out sets only what was written by hand.
 
     Raises NoMaterialError.
     """
