@@ -116,10 +116,13 @@ def _quick_flush() -> None:
         tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - kept
         names = [connection.ops.quote_name(table) for table in sorted(tables)]
         with connection.cursor() as cursor:
+            cursor.execute(r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^search_\d+_'")
+            of_indexes = [name for (name,) in cursor.fetchall()]  # whose rows go
             cursor.execute(
                 "BEGIN; SET LOCAL session_replication_role = replica;"  # No order among the tables, no triggers.
                 f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE;"  # What still writes is waited for.
-                f"{''.join(f'DELETE FROM {name};' for name in names)} COMMIT"
+                f"{''.join(f'DELETE FROM {name};' for name in names)}"
+                f"{''.join(f'DROP TABLE {name} CASCADE;' for name in of_indexes)} COMMIT"
             )
 
     TransactionTestCase._fixture_teardown = delete_rows

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from chat.conversing import ask, ask_again, begin
@@ -145,9 +146,11 @@ def test_a_question_is_edited_and_both_versions_stay_with_what_followed(signed_i
     page = signed_in(alice)
     open_at(page, asgi_server, row)
     page.get_by_label("Edit the question").first.click()
+    expect(page.locator(".edit textarea").first).to_be_focused()
     page.keyboard.press("Escape")
     assert page.get_by_label("Edit the question").first.evaluate("pen => pen === document.activeElement")
     page.get_by_label("Edit the question").first.click()
+    expect(page.locator(".edit textarea").first).to_be_focused()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type(QUESTION)
     page.keyboard.press("Enter")

@@ -86,10 +86,10 @@ def spoil(monkeypatch, name: str, fault: BaseException) -> None:
     """From now on no vector comes of this document."""
     vectors = Indexing.vectors
 
-    def of_all_others(work, batch):
+    def of_all_others(work, *batch):
         if work.document.name == name:
             raise fault
-        return vectors(work, batch)
+        return vectors(work, *batch)
 
     monkeypatch.setattr(Indexing, "vectors", of_all_others)
 

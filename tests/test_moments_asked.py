@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 QUESTION = "When is the rent due, and what of leaks and dogs?"
 JUDGED = json.dumps({"judgements": [{"sentence": 1, "verdict": "supported"}]})
 MOMENTS = {
-    "checked": ({}, [Reply([WRONG, *[" And so on."] * 20], pause_s=0.05)], WRONG),
+    "checked": ({}, [Reply([WRONG, *[" And so on."] * 50], pause_s=0.05)], WRONG),
     "rewritten": (
         {"UNSUPPORTED": "rewrite"},
         [Reply([WRONG]), Reply(["", rewritten("The share of leaks fell to 12 per cent in 2023. [1]")], pause_s=1)],

@@ -171,8 +171,8 @@ def test_marks_lie_over_the_picture_of_the_page():
 
 
 def test_the_passage_is_one_line_in_the_margin():
-    html = page(image_url="/image", width=595, height=842, passage=[Rect(72.5, 90, 200, 14), Rect(72.5, 150, 90, 14)])
-    assert '<path class="passage" d="M63 90V150v14"/>' in html
+    html = page(image_url="/image", width=595, height=842, margin="M63 90V164")
+    assert '<path class="passage" d="M63 90V164"/>' in html
 
 
 def test_numbers_in_a_drawing_are_never_written_with_a_comma():

@@ -42,7 +42,8 @@ class Swap:
     shown: tuple[Word, ...]
     said_text: str
     shown_text: str
-    closeness: float  # The share of the sentence that is taken over word for word.
+    closeness: float  # The share of the sentence that is taken over word for word,
+    rest: float  # and of what it says beside this.
 
     def proof(self, verdict: Verdict, reason: Reason) -> Proof:
         return Proof(verdict, reason, self.said_text, self.shown_text)
@@ -76,7 +77,7 @@ def swaps(sentence: str, passage: str) -> tuple[Swap, ...]:
     if close < LEAST:
         return ()
     return tuple(
-        Swap(one, other, _text(one, sentence), _text(other, passage), close)
+        Swap(one, other, _text(one, sentence), _text(other, passage), close, close * len(said) / (len(said) - len(one)))
         for one, other in _anchored(codes, said, shown)
     )
 
@@ -171,7 +172,7 @@ def _turn(swap: Swap, is_moved: bool) -> Proof | None:
     is_opposite = _are_opposite(swap.said, swap.shown)
     if is_turned == is_opposite or (is_turned and (is_moved or _is_denied_otherwise(swap))):
         return None
-    return swap.proof(Verdict.UNSUPPORTED if swap.closeness >= CLOSE else Verdict.PARTLY, Reason.NEGATION)
+    return swap.proof(Verdict.UNSUPPORTED if swap.rest >= CLOSE else Verdict.PARTLY, Reason.NEGATION)
 
 
 def _may_turn(words: Iterable[Word]) -> bool:
