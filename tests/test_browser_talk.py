@@ -350,6 +350,7 @@ def test_two_pages_of_one_conversation_read_one_answer_and_keep_their_own_words(
     words.press("Enter")
     other.wait_for_selector("text=An answer is being written.")
     page.get_by_label("Edit the question").click()
+    expect(page.locator(".edit textarea")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_selector("text=An answer is being written.")
     page.get_by_role("button", name="Cancel").click()
