@@ -176,7 +176,7 @@ def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int |
     links = {_place(row): row.public_id for row in message.citations.all()}
     message.citations.all().delete()
     rows = [
-        _citation(
+        citation_of(
             message,
             numbers[offered],
             replace(source, is_cited=offered in shown),
@@ -194,7 +194,8 @@ def _place(citation: Citation) -> tuple[uuid.UUID | None, int, int, int, str]:
     return citation.document_id, citation.page_number, citation.start, citation.end, citation.outside
 
 
-def _citation(message: Message, number: int, source: Source, *, is_sent: bool) -> Citation:
+def citation_of(message: Message, number: int, source: Source, *, is_sent: bool) -> Citation:
+    """What is kept of a source, not saved yet."""
     passage = source.passage
     return Citation(
         message=message,

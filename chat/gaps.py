@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from chat.answering import PASSAGES
 from chat.conversing import question_of
-from chat.events import Question
+from chat.draft import citation_of
+from chat.events import Question, Source
 from chat.llm import Candidate, Extractive
 from chat.models import Citation, Gap, Message
 from chat.verification import locate
@@ -124,19 +125,7 @@ def _cited(answer: Message, passage: Passage, chosen: Candidate) -> Citation:
     last = answer.citations.aggregate(last=Max("number"))["last"] or 0
     said = chosen.statement
     first, after = locate(said.text, passage.text) or (said.start, said.start + len(said.text))
-    return Citation.objects.create(
-        message=answer,
-        number=last + 1,
-        is_cited=False,
-        is_sent=False,
-        document_id=passage.document_id,
-        title=passage.document_title[:300],
-        page_number=passage.page_number,
-        page_label=passage.page_label,
-        section=passage.section,
-        start=passage.start,
-        end=passage.end,
-        text=passage.text,
-        marks=[[passage.start + max(first, 0), min(passage.start + after, passage.end)]],
-        score=passage.score,
-    )
+    marks = ((passage.start + max(first, 0), min(passage.start + after, passage.end)),)
+    citation = citation_of(answer, last + 1, Source(passage, marks=marks), is_sent=False)
+    citation.save()
+    return citation
