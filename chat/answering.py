@@ -20,21 +20,21 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.cache import cached
-from chat.citations import split_markers
 from chat.composing import Composed
+from chat.conversations.resuming import gone_on
+from chat.conversations.scoping import usual_deployment
 from chat.events import Done, Event, Failed, Found, Queries, Question, Source, Status
-from chat.grounding import elsewhere
-from chat.hosted import hosted, not_computed
+from chat.grounding.citations import split_markers
+from chat.grounding.grounding import elsewhere
+from chat.grounding.hosted import hosted, not_computed
+from chat.grounding.sources import nearest
 from chat.llm import Asked, ChatModel, Extractive
 from chat.making import Made
 from chat.moderation import moderated, watched
 from chat.prompts import BUILT_IN, OPEN_RULES, PROGRAMS_TOOLS, RULES, Prompt, build, is_too_long
-from chat.proving import proved
+from chat.proof.proving import proved
 from chat.reading import foreign_languages, read
-from chat.researching import check_budgets, researcher
-from chat.resuming import gone_on
-from chat.scoping import usual_deployment
-from chat.sources import nearest
+from chat.tools.researching import check_budgets, researcher
 from chat.wording import worded
 from documents import retrieval
 from documents.embeddings import sentence_vectors

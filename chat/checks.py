@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from chat.data_sources import source_of
+from chat.grounding.data_sources import source_of
 from project.checks import LECTERN
 from project.deployments import DeploymentsError, deployments
 

@@ -16,7 +16,7 @@ from chat.events import Cite, Done, Event, Failed, Found, Queries, Question, Tex
 from chat.llm import Extractive
 from chat.models import web_address
 from chat.prompts import Turn
-from chat.written import Placed, Written
+from chat.proof.written import Placed, Written
 from documents.retrieval import Passage
 from project.api import ApiError
 from project.deployments import chosen

@@ -13,10 +13,10 @@ from django.db.models import Avg, Q
 from django.utils.translation import gettext
 
 from chat.answering import PASSAGES
-from chat.history import turns_before
+from chat.conversations.history import turns_before
+from chat.conversations.scoping import usual_deployment
 from chat.models import Conversation
 from chat.prompts import Turn, build
-from chat.scoping import usual_deployment
 from documents.models import Chunk, Collection, Document
 from project.catalogue import Model
 from project.deployments import DeploymentsError, UnknownDeployment, chosen

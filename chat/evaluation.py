@@ -14,7 +14,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from chat.answering import answer
-from chat.draft import Draft
+from chat.conversations.draft import Draft
 from chat.events import Done, Failed, Question
 from chat.verification import Verdict
 from documents.evaluation import Question as Asked

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
+from chat.conversations.scoping import DOCUMENTS_MOST, NOTHING_LEFT
 from chat.models import Reason
 from chat.reading import QUERY_LETTERS
-from chat.scoping import DOCUMENTS_MOST, NOTHING_LEFT
 from documents.models import Collection, Document
 from project.deployments import DeploymentsError, deployments
 

@@ -15,8 +15,8 @@ from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from chat.answering import PASSAGES
-from chat.conversing import question_of
-from chat.draft import citation_of
+from chat.conversations.conversing import question_of
+from chat.conversations.draft import citation_of
 from chat.events import Question, Source
 from chat.llm import Candidate, Extractive
 from chat.models import Citation, Gap, Message

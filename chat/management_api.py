@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from ninja import Field, Query, Router, Schema
 
-from chat.console_questions import asked
+from chat.console.questions import asked
 from chat.models import Feedback, Gap
 from project.accounts import SignedInRequest
 from project.api import REFUSED, ApiError, Part, Refusal, running

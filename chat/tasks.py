@@ -8,10 +8,11 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from chat import gaps, rechecking
+from chat import gaps
 from chat.batches import working
 from chat.models import Batch, Conversation, Message, PermissionProof, StoredResponse, Thread
 from chat.permissions import running
+from chat.proof import rechecking
 from project.limits import connection
 
 log = logging.getLogger(__name__)

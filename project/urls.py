@@ -55,7 +55,7 @@ urlpatterns = [
     path("console/audit/", audit_pages.audited, name="console-audit"),
     path("console/audit.csv", audit_pages.audit_csv, name="console-audit-csv"),
     path("console/members/", include("documents.console.member_urls")),
-    path("console/", include("chat.console_urls")),
+    path("console/", include("chat.console.urls")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

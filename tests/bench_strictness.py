@@ -49,7 +49,7 @@ def questions(path: Path) -> list[str]:
 
 def measured(user, query_type: str, more: dict, asked: list[str]) -> dict[int, tuple[float, float]]:
     """For each level, how many passages are shown to a question, and which share of the questions is answered."""
-    from chat.data_sources import data_source
+    from chat.grounding.data_sources import data_source
     from chat.llm import Extractive
     from chat.on_your_data.finding import Finder, Wishes
     from chat.on_your_data.sources import place_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chat.conversing import begin
+from chat.conversations.conversing import begin
 from chat.models import Citation, Message
 from documents.models import Document, Page
 

@@ -183,7 +183,7 @@ def worker(transactional_db: None, services: Path) -> Iterator[None]:
 @pytest.fixture
 def asgi_server(transactional_db: None, serving) -> Iterator[str]:
     """The address of the whole application as it is served: streams are streams here."""
-    from chat.writing import are_any_written
+    from chat.conversations.writing import are_any_written
 
     server, address = serving
     yield address

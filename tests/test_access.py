@@ -5,7 +5,7 @@ import uuid
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from chat.conversing import ask, begin
+from chat.conversations.conversing import ask, begin
 from documents.indexes import private_collection
 from documents.models import Collection, Document, Membership
 from documents.retrieval import retrieve

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from django.utils import timezone
 
-from chat import conversing
-from chat.conversing import ask, begin
+from chat.conversations import conversing
+from chat.conversations.conversing import ask, begin
 from chat.models import Citation, Conversation, Message, State
 from documents import intake
 from documents.models import Membership, page_url

@@ -12,8 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from pypdf import PdfReader
 
-from chat.conversing import ask, begin
-from chat.grounding import RETIRED
+from chat.conversations.conversing import ask, begin
+from chat.grounding.grounding import RETIRED
 from chat.models import Citation, Message
 from chat.models import State as AnswerState
 from documents import rendering

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Citation, Conversation, Message
-from chat.rechecking import recheck
+from chat.proof.rechecking import recheck
 from documents import intake
 from documents.models import Document
 from tests.cited import answered, cite

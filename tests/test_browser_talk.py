@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from chat.conversing import ask, ask_again, begin
+from chat.conversations.conversing import ask, ask_again, begin
 from chat.models import Conversation, Feedback, Message, Share, State
 from documents.ingestion import ingest
 from documents.models import Document

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.citations import MarkerSplitter
+from chat.grounding.citations import MarkerSplitter
 
 ANSWER = "Pay in May [12]. Or not [x], [doc3][4] and [1234] or [ 5 ] [doc]. The end [9"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from chat.console.themes import clustered, themes
 from chat.models import Feedback, Gap, Message, State
-from chat.themes import clustered, themes
 from documents.models import EvaluationSet
 from project.models import AuditEvent
 from tests.cited import answered, first_page
@@ -50,7 +50,7 @@ def test_questions_about_the_same_come_together_whatever_their_order():
 @pytest.mark.parametrize("model", ["", None])
 def test_a_theme_is_named_by_one_of_its_questions_with_and_without_a_model(model, monkeypatch):
     if model is not None:
-        monkeypatch.setattr("chat.themes.model_name", lambda: model)
+        monkeypatch.setattr("chat.console.themes.model_name", lambda: model)
     asked = ["How do I park a car?", "Where can I park my car?", "What is the pension age?", "Where do I park the car?"]
     found = themes(asked)
     assert [sorted(theme.members) for theme in found] == [[0, 1, 3], [2]]

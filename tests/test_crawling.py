@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Citation, Conversation, Message, Recheck
-from chat.rechecking import recheck
+from chat.proof.rechecking import recheck
 from documents import intake
 from documents.anchoring import plain
 from documents.indexes import default_index, versions

@@ -8,7 +8,7 @@ import pytest
 from celery.signals import before_task_publish
 
 from chat import gaps
-from chat.conversing import begin
+from chat.conversations.conversing import begin
 from chat.models import Gap, Message, State
 from documents import intake, sharing
 from documents.models import Document

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from chat.conversations.resuming import gone_on, joint, whole_words
 from chat.models import Message, State
-from chat.resuming import gone_on, joint, whole_words
 from documents import intake
 from project.models import Budget, Usage
 from tests.asking import collected

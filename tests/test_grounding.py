@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from chat import grounding
 from chat.answering import answer
 from chat.checks import data_sources
-from chat.conversing import Draft, ask, ask_again, begin, converse
+from chat.conversations.conversing import Draft, ask, ask_again, begin, converse
+from chat.conversations.turns import turn_of
 from chat.events import Cite, Done, Failed, Found, Question, Status, Text
+from chat.grounding.grounding import grounding
 from chat.models import Citation, Message, State, web_address
-from chat.turns import turn_of
 from project.deployments import DeploymentsError, chosen
 from project.models import Budget, Usage
 from project.provider.calls import stream

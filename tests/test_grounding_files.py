@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from chat.grounding_files import Span, spans_of
+from chat.grounding.files import Span, spans_of
 
 PAGES = [
     "The house rules.\nThe rent is due on the third working day of the month.",

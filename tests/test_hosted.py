@@ -6,12 +6,12 @@ import pytest
 from django.core.management import call_command
 
 from chat.answering import answer
-from chat.conversing import Draft, begin, converse
-from chat.conversing import ask as put
+from chat.conversations.conversing import Draft, begin, converse
+from chat.conversations.conversing import ask as put
+from chat.conversations.turns import turn_of
 from chat.events import Cite, Done, Failed, Found, Question, Ran
-from chat.hosted import quoted_passages, tables_of
+from chat.grounding.hosted import quoted_passages, tables_of
 from chat.models import Message
-from chat.turns import turn_of
 from documents.models import Document, RemoteFile
 from project.deployments import chosen
 from project.models import Budget, Usage
@@ -274,7 +274,7 @@ def test_the_files_are_deleted_when_the_answer_fails_too(service, sales, bob, an
 
 
 def test_sending_tables_takes_no_longer_than_an_answer_may(service, sales, bob, monkeypatch):
-    monkeypatch.setattr("chat.hosted.ANSWER_SECONDS", 0)
+    monkeypatch.setattr("chat.grounding.hosted.ANSWER_SECONDS", 0)
     failed = events_of(Question(SUM, bob, [sales.pk], deployment="desk"))[-1]
     assert isinstance(failed, Failed) and failed.code == "timeout"
     assert service.stores.files == {} and service.billed == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.conversing import begin
+from chat.conversations.conversing import begin
 from chat.making import drawn
 from chat.models import Conversation, Message
 from tests.asking import QUESTION

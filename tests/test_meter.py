@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from chat.answering import PASSAGES, turns_told
-from chat.conversing import ask
+from chat.conversations.conversing import ask
+from chat.conversations.history import turns_before
 from chat.estimating import Estimate
-from chat.history import turns_before
 from chat.models import Conversation, State
 from chat.prompts import Turn, build
 from documents.retrieval import find

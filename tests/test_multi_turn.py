@@ -5,7 +5,7 @@ import json
 import pytest
 from asgiref.sync import async_to_sync
 
-from chat.conversing import Draft, ask, ask_again, begin, converse
+from chat.conversations.conversing import Draft, ask, ask_again, begin, converse
 from chat.models import Conversation, Message
 from documents.models import Membership
 from project.models import ApiKey, Budget, Usage

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chat.data_sources import AzureSearchParameters
+from chat.grounding.data_sources import AzureSearchParameters
 from tests import test_on_your_data, test_on_your_data_model
 
 GUIDE = Path(__file__).parent.parent / "docs" / "on-your-data.md"

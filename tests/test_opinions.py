@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chat.conversing import Draft
+from chat.conversations.conversing import Draft
 from chat.events import Done, Failed, Proved
 from project.models import Usage
 from tests.asking import events_of

@@ -11,7 +11,7 @@ import pytest
 
 from chat import cache
 from chat.events import Cite, Done, Event, Failed, Found, Proved, Question, Ran, Source, Text
-from chat.proving import LETTERS_MOST, NO_SOURCE, proved, settled
+from chat.proof.proving import LETTERS_MOST, NO_SOURCE, proved, settled
 from chat.verification import Reason, Verdict
 from documents.retrieval import Passage
 from project.provider import Tokens
@@ -131,7 +131,7 @@ def test_what_the_text_does_to_the_checks_the_answer_goes_on(monkeypatch, caplog
     def fall(*_: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("chat.proving.verify", fall)
+    monkeypatch.setattr("chat.proof.proving.verify", fall)
     done = end("The rent is due in May. ", 1, " Dogs are not allowed. ", 2)
     assert [source.is_cited for source in done.sources[:2]] == [True, True]
     assert "sentence_not_checked" in caplog.text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from chat.conversing import ask
+from chat.conversations.conversing import ask
 from chat.models import Conversation, Message, Recheck, Share
-from chat.rechecking import recheck
+from chat.proof.rechecking import recheck
 from documents import intake
 from documents.models import Document
 from tests.cited import answered, first_page

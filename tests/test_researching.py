@@ -6,10 +6,10 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from chat.answering import answer
-from chat.conversing import Draft
+from chat.conversations.conversing import Draft
 from chat.events import Cite, Done, Found, Question, Status, Text
 from chat.prompts import NOT_FOUND, build
-from chat.researching import Researcher, researcher
+from chat.tools.researching import Researcher, researcher
 from documents.indexes import default_index
 from documents.models import IndexVersion
 from project.catalogue import UNKNOWN, Model

@@ -5,7 +5,7 @@ from asgiref.sync import async_to_sync
 
 from chat.batches.lines import Line
 from chat.batches.working import begin as begin_batch
-from chat.conversing import Draft, ask, begin, converse
+from chat.conversations.conversing import Draft, ask, begin, converse
 from chat.events import Done, Failed
 from chat.models import Batch, Message, ModerationEvent, State
 from chat.tasks import work_batch

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from pydantic import BaseModel, Field
 
-from chat.structured import StructuredError, typed, way_of
+from chat.tools.structured import StructuredError, typed, way_of
 from project.catalogue import Model
 from project.provider.pieces import Cut, ToolCall
 from tests.scripted import Scripted

@@ -3,7 +3,7 @@
 import pytest
 from asgiref.sync import async_to_sync
 
-from chat.conversing import Draft, ask, begin, converse
+from chat.conversations.conversing import Draft, ask, begin, converse
 from chat.models import Conversation, Message
 from project.models import Usage
 from tests.fake_openai import FakeOpenAI, Reply

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from chat.branches import branch
-from chat.conversing import ask, ask_again, begin
-from chat.history import turns_before
+from chat.conversations.branches import branch
+from chat.conversations.conversing import ask, ask_again, begin
+from chat.conversations.history import turns_before
 from chat.models import Conversation, Feedback, Message, Share, State
 from chat.pacing import Pace
 from documents import intake

@@ -7,8 +7,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from pydantic import BaseModel, Field
 
-from chat.schemas import Arguments
-from chat.toolbox import NO_MORE, Limits, Outcome, Toolbox, ToolError, Used, with_tools
+from chat.tools.schemas import Arguments
+from chat.tools.toolbox import NO_MORE, Limits, Outcome, Toolbox, ToolError, Used, with_tools
 from project.provider.pieces import Cut, Tokens, ToolCall
 from tests.scripted import Scripted, call
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from chat.events import Question
-from chat.toolbox import Outcome, ToolError
-from chat.tools import Desk, toolbox
+from chat.tools.own import Desk, toolbox
+from chat.tools.toolbox import Outcome, ToolError
 from documents.indexes import default_index
 from documents.models import IndexVersion
 from project.provider.pieces import ToolCall

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.withholding import withheld
+from chat.proof.withholding import withheld
 
 ONE = "This sentence rests on a document you may not read."
 ALL = "This answer rests on documents you may not read."

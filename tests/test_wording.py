@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from chat.conversing import ask, begin
+from chat.conversations.conversing import ask, begin
 from chat.events import Question
 from chat.models import CollectionTemplate, Message, PromptTemplate
 from chat.prompts import RULES

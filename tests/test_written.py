@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.events import Cite, Event, Proved, Text
+from chat.proof.written import Reader, Sentence, Written
 from chat.verification import Proof, Verdict
-from chat.written import Reader, Sentence, Written
 
 ANSWER = [
     "## Rent\n\nRent is **due on May 3.** It is paid in advance", 1, ".", 2, " Dogs are a case of their own. ", 3,

@@ -15,7 +15,7 @@ from django.db import close_old_connections
 
 from chat.answering import answer
 from chat.batches.lines import Line
-from chat.draft import Draft
+from chat.conversations.draft import Draft
 from chat.events import Done, Failed, Question
 from documents.models import Collection
 from project.deployments import Deployment

@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from chat.answering import answer
 from chat.completions import NOT_THERE, citation, doc_marker
 from chat.events import Done, Failed, Found, Question, Status
-from chat.written import Written
+from chat.proof.written import Written
 from documents.api.searching import named_collections
 from documents.models import Document, page_url
 from documents.retrieval import Passage, Scope, find

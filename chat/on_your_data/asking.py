@@ -11,8 +11,8 @@ from django.db import close_old_connections
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chat.completions import MessageIn, said
-from chat.data_sources import DataSource, DataSourceError, data_source, faults_of
 from chat.events import Question
+from chat.grounding.data_sources import DataSource, DataSourceError, data_source, faults_of
 from chat.on_your_data import errors, spelling
 from chat.on_your_data.finding import QUERIES, TOP, Finder, Wishes
 from chat.on_your_data.sources import SourceError, place_of

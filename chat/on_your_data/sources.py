@@ -16,7 +16,15 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.text import slugify
 
-from chat.data_sources import PLACE_NAMES, AccessToken, ApiKey, AzureSearch, DataSource, EmbeddingDeployment, Integrated
+from chat.grounding.data_sources import (
+    PLACE_NAMES,
+    AccessToken,
+    ApiKey,
+    AzureSearch,
+    DataSource,
+    EmbeddingDeployment,
+    Integrated,
+)
 from chat.on_your_data.finding import Results, Scored, Search
 from documents import retrieval
 from documents.embeddings import EmbeddingError, embed_query, local_model_name, model_name

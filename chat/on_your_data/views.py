@@ -25,7 +25,7 @@ from chat.on_your_data.contexts import context_of
 from chat.on_your_data.errors import Refusal
 from chat.on_your_data.shapes import Later, Shape
 from chat.on_your_data.versions import WITHOUT_VERSION, extension_shape, shape
-from chat.proving import settled
+from chat.proof.proving import settled
 from documents.retrieval import Passage
 from documents.search import SearchUnavailable
 from project.api import ApiError, asking, read_json

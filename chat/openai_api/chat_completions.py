@@ -32,8 +32,8 @@ from chat.completions import (
 from chat.events import Done, Failed, Found, Queries, Question
 from chat.openai_api.asking import check_affordable, deployment_named, event_stream
 from chat.openai_api.chat_given import ChatIn
-from chat.proving import settled
-from chat.written import Written
+from chat.proof.proving import settled
+from chat.proof.written import Written
 from documents import retrieval
 from documents.retrieval import Passage
 from project.api import SignedCall, asking, error_body, kind_of

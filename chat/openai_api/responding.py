@@ -15,7 +15,7 @@ from chat.completions import NOT_THERE, usage
 from chat.events import Cite, Done, Failed, Found, Queries, Question, Text
 from chat.models import web_address
 from chat.openai_api.response_text import PlainText
-from chat.proving import settled
+from chat.proof.proving import settled
 from documents.models import StoreFile
 from documents.openai_api.searching import file_id_of, with_place
 from documents.openai_api.shapes import attributes_by_document

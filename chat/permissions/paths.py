@@ -18,12 +18,12 @@ from django.test.client import ClientHandler
 from django.urls import reverse
 
 from chat.answering import answer
+from chat.conversations.finding import find as find_said
+from chat.conversations.turns import shared_turns
 from chat.events import Question
-from chat.finding import find as find_said
 from chat.llm import Extractive
 from chat.models import Citation, Conversation, Gap, Message
 from chat.permissions.world import Canary, Prober, World
-from chat.turns import shared_turns
 from documents import retrieval
 from documents.embeddings import sentence_vectors
 from documents.models import Chunk, Collection, Document, DocumentEvent, Page

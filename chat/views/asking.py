@@ -16,18 +16,18 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from chat import conversing
-from chat.conversing import STOPPED, begin
+from chat.conversations import conversing
+from chat.conversations.conversing import STOPPED, begin
+from chat.conversations.scoping import Chosen
+from chat.conversations.turns import turn_of
+from chat.conversations.writing import begin_writing
 from chat.estimating import estimated
 from chat.events import Question, ReadBy
 from chat.forms import QueryForm, QuestionForm
 from chat.models import Conversation, Message, State
 from chat.moderation import QuestionBlocked, check_question
-from chat.scoping import Chosen
-from chat.turns import turn_of
 from chat.views.pieces import is_script, readable_answer, turn_body
 from chat.views.taking import check_streams, take_on
-from chat.writing import begin_writing
 from project.accounts import SignedInRequest
 from project.limits import limited
 from project.translating import translated

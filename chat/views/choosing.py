@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from chat.conversations.scoping import DOCUMENTS_MOST, OFFERED_MOST, Chosen, newest, offered, scope_of
+from chat.conversations.turns import conversation_list
 from chat.models import Conversation
-from chat.scoping import DOCUMENTS_MOST, OFFERED_MOST, Chosen, newest, offered, scope_of
-from chat.turns import conversation_list
 from documents.models import Collection, Document
 from project.accounts import SignedInRequest
 

@@ -10,9 +10,9 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
-from chat.exporting import as_json, as_markdown
+from chat.conversations.exporting import as_json, as_markdown
+from chat.conversations.turns import Turn, turns_of
 from chat.models import Conversation
-from chat.turns import Turn, turns_of
 from chat.views.pieces import as_uuid
 from project.accounts import SignedInRequest
 

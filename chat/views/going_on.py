@@ -10,8 +10,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from chat.conversations.suggesting import suggest
 from chat.models import State
-from chat.suggesting import suggest
 from chat.views.pieces import readable_answer
 from project.accounts import SignedInRequest
 from project.limits import limited

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
+from chat.conversations.turns import turn_of
 from chat.forms import FeedbackForm
 from chat.models import Feedback
-from chat.turns import turn_of
 from chat.views.pieces import is_script, readable_answer
 from project.accounts import SignedInRequest
 from project.limits import limited

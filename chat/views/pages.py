@@ -11,10 +11,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from chat.finding import find
+from chat.conversations.finding import find
+from chat.conversations.turns import conversation_list, turns_of
 from chat.forms import SearchForm
 from chat.models import Citation, Conversation, Message
-from chat.turns import conversation_list, turns_of
 from chat.views.choosing import choose_address, gone_words, shown_scope
 from chat.views.pieces import as_uuid, is_script
 from documents.models import FINDABLE, Document

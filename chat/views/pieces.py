@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 
+from chat.conversations.turns import conversation_list, turn_of
 from chat.models import Conversation, Message
-from chat.turns import conversation_list, turn_of
 
 
 def is_script(request: HttpRequest) -> bool:

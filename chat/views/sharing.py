@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from chat.branches import branch
+from chat.conversations.branches import branch
+from chat.conversations.turns import conversation_list, shared_turns
 from chat.forms import ShareForm
 from chat.models import RUNNING, Conversation, Message, Share
-from chat.turns import conversation_list, shared_turns
 from project.accounts import SignedInRequest
 from project.limits import limited
 

@@ -16,17 +16,17 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
-from chat.draft import Draft
+from chat.conversations.draft import Draft
+from chat.conversations.turns import peek_id, turn_of
+from chat.conversations.writing import Writing, begin_writing, written_here
 from chat.events import Source
 from chat.markdown import Chip
 from chat.markdown import render as render_markdown
 from chat.models import Message, State
 from chat.pacing import Pace
-from chat.proofs import doubts_of, marks_of, strip_of
-from chat.turns import peek_id, turn_of
+from chat.proof.proofs import doubts_of, marks_of, strip_of
 from chat.views.pieces import list_html, readable_answer, turn_html
 from chat.views.taking import take_on
-from chat.writing import Writing, begin_writing, written_here
 from documents.models import page_url
 from project.accounts import SignedInRequest
 from project.translating import translated

@@ -13,9 +13,9 @@ from chat.answering import answer
 from chat.batches.asking import Asker, Purse, cost_most
 from chat.batches.files import Report, ask_all
 from chat.batches.lines import BadLine, read_lines
-from chat.draft import Draft
+from chat.conversations.draft import Draft
 from chat.events import Done, Failed, Proved, Question
-from chat.proofs import LABELS, why
+from chat.proof.proofs import LABELS, why
 from project.accounts import named_user
 from project.deployments import UNUSABLE, Deployment, chosen
 

@@ -25,11 +25,11 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from chat.answering import PASSAGES
-from chat.conversing import question_of
+from chat.console.themes import Theme, themes
+from chat.conversations.conversing import question_of
 from chat.markdown import render as render_markdown
 from chat.models import Citation, Feedback, Gap, Message, State
 from chat.permissions.world import MARK
-from chat.themes import Theme, themes
 from documents import retrieval
 from documents.evaluation.sets import page_key
 from documents.models import Document, EvaluationCase, EvaluationSet

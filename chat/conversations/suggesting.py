@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.db.models import F
 
-from chat.conversing import question_of
+from chat.conversations.conversing import question_of
 from chat.events import Question
 from chat.llm import Extractive
 from chat.models import Citation, Message

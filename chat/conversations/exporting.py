@@ -8,12 +8,12 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from chat.citations import MARKER
+from chat.conversations.turns import Turn
+from chat.grounding.citations import MARKER
 from chat.models import Citation, Conversation
-from chat.proofs import LABELS, is_left_out, why
-from chat.turns import Turn
+from chat.proof.proofs import LABELS, is_left_out, why
+from chat.proof.written import bare
 from chat.verification import Verdict
-from chat.written import bare
 from project.translating import translated
 
 CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.S)

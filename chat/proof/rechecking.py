@@ -14,12 +14,12 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
-from chat.citations import MARKER
-from chat.history import answers_shown
+from chat.conversations.history import answers_shown
+from chat.grounding.citations import MARKER
 from chat.models import Citation, Message, MessageQuerySet, Recheck, Share, State
 from chat.models.rechecks import GONE
+from chat.proof.written import bare
 from chat.verification import Evidence, Proof, Reason, Verdict, markers_with_sentences, verify
-from chat.written import bare
 from documents.anchoring import Kept, Span, find
 from documents.locating import NOWHERE, Located, located, since, words_of
 from documents.models import Document, Page

@@ -19,10 +19,10 @@ from functools import partial
 from django.conf import settings
 
 from chat.events import Cite, Done, Event, Failed, Found, Proved, Question, Ran, Text
-from chat.opinions import second_opinion, written_again
-from chat.sources import sources_of
+from chat.grounding.sources import sources_of
+from chat.proof.opinions import second_opinion, written_again
+from chat.proof.written import Reader, Sentence, Written
 from chat.verification import Evidence, Proof, Reason, Verdict, has_amount, locate, verify
-from chat.written import Reader, Sentence, Written
 from documents.retrieval import Passage
 
 log = logging.getLogger(__name__)

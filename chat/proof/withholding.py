@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from chat.events import Cite, Text
 from chat.markdown import MARKER
-from chat.written import Reader, Sentence
+from chat.proof.written import Reader, Sentence
 
 Span = tuple[int, int]
 Row = Mapping[str, Any]

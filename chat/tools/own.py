@@ -15,9 +15,9 @@ from django.db.models import Q
 from pydantic import AfterValidator, Field, StringConstraints
 
 from chat.events import Question
-from chat.schemas import Arguments
-from chat.sources import passage_of
-from chat.toolbox import Outcome, Toolbox, ToolError
+from chat.grounding.sources import passage_of
+from chat.tools.schemas import Arguments
+from chat.tools.toolbox import Outcome, Toolbox, ToolError
 from documents import retrieval
 from documents.models import FINDABLE, Chunk, Document, DocumentQuerySet, Page
 from documents.retrieval import Passage, Scope

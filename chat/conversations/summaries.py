@@ -13,8 +13,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from chat.answering import afford
+from chat.conversations.history import turns_of_branch
 from chat.events import Question
-from chat.history import turns_of_branch
 from chat.llm import Asked
 from chat.models import Conversation, Message
 from chat.prompts import Prompt, Turn, newest

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
-from chat.branches import branch, until
+from chat.conversations.branches import branch, until
 from chat.models import Conversation, Message, State
 from chat.prompts import REFUSED, Turn
 

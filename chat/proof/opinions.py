@@ -17,12 +17,12 @@ from django.conf import settings
 from django.db import close_old_connections
 from pydantic import BaseModel
 
-from chat.citations import MARKER
 from chat.events import Proved, Question
+from chat.grounding.citations import MARKER
 from chat.prompts import CORRECTING, JUDGING, about_sentences
-from chat.researching import asking
-from chat.schemas import Arguments
-from chat.structured import StructuredError, typed, way_of
+from chat.tools.researching import asking
+from chat.tools.schemas import Arguments
+from chat.tools.structured import StructuredError, typed, way_of
 from chat.verification import Verdict
 from documents.retrieval import Passage
 from project import spending

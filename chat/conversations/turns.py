@@ -17,17 +17,17 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from chat.branches import Step, branch, until
-from chat.grounding import RETIRED
-from chat.history import answers_shown
+from chat.conversations.branches import Step, branch, until
+from chat.conversations.history import answers_shown
+from chat.conversations.resuming import can_go_on
+from chat.grounding.grounding import RETIRED
 from chat.making import Drawn, drawn
 from chat.markdown import Chip, render
 from chat.models import Citation, Conversation, Feedback, Gap, Message, Reason, Recheck, State
 from chat.models.conversations import Elsewhere
-from chat.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
-from chat.rechecking import is_shared
-from chat.resuming import can_go_on
-from chat.withholding import withheld
+from chat.proof.proofs import Doubt, Strip, doubts_of, left_out, marks_of, strip_of
+from chat.proof.rechecking import is_shared
+from chat.proof.withholding import withheld
 from documents.models import Document, Person, page_url
 
 NEAREST = 3

@@ -16,12 +16,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.citations import split_markers
 from chat.events import Cite, Done, Event, Failed, Found, Question, Ran, Source, Status, Text
-from chat.grounding_files import spans_of
+from chat.grounding.citations import split_markers
+from chat.grounding.files import spans_of
+from chat.grounding.sources import nearest, passage_of
 from chat.moderation import heeded
 from chat.prompts import COMPUTING, NOT_FOUND, SEARCHING, TOO_LONG, is_too_long, messages_of
-from chat.sources import nearest, passage_of
 from chat.verification import content_stems
 from documents.models import Document, Page, RemoteFile, VectorStore
 from documents.retrieval import Passage

@@ -19,8 +19,8 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from chat.conversing import converse
-from chat.draft import Draft
+from chat.conversations.conversing import converse
+from chat.conversations.draft import Draft
 from chat.events import Proved, Status
 from chat.models import Message
 

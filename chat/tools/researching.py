@@ -12,8 +12,8 @@ from django.db import close_old_connections
 
 from chat.events import Found, Question, Status
 from chat.prompts import TOOL_RULES, Prompt
-from chat.toolbox import Ask, Limits, ToolChoice, Used, with_tools
-from chat.tools import Desk, toolbox
+from chat.tools.own import Desk, toolbox
+from chat.tools.toolbox import Ask, Limits, ToolChoice, Used, with_tools
 from project import spending
 from project.catalogue import UNKNOWN, Model
 from project.deployments import Deployment, chosen

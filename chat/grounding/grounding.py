@@ -17,13 +17,13 @@ from typing import Any
 
 from django.conf import settings
 
-from chat.citations import MARKER, split_markers
-from chat.data_sources import DataSource, source_of
 from chat.events import Cite, Done, Event, Failed, Found, Question, Source, Status, Text
+from chat.grounding.citations import MARKER, split_markers
+from chat.grounding.data_sources import DataSource, source_of
+from chat.grounding.refusal import Opening
+from chat.grounding.sources import nearest
 from chat.moderation import heeded
 from chat.prompts import NOT_FOUND, TOO_LONG, Turn, is_too_long, messages_of
-from chat.refusal import Opening
-from chat.sources import nearest
 from documents.retrieval import Passage
 from project.deployments import Deployment, DeploymentsError, UnknownDeployment, chosen
 from project.parameters import Wanted

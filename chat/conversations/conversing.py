@@ -19,13 +19,13 @@ from django.db import InterfaceError, OperationalError, close_old_connections, t
 from django.utils import timezone
 
 from chat.answering import answer
-from chat.draft import Draft, finish, finish_early, keep
+from chat.conversations.draft import Draft, finish, finish_early, keep
+from chat.conversations.history import turns_before
+from chat.conversations.resuming import SOURCES_GONE, begun_of
+from chat.conversations.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
+from chat.conversations.summaries import with_summary
 from chat.events import Done, Event, Failed, Question, ReadBy
-from chat.history import turns_before
 from chat.models import Conversation, Message, State
-from chat.resuming import SOURCES_GONE, begun_of
-from chat.scoping import NOTHING_LEFT, Chosen, is_nowhere, scope_of
-from chat.summaries import with_summary
 from documents.models import Collection, Document
 
 log = logging.getLogger(__name__)

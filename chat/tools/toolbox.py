@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from chat.prompts import TOOL_LETTERS_LEAST, tool_result
-from chat.schemas import strict_schema, what_is_wrong
+from chat.tools.schemas import strict_schema, what_is_wrong
 from documents.retrieval import Passage
 from project.parameters import Message
 from project.provider.pieces import Cut, Piece, Tokens, ToolCall, bearable

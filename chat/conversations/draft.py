@@ -11,10 +11,10 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from chat.events import Done, Event, Found, Queries, Ran, Source
+from chat.grounding.sources import sources_of
 from chat.models import Citation, Gap, Message, State
-from chat.proofs import kept_proofs
-from chat.sources import sources_of
-from chat.written import Placed, Written
+from chat.proof.proofs import kept_proofs
+from chat.proof.written import Placed, Written
 from documents.models import Document
 from documents.retrieval import Passage, Place
 from project.tokens import count_tokens

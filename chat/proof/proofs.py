@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from chat.markdown import Chip, Mark, bold
+from chat.proof.written import Placed
 from chat.verification import Reason, Verdict
-from chat.written import Placed
 
 WORDS_MOST = 160  # Letters of a passage that a reason quotes.
 QUOTES_MOST = 3

@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chat.schemas import strict_schema, what_is_wrong
-from chat.toolbox import Ask
+from chat.tools.schemas import strict_schema, what_is_wrong
+from chat.tools.toolbox import Ask
 from project.catalogue import Model
 from project.parameters import Message
 from project.provider.pieces import Cut, ToolCall
