@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from documents.embeddings import model_name
 from documents.forms import KINDS, BulkForm, CollectionForm, FilterForm
 from documents.indexes import private_collection
 from documents.intake import UploadRefused
-from documents.models import FINDABLE, UNDER_WAY, Collection, Document, State
+from documents.models import FINDABLE, UNDER_WAY, Collection, Document, DocumentQuerySet, State
 from documents.views.collections import listed
 from project.accounts import SignedInRequest
 from project.translating import number
@@ -51,15 +51,8 @@ def library(request: SignedInRequest) -> HttpResponse:
     if wanted := request.GET.get("collection"):
         chosen = get_object_or_404(Collection.objects.for_user(request.user), pk=_uuid(wanted))
     form, coming = FilterForm(request.GET), on_their_way(request)
-    shown = Document.objects.for_user(request.user).current().select_related("collection", "owner")
-    if chosen:
-        shown = shown.filter(collection=chosen)
-    if form.chosen.get("state") != "under-way":
-        # What this person sees above the table, on its way, is not listed twice.
-        shown = shown.exclude(
-            pk__in=[item.pk for item in coming["under_way"] if item.is_under_way and not item.generation]
-        )
-    page_obj = Paginator(form.documents(shown, request.user), A_PAGE).get_page(request.GET.get("page"))
+    shown = form.documents(_shown(request, form, chosen, coming["under_way"]), request.user)
+    page_obj = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
     targets = [private_collection(request.user), *Collection.objects.editable_by(request.user).filter(is_private=False)]
     editable = {target.pk for target in targets}
     for item in page_obj.object_list:
@@ -90,6 +83,19 @@ def library(request: SignedInRequest) -> HttpResponse:
             "collection_form": CollectionForm(owner=request.user),
         },
     )
+
+
+def _shown(
+    request: SignedInRequest, form: FilterForm, chosen: Collection | None, under_way: Iterable[Document]
+) -> DocumentQuerySet:
+    """What the table may list, before it is filtered."""
+    shown = Document.objects.for_user(request.user).current().select_related("collection", "owner")
+    if chosen:
+        shown = shown.filter(collection=chosen)
+    if form.chosen.get("state") == "under-way":
+        return shown
+    # What this person sees above the table, on its way, is not listed twice.
+    return shown.exclude(pk__in=[item.pk for item in under_way if item.is_under_way and not item.generation])
 
 
 def _sorts(form: FilterForm) -> dict[str, dict[str, str]]:
