@@ -66,14 +66,20 @@ class Side:
 
     @cached_property
     def bytes(self) -> int | None:
-        """None: the service does not tell. Kept for a minute, so that a page that polls does not ask each time."""
+        """None: the service does not tell. Kept for a minute, so that a page that polls does not ask each time.
+
+        Where one version's size was not told, the service is not asked for the next one's: a page would wait for each.
+        """
         if held := kept(key := f"size:{self.version.pk}"):
-            return int(held) if int(held) >= 0 else None
+            return int(held)
+        if kept(silent := f"size:silent:{self.version.backend_name}"):
+            return None
         try:
-            found: int | None = self.version.backend.size()
+            found = self.version.backend.size()
         except SearchError:
-            found = None
-        keep(key, str(-1 if found is None else found).encode(), SIZE_KEPT_S)
+            keep(silent, b"1", SIZE_KEPT_S)
+            return None
+        keep(key, str(found).encode(), SIZE_KEPT_S)
         return found
 
     @property

@@ -61,7 +61,8 @@ class AzureSearchBackend:
     """One index version's chunks, in the index <prefix>-version-<pk>, which no renaming can lose."""
 
     grammars = frozenset(ANALYZERS)
-    search_s, write_s = 10.0, 45.0  # the longest that a call, with its repeats, may take
+    # The longest that a call, with its repeats, may take: one that a page stands still for, a search, a write.
+    page_s, search_s, write_s = 2.0, 10.0, 45.0
 
     def __init__(self, version: IndexVersion) -> None:
         self.version = version
@@ -86,10 +87,10 @@ class AzureSearchBackend:
 
     @reads
     def publish(self) -> None:
-        """Somebody waits for it, and the sweep tells the service again: no longer than a search."""
+        """Somebody waits for it, and the sweep tells the service again."""
         leading = {"name": self.alias, "indexes": [self.name]}
         try:
-            self._manage("create_or_update_alias", leading, seconds=self.search_s)
+            self._manage("create_or_update_alias", leading, seconds=self.page_s)
         except SearchUnavailable as exc:
             if exc.code in ("search_key", "search_full"):
                 raise
@@ -173,7 +174,7 @@ class AzureSearchBackend:
         told = call(
             lambda **limits: _indexes().get_index_statistics(self.name, **limits),
             index=self.name,
-            seconds=self.search_s,
+            seconds=self.page_s,
         )
         return told.storage_size
 
