@@ -205,6 +205,11 @@ def build(
     """
     fence = fence or f"<<{secrets.token_hex(6)}"
     rules = "\n\n".join(filter(None, [rules, tone.strip() or TONE, instructions.strip()]))
+    ending = _gone_on(begun)
+    if begun:  # It takes its room from what was kept free for the answer, and leaves a quarter of that.
+        taken = sum(count(message["content"]) for message in ending)
+        answer_tokens = max(answer_tokens // 4, answer_tokens - taken)
+        budget -= taken
     room = budget - answer_tokens - count(rules) - count(question) - count(read_as) - count(fence) - 56
     room -= _room_for(exchange, count)
     turns = newest(history, room // 4, count)
@@ -214,10 +219,7 @@ def build(
     kept, blocks = _that_fit(passages, room, fence, count, whole_beginning=bool(begun))
     messages: list[Message] = [{"role": "system", "content": rules}, *summed]
     messages += [message for turn in turns for message in turn.messages]
-    messages += [{"role": "user", "content": _asked(question, read_as, blocks, fence)}, *exchange]
-    if begun:  # It takes its room from what was kept free for the answer.
-        messages += [{"role": "assistant", "content": begun}, {"role": "user", "content": GO_ON}]
-        answer_tokens = max(answer_tokens // 4, answer_tokens - count(begun) - count(GO_ON))
+    messages += [{"role": "user", "content": _asked(question, read_as, blocks, fence)}, *exchange, *ending]
     return Prompt(
         question=read_as or question,
         passages=kept,
@@ -230,6 +232,10 @@ def build(
         begun=begun,
         turns_left_out=len(history) - len(turns),
     )
+
+
+def _gone_on(begun: str) -> list[Message]:
+    return [{"role": "assistant", "content": begun}, {"role": "user", "content": GO_ON}] if begun else []
 
 
 def _summed(summary: str, fence: str, room: int, count: Callable[[str], int]) -> list[Message]:

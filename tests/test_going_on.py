@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from chat.conversations.resuming import gone_on, joint, whole_words
-from chat.models import Message, State
+from chat.models import Feedback, Message, State
 from documents import intake
 from project.models import Budget, Usage
 from tests.asking import collected
@@ -133,6 +133,28 @@ def test_an_answer_goes_on_from_its_words_over_the_same_sources(broken, service)
     assert [each["role"] for each in sent] == ["system", "user", "assistant", "user"]
     assert sent[2]["content"].endswith("Pay it into the ") and len(service.ledger) == 2
     assert Message.objects.filter(role="assistant").count() == 1 and "Gone on from" in str(message.how)
+
+
+def test_an_answer_cut_at_its_limit_goes_on_and_what_was_thought_of_its_source_stays(
+    browse,  # noqa: F811
+    alice,
+    service,  # noqa: F811
+    settings,
+):
+    settings.SUGGESTIONS = False
+    add(alice)
+    http = browse(alice)
+    service.replies = [Reply(pieces=[FIRST, "Pay it into the acc"], finish="length"), Reply(pieces=["account."])]
+    end = events(http, stream_url(put(http)))[-1]
+    message = ended(State.DONE)
+    assert end[0] == "done" and "cut off at its limit" in end[1]["html"] and "Go on" in end[1]["html"]
+    source = message.citations.get(is_cited=True)
+    Feedback.objects.create(answer=message, citation=source, user=alice, is_good=True)
+    assert go_on(http, message)[0] == "done"
+    message.refresh_from_db()
+    assert message.content.endswith("Pay it into the account.[1]") and not message.is_cut and message.notice == ""
+    assert Feedback.objects.get().citation == message.citations.get(is_cited=True) == source
+    assert "Go on" not in http.get(message.conversation.get_absolute_url()).text.split("<template")[0]
 
 
 def test_two_clicks_go_on_once(broken, service):  # noqa: F811

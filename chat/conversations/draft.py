@@ -127,6 +127,7 @@ def finish(message: Message, draft: Draft, done: Done) -> None:
             content=draft.content,
             proofs=draft.proofs,
             notice=done.notice[:300],
+            is_cut=done.is_cut,
             how=done.how,
             made=_made(message, done),
             runs=draft.runs,
@@ -165,16 +166,15 @@ def _made(message: Message, done: Done) -> dict[str, float]:
 def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int | None = None) -> None:
     """Keep every passage that was found: the cited first, by the numbers shown, then the others.
 
-    Of the sources the first `sent` were shown to whoever answered; None: all of them. One that was kept before keeps
-    its link.
+    Of the sources the first `sent` were shown to whoever answered; None: all of them. One that was kept before stays
+    the same: its link, and what was thought of it.
     """
     shown, numbers = draft.numbers, draft.every_number
     for offered in range(1, len(sources) + 1):
         numbers.setdefault(offered, len(numbers) + 1)  # Found, and not offered.
     found = {source.passage.document_id for source in sources if source.passage.document_id}
     there = set(Document.objects.filter(pk__in=found).values_list("pk", flat=True))  # One may have gone meanwhile.
-    links = {_place(row): row.public_id for row in message.citations.all()}
-    message.citations.all().delete()
+    before = {_place(row): row for row in message.citations.all()}
     rows = [
         citation_of(
             message,
@@ -186,8 +186,13 @@ def _cite(message: Message, draft: Draft, sources: Sequence[Source], sent: int |
         if source.passage.is_external or source.passage.document_id in there
     ]
     for row in rows:
-        row.public_id = links.pop(_place(row), row.public_id)
-    Citation.objects.bulk_create(rows)
+        if same := before.pop(_place(row), None):
+            row.pk, row.public_id = same.pk, same.public_id
+    message.citations.exclude(pk__in=[row.pk for row in rows if row.pk]).delete()
+    Citation.objects.bulk_create(rows, update_conflicts=True, unique_fields=["pk"], update_fields=_CITED)
+
+
+_CITED = [field.name for field in Citation._meta.concrete_fields if not field.primary_key]
 
 
 def _place(citation: Citation) -> tuple[uuid.UUID | None, int, int, int, str]:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from chat.events import Begun
-from chat.models import BROKEN_OFF, Citation, Message
+from chat.models import Citation, Message
 from chat.prompts import NOT_FOUND
 from documents.models import Document
 from documents.retrieval import Passage
@@ -18,6 +18,7 @@ from project.provider import ProviderError
 SOURCES_GONE = "A document that this answer rests on can no longer be read. Have the question answered again."
 WHOLE_LINES = ("endless",)  # What failed so has enough words.
 HALF_A_WORD = re.compile(r"[^\s.!?:;…\])”\"*|]+\Z")
+AT_HALF_A_WORD = re.compile(r"(?<=\w)(\[\d{1,3}\])+\Z")  # Numbers that were given to a sentence without an end.
 SAME_LEAST = 12  # letters that stand on both sides: fewer may be chance
 HELD = 160  # letters of what comes, until it is known whether it says again what is there
 OPENS_CLOSE = re.compile(r"[\s.,;:!?)\]…”]")
@@ -27,7 +28,7 @@ Other = TypeVar("Other")  # What a model says beside text.
 
 def can_go_on(message: Message, citations: Sequence[Citation]) -> bool:
     """Whether an answer broke off and all it rests on can be read still. What a service or code found is not kept."""
-    is_broken = message.state in BROKEN_OFF and message.failure not in WHOLE_LINES and not message.runs
+    is_broken = message.broke_off and message.failure not in WHOLE_LINES and not message.runs
     sent = [citation for citation in citations if citation.is_sent]
     return bool(is_broken and sent and whole_words(message.content)) and not any(
         citation.is_gone or citation.is_external for citation in sent
@@ -69,10 +70,12 @@ def _passage(citation: Citation) -> Passage:
 def whole_words(text: str) -> str:
     """Without the word, or the source number, in which it broke off: a model goes on between words.
 
-    >>> whole_words("The rent is due in Ma"), whole_words("Rent. [1"), whole_words("Rent.[1]")
-    ('The rent is due in ', 'Rent. ', 'Rent.[1]')
+    >>> whole_words("The rent is due in Ma"), whole_words("It is due in Ma[1][2]")
+    ('The rent is due in ', 'It is due in ')
+    >>> whole_words("Rent. [1"), whole_words("Rent.[1]")
+    ('Rent. ', 'Rent.[1]')
     """
-    text = re.sub(r"\[\d{0,3}\Z", "", text)
+    text = AT_HALF_A_WORD.sub("", re.sub(r"\[\d{0,3}\Z", "", text))
     return HALF_A_WORD.sub("", text) if text.strip() else ""
 
 

@@ -3,7 +3,6 @@ thought of it, what nobody could answer, who may read along, and batches."""
 
 from chat.models.batches import Batch, BatchItem
 from chat.models.conversations import (
-    BROKEN_OFF,
     GRACE,
     RUNNING,
     Citation,
@@ -25,7 +24,6 @@ from chat.models.templates import CollectionTemplate, PromptTemplate
 from chat.models.threads import Thread
 
 __all__ = [
-    "BROKEN_OFF",
     "GRACE",
     "RUNNING",
     "Batch",

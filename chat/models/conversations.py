@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Deferrable, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
@@ -156,6 +156,7 @@ class Message(models.Model):
     error = models.CharField(max_length=300, blank=True, help_text="A plain sentence.")
     failure = models.CharField(max_length=40, blank=True, help_text="What went wrong, as a code.")
     notice = models.CharField(max_length=300, blank=True)
+    is_cut = models.BooleanField(default=False, help_text="Whether it ended at the model's limit of tokens.")
     grounding = models.CharField(
         max_length=20, blank=True, help_text="Who must search: “hybrid”. Empty: whoever the model has do it."
     )
@@ -235,8 +236,13 @@ class Message(models.Model):
 
     def go_on(self) -> bool:
         """Have an answer that broke off written to its end; False where there is nothing to go on from."""
-        broken = Message.objects.filter(pk=self.pk, state__in=BROKEN_OFF).exclude(content="")
-        return broken.update(state=State.QUEUED, stop_requested=False, error="", failure="", ended_at=None) == 1
+        broken = Message.objects.filter(Q(state__in=BROKEN_OFF) | Q(is_cut=True, state=State.DONE), pk=self.pk)
+        anew = {"stop_requested": False, "error": "", "failure": "", "notice": "", "is_cut": False, "ended_at": None}
+        return broken.exclude(content="").update(state=State.QUEUED, suggestions=None, **anew) == 1
+
+    @property
+    def broke_off(self) -> bool:
+        return self.state in BROKEN_OFF or (self.is_cut and self.state == State.DONE)
 
     def end(self, state: State, **fields) -> None:
         """Give a running answer its end; one that has an end keeps it, but for whoever was taken for lost."""
@@ -301,7 +307,11 @@ class Citation(models.Model):
 
     class Meta:
         ordering = ["number"]
-        constraints = [models.UniqueConstraint(fields=["message", "number"], name="one_citation_a_number")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "number"], name="one_citation_a_number", deferrable=Deferrable.DEFERRED
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.label}"
