@@ -28,7 +28,7 @@ SAYING = {"_how", "whose", "_name", "turns_told"}
 NOT_FOR_PAGES = re.compile(
     r"/(management|migrations|local|messages|verification|evaluation|samples|tables|api|openai_api|rewriting|on_your_data"
     r"|mcp)/"
-    r"|/([a-z]+_api|api|checks|settings|environment|schemas|completions|prompts|toolbox|tools|structured|parameters"
+    r"|/([a-z]+_api|api|checks|settings|environment|schemas|completions|prompts|toolbox|own|structured|parameters"
     r"|summaries|data_sources|admin|synonyms|phrases|explaining|consistency|versions|catalogue|templates|suggesting|odata)\.py$"
 )
 NOT_SAID = {
