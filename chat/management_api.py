@@ -1,20 +1,156 @@
-"""What the console knows of questions, for programs: what was thought of answers, and what nobody could answer."""
+"""What the console knows of questions, for programs: what was asked, what was thought of the answers, and what nobody
+could answer."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from ninja import Field, Query, Router, Schema
 
-from chat.console.questions import asked
-from chat.models import Feedback, Gap
+from chat import running_api
+from chat.console.questions import Shown, asked, gap_themes, inquiry, known, listed, note_view, themes_of
+from chat.models import Feedback, Gap, Message
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, running
+from project.api import REFUSED, ApiError, Part, Refusal, running, the
 
 router = Router()
+router.add_router("", running_api.router)
+
+
+# Questions -----------------------------------------------------------------------------------------------------------
+class QuestionOut(Schema):
+    id: UUID = Field(description="Of its answer.")
+    question: str
+    state: str = Field(description="done, refused, failed, stopped or interrupted.")
+    asked_at: datetime
+    ups: int = Field(description="Thumbs up on the answer.")
+    downs: int = Field(description="Thumbs down, those on single sources too.")
+
+
+class QuestionsFilter(Part):
+    shown: Literal["", "refused", "down", "mine", "resolved", "failed"] = Field(
+        "", description="Not in the documents; voted down and open; of those, the caller’s; voted down and resolved."
+    )
+    text: str = Field("", max_length=200, description="Letters of the question.")
+    first: date | None = Field(None, description="Asked on this day or later.")
+    last: date | None = Field(None, description="Asked on this day or earlier.")
+
+    def narrowed(self, user: User) -> QuerySet[Message]:
+        return listed(self.dict() | {"text": self.text.replace("\x00", "")}, user)
+
+
+class ThemeOut(Schema):
+    name: str = Field(description="Its most typical question.")
+    questions: list[QuestionOut]
+
+
+class SeenOut(Schema):
+    document: str
+    page: str
+    text: str | None = Field(description="null: the caller may not read this document.")
+    is_cited: bool
+
+
+class WholeQuestionOut(Schema):
+    id: UUID
+    question: str
+    state: str
+    asked_at: datetime
+    asker: str | None = Field(description="Told to a superuser who looks as they do; else null.")
+    answer: str | None = Field(description="null: it rests on what the caller may not read.")
+    then: list[SeenOut] = Field(description="The passages it was given.")
+    now: list[SeenOut] = Field(description="Those that its asker would be given now.")
+    trouble: str = Field(description="Why nothing can be found now.")
+
+
+def _question(row: Message) -> QuestionOut:
+    return QuestionOut(
+        id=row.pk,
+        question=row.question.content,
+        state=row.state,
+        asked_at=row.created_at,
+        ups=row.ups,  # type: ignore[attr-defined]
+        downs=row.downs,  # type: ignore[attr-defined]
+    )
+
+
+def _whole(row: Message, user: User, *, is_whole: bool) -> WholeQuestionOut:
+    seen = inquiry(row, user, is_whole=is_whole)
+    return WholeQuestionOut(
+        id=row.pk,
+        question=row.question.content,
+        state=row.state,
+        asked_at=row.created_at,
+        asker=row.conversation.owner.get_username() if is_whole else None,
+        answer=row.content if seen.is_told else None,
+        then=[_seen(each) for each in seen.then],
+        now=[_seen(each) for each in seen.now],
+        trouble=seen.trouble,
+    )
+
+
+def _seen(shown: Shown) -> SeenOut:
+    return SeenOut(document=shown.title, page=shown.page, text=shown.text, is_cited=shown.is_cited)
+
+
+def _found(pk: UUID) -> Message:
+    return the(known(), "There is no such question, or it may not be shown.", pk=pk)
+
+
+@router.get(
+    "/questions", response={200: list[QuestionOut], REFUSED: Refusal}, auth=running, tags=["questions"], summary="List"
+)
+def questions(request: SignedInRequest, wanted: Query[QuestionsFilter]):
+    """What was asked, the newest first, as far as LECTERN_CONSOLE_QUESTIONS lets it be seen."""
+    return [_question(row) for row in wanted.of(wanted.narrowed(request.user))]
+
+
+@router.get(
+    "/questions/themes",
+    response={200: list[ThemeOut], REFUSED: Refusal},
+    auth=running,
+    tags=["questions"],
+    summary="List in themes",
+)
+def question_themes(request: SignedInRequest, wanted: Query[QuestionsFilter]):
+    """The newest 500 of what a filter leaves, put together by what they ask about; the largest theme first."""
+    found = themes_of(wanted.narrowed(request.user))[wanted.offset : wanted.offset + wanted.limit]
+    return [ThemeOut(name=theme.name, questions=[_question(row) for row in rows]) for theme, rows in found]
+
+
+@router.get(
+    "/questions/{uuid:pk}",
+    response={200: WholeQuestionOut, REFUSED: Refusal},
+    auth=running,
+    tags=["questions"],
+    summary="A question",
+)
+def question(request: SignedInRequest, pk: UUID):
+    """Its answer, and the passages then and now, without the words of what the caller may not read."""
+    return _whole(_found(pk), request.user, is_whole=False)
+
+
+@router.post(
+    "/questions/{uuid:pk}/view",
+    response={200: WholeQuestionOut, REFUSED: Refusal},
+    auth=running,
+    tags=["questions"],
+    summary="Look as its asker does",
+)
+def view_question(request: SignedInRequest, pk: UUID):
+    """With all that its asker sees. For superusers alone, and it is written down."""
+    row = _found(pk)
+    if not request.user.is_superuser:
+        raise ApiError(403, "forbidden", "Only a superuser may look as somebody else does.")
+    note_view(row)
+    return _whole(row, request.user, is_whole=True)
+
+
+# Feedback ------------------------------------------------------------------------------------------------------------
 
 
 class FeedbackOut(Schema):
@@ -38,18 +174,6 @@ class FeedbackPart(Part):
 class FeedbackIn(Schema):
     resolved: bool | None = Field(None, description="true: dealt with; false: not after all.")
     assigned_to: str | None = Field(None, max_length=150, description="Somebody who runs Lectern; “”: nobody.")
-
-
-class GapOut(Schema):
-    id: int
-    question: str
-    asked_at: datetime
-    looked_at: datetime = Field(description="When the documents were last searched for it.")
-    closed_at: datetime | None = Field(description="When a document came that answers it.")
-
-
-class GapsPart(Part):
-    state: Literal["open", "closed"] = "open"
 
 
 def _told(row: Feedback) -> FeedbackOut:
@@ -95,9 +219,7 @@ def feedback(request: SignedInRequest, wanted: Query[FeedbackPart]):
 )
 def change_feedback(request: SignedInRequest, pk: int, payload: FeedbackIn):
     """What was dealt with, or is somebody's to deal with."""
-    row = _feedback().filter(pk=pk).first()
-    if row is None:
-        raise ApiError(404, "not_found", "There is no such feedback.")
+    row = the(_feedback(), "There is no such feedback.", pk=pk)
     if payload.assigned_to is not None:
         row.assign(_runner(payload.assigned_to))
     if payload.resolved is not None:
@@ -114,18 +236,54 @@ def _runner(name: str) -> User | None:
     return person
 
 
+# Gaps ----------------------------------------------------------------------------------------------------------------
+class GapOut(Schema):
+    id: int
+    question: str
+    asked_at: datetime
+    looked_at: datetime = Field(description="When the documents were last searched for it.")
+    closed_at: datetime | None = Field(description="When a document came that answers it.")
+
+
+class GapsPart(Part):
+    state: Literal["open", "closed"] = "open"
+
+
+class GapThemeOut(Schema):
+    name: str = Field(description="Its most typical question.")
+    people: int = Field(description="Who asked.")
+    gaps: list[GapOut]
+
+
+def _gap(gap: Gap) -> GapOut:
+    return GapOut(
+        id=gap.pk,
+        question=gap.question.content,
+        asked_at=gap.question.created_at,
+        looked_at=gap.looked_at,
+        closed_at=gap.closed_at,
+    )
+
+
 @router.get("/gaps", response={200: list[GapOut], REFUSED: Refusal}, auth=running, tags=["gaps"], summary="List gaps")
 def gaps(request: SignedInRequest, wanted: Query[GapsPart]):
     """Questions that nobody could answer, the newest first; or those that a document answers by now."""
     rows = Gap.objects.open() if wanted.state == "open" else Gap.objects.filter(citation__isnull=False)
     rows = rows.filter(question__replies__in=asked()).distinct().select_related("question").order_by("-pk")
+    return [_gap(gap) for gap in wanted.of(rows)]
+
+
+@router.get(
+    "/gaps/themes",
+    response={200: list[GapThemeOut], REFUSED: Refusal},
+    auth=running,
+    tags=["gaps"],
+    summary="List open gaps in themes",
+)
+def themes_of_gaps(request: SignedInRequest, wanted: Query[Part]):
+    """The newest 500 open ones, put together by what they ask about; what most people asked first."""
+    found = gap_themes()[wanted.offset : wanted.offset + wanted.limit]
     return [
-        GapOut(
-            id=gap.pk,
-            question=gap.question.content,
-            asked_at=gap.question.created_at,
-            looked_at=gap.looked_at,
-            closed_at=gap.closed_at,
-        )
-        for gap in wanted.of(rows)
+        GapThemeOut(name=each.theme.name, people=each.askers, gaps=[_gap(gap) for gap in each.members])
+        for each in found
     ]

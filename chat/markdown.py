@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
@@ -150,10 +151,11 @@ def _chip(tokens, at, options, env) -> str:
     chip: Chip = env["chips"][number]
     if not chip.url:
         return f'<span class="cite">{number}</span>'
+    label = gettext("Source %(number)s: %(source)s") % {"number": number, "source": chip.label}
     return (
         f'<a class="cite" href="{escape(chip.url)}" data-panel="{escape(chip.panel_url)}" '
         f'data-mark="{_lit(number, chip, tokens[at].meta["mark"], env)}" '
-        f'data-peek="{escape(chip.peek_id)}" aria-label="Source {number}: {escape(chip.label)}">{number}</a>'
+        f'data-peek="{escape(chip.peek_id)}" aria-label="{escape(label)}">{number}</a>'
     )
 
 
@@ -226,6 +228,10 @@ def _link(tokens, at, options, env) -> str:
     return f'<a href="{escape(url)}">'
 
 
+def _table(tokens, at, options, env) -> str:
+    return f'<div class="scroll-x" tabindex="0" role="group" aria-label="{escape(gettext("Table"))}"><table>\n'
+
+
 def _level(tag: str) -> str:
     """An answer stands under the page's own headings."""
     return f"h{min(int(tag[1]) + 2, 5)}"
@@ -243,7 +249,7 @@ RULES = {
     "bullet_list_close": _closing(""),
     "ordered_list_close": _closing(""),
     "blockquote_close": _closing(""),
-    "table_open": lambda *_: '<div class="scroll-x" tabindex="0" role="group" aria-label="Table"><table>\n',
+    "table_open": _table,
     "table_close": _closing("</table></div>\n"),
     "edge": _draw_edge,
     "text": _text,

@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -25,13 +24,23 @@ from django.utils.module_loading import import_string
 from documents.ingestion import remove_traces, tidy
 from documents.ingestion.building import missing
 from documents.intake import retry
-from documents.models import FINDABLE, UNDER_WAY, Attempt, Chunk, Document, Holding, IndexVersion, Page, State
+from documents.models import (
+    FINDABLE,
+    LEFT_AFTER,
+    UNDER_WAY,
+    Attempt,
+    Chunk,
+    Document,
+    Holding,
+    IndexVersion,
+    Page,
+    State,
+)
 from documents.queue import send
 from documents.search import SearchError
 from project.background import Told
 
 FRESH_S = 3_600  # A file younger than this may still be on its way in.
-STALE = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
 LOST = {
     "code": "file_lost",
     "reason": "The stored file is missing or damaged; what was read from it can still be found.",
@@ -93,7 +102,7 @@ def _files_of_rows(checksums: bool, told: Told) -> Iterator[Fault]:
         told(number, total)
         if (fault := _file_of(document, checksums)) and kept.filter(pk=document.pk).exists():
             yield fault
-    deleted_since = timezone.now() - STALE
+    deleted_since = timezone.now() - LEFT_AFTER
     for document in Document.objects.filter(cleaned_at=None, deleted_at__lt=deleted_since):
         yield Fault("deleted but not cleaned", f"{document.pk} “{document}”", partial(remove_traces, document))
 
@@ -139,7 +148,7 @@ def _rows_of_files() -> Iterator[Fault]:
 def _pages_and_chunks() -> Iterator[Fault]:
     at_work = Q(document__state__in=UNDER_WAY)
     old = Page.objects.exclude(generation=F("document__generation")).exclude(at_work)
-    old = old.exclude(document__finished_at__gt=timezone.now() - STALE)
+    old = old.exclude(document__finished_at__gt=timezone.now() - LEFT_AFTER)
     for document in Document.objects.filter(pk__in=old.values("document"), deleted_at=None):
         yield Fault("pages nobody reads", f"{document.pk} “{document}”", partial(tidy, document))
     live = Document.objects.filter(deleted_at=None, generation__gt=0).exclude(state__in=UNDER_WAY)
@@ -231,13 +240,12 @@ def _is_tidied_now(document: Document) -> bool:
     """Whether its old entries are still a worker's business, or the sweep's."""
     if document.cleaned_at:
         return False
-    since = timezone.now() - STALE
+    since = timezone.now() - LEFT_AFTER
     return any(at and at > since for at in (document.deleted_at, document.superseded_at, document.finished_at))
 
 
 def _leases() -> Iterator[Fault]:
-    left = Document.objects.under_way().filter(lease_until__lt=timezone.now() - STALE)
-    for document in left:
+    for document in Document.objects.left():
         # Without the lease it stands in line again; the sweep does the rest.
         mend = partial(Document.objects.filter(pk=document.pk).update, lease_until=None, lease_token=None)
         yield Fault("stale lease", f"{document.pk} “{document}”", mend)

@@ -20,7 +20,7 @@ from django.utils import timezone
 from documents import passwords
 from documents.changes import tell, tell_opened
 from documents.extraction import ExtractionError, kind_of
-from documents.models import UNDER_WAY, Attempt, Collection, Document, State, display_name
+from documents.models import CUT_OFF, UNDER_WAY, Attempt, Collection, Document, State, display_name
 from documents.queue import send
 from project.audit import audit
 from project.local import has_no_room
@@ -197,20 +197,25 @@ def _number(document: Document) -> None:
 
 
 def retry(document: Document) -> None:
-    """Read the file again from the start; vectors that were paid for are still known."""
-    ended = Document.objects.filter(pk=document.pk, deleted_at=None, superseded_at=None).exclude(state__in=UNDER_WAY)
-    if ended.update(
-        state=State.QUEUED,
-        attempt=0,
-        error=None,
-        lease_until=None,
-        not_before=None,
-        waits_for="",
-        done=0,
-        total=0,
-        finished_at=None,
-    ):
-        transaction.on_commit(partial(send, "ingest"))
+    """Read the file again from the start, if nobody has it in hand; vectors that were paid for are still known."""
+    with transaction.atomic():
+        rows = Document.objects.filter(pk=document.pk, deleted_at=None, superseded_at=None).select_for_update()
+        row = rows.exclude(state__in=UNDER_WAY).first() or rows.left().first()
+        if row is not None:
+            row.end_attempt(Attempt.Outcome.INTERRUPTED, CUT_OFF, at=row.lease_until)
+            rows.update(
+                state=State.QUEUED,
+                attempt=0,
+                error=None,
+                lease_until=None,
+                lease_token=None,
+                not_before=None,
+                waits_for="",
+                done=0,
+                total=0,
+                finished_at=None,
+            )
+            transaction.on_commit(partial(send, "ingest"))
     document.refresh_from_db()
 
 

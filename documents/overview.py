@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from documents.consistency import STALE
 from documents.indexes.versions import progress
 from documents.models import DEAD, Attempt, ConsistencyCheck, Document, Holding, Index, IndexVersion, State
 from documents.standing import duration, standing
@@ -132,10 +131,10 @@ def wants_a_look() -> Iterator[Look]:
     if number := sum(counts.values()):
         said = ngettext("%(n)d document could not be read", "%(n)d documents could not be read", number) % {"n": number}
         yield Look("bad", said, _reasons(counts), _documents(state="failed", all="1"), gettext("Show them"))
-    if left := Document.objects.under_way().filter(lease_until__lt=timezone.now() - STALE).count():
+    if left := Document.objects.current().left().count():
         said = ngettext("%(n)d document was left by its worker", "%(n)d documents were left by their worker", left)
-        text = gettext("Nobody has taken up what it had in hand for some minutes.")
-        yield Look("caution", said % {"n": left}, text, reverse("console-consistency"), gettext("Check and mend"))
+        text = gettext("Nobody has taken up what it had in hand for some minutes. They can be read again.")
+        yield Look("caution", said % {"n": left}, text, _documents(state="left", all="1"), gettext("Show them"))
     for index in Index.objects.exclude(unpublished="").select_related("live"):
         said = gettext("The search service does not know yet which version of index “%(index)s” is live")
         address = reverse("console-index", args=[index.pk])

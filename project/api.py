@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -20,6 +20,8 @@ from project.accounts import SignedInRequest
 from project.limits import Room, TooMany, afford, take
 from project.models import ApiKey
 from project.spending import meter
+
+Row = TypeVar("Row", bound=Model)
 
 DEPTH_MOST = 64  # of lists and objects in each other: no program means more, and each level costs a stack frame
 
@@ -109,6 +111,14 @@ class ApiError(Exception):
         super().__init__(reason)
         self.status, self.code, self.reason, self.advice, self.param = status, code, reason, advice, param
         self.retry_after = retry_after
+
+
+def the(rows: QuerySet[Row], reason: str, **which: Any) -> Row:
+    """The one of these rows that is like this. Raises ApiError, alike for what is not there and not the caller's."""
+    row = rows.filter(**which).first()
+    if row is None:
+        raise ApiError(404, "not_found", reason)
+    return row
 
 
 class SignedCall(SignedInRequest):

@@ -97,7 +97,7 @@ def worker(request: HttpRequest, name: str) -> HttpResponse:
 @staff_only
 def models(request: HttpRequest) -> HttpResponse:
     try:
-        rows, sources, trouble = [_Row.of(each) for each in deployments().values()], written_sources(), ""
+        rows, sources, trouble = deployed(), written_sources(), ""
     except DeploymentsError as exc:
         rows, sources, trouble = [], {}, str(exc)
     as_of = max((row.base.as_of for row in rows if row.base.as_of), default=None)
@@ -105,8 +105,13 @@ def models(request: HttpRequest) -> HttpResponse:
     return console(request, "console/models.html", told)
 
 
+def deployed() -> list[Deployed]:
+    """Every deployment that is set up. Raises DeploymentsError."""
+    return [Deployed.of(each) for each in deployments().values()]
+
+
 @dataclass(frozen=True)
-class _Row:
+class Deployed:
     """A deployment as its page tells of it."""
 
     name: str
@@ -120,7 +125,7 @@ class _Row:
     circuit_words: str
 
     @classmethod
-    def of(cls, deployment: Deployment) -> _Row:
+    def of(cls, deployment: Deployment) -> Deployed:
         state, words = CIRCUIT[Circuit(deployment.name).state().word]
         return cls(
             name=deployment.name,

@@ -1,18 +1,30 @@
-"""What was spent, which keys there are, and what was done: for the programs of those who run Lectern, and one's own."""
+"""What was spent and may be, which keys, models and workers there are, and what was done: for the programs of those who
+run Lectern, and what is one's own."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django import forms
+from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
+from redis import RedisError
 
-from project.api import REFUSED, ApiError, Part, Refusal, SignedCall, reading, running
+from project.api import REFUSED, ApiError, Part, Refusal, SignedCall, reading, running, the
+from project.console import LINES_SHOWN, deployed
+from project.deployments import DeploymentsError
 from project.keys import revoke
-from project.models import ApiKey, AuditEvent, narrowed_to
+from project.models import ApiKey, AuditEvent, Budget, narrowed_to
+from project.provider.pieces import bearable
+from project.spending import Standing, standings
+from project.spending.budgets import BudgetForm, LimitForm, take_away
 from project.spending.reports import DAYS, Line, between, collection_names, report, total
+from project.worker_log import last_lines
+from project.workers import workers
 
 router = Router()
 
@@ -80,6 +92,174 @@ def usage(request: SignedCall, wanted: Query[UsageFilter]):
     return UsageOut(first=first, last=last, by=wanted.by, total=summed, lines=[_line(line) for line in lines])
 
 
+# Budgets -------------------------------------------------------------------------------------------------------------
+class BudgetOut(Schema):
+    id: int
+    whose: str = Field(description="A person’s name, a key, a collection’s id, or everybody.")
+    period: str
+    unit: str
+    limit: float
+    spent: float = Field(description="In its unit, in the period that runs.")
+    warn_percent: int
+    is_near: bool
+    is_spent: bool
+    resets_at: datetime
+
+
+class LimitIn(Schema):
+    limit: Decimal = Field(gt=0, max_digits=16, decimal_places=2, description="Above 0; tokens are counted whole.")
+    warn_percent: int = Field(80, ge=1, le=100, description="From this part of it on it warns.")
+
+
+class BudgetIn(LimitIn):
+    kind: Literal["all", "person", "key", "collection"] = Field("all", description="Of everybody together, or of one.")
+    name: str = Field("", max_length=200, description="A person’s or collection’s name, or a key’s first letters.")
+    period: Literal["day", "month"] = "month"
+    unit: Literal["tokens", "dollars"] = "tokens"
+
+
+def _budget(state: Standing) -> BudgetOut:
+    row, is_dollars = state.budget, state.budget.unit == Budget.Unit.DOLLARS
+    return BudgetOut(
+        id=row.pk,
+        whose=row.whose,
+        period=row.period,
+        unit=row.unit,
+        limit=float(row.limit),
+        spent=float(state.spent.dollars if is_dollars else state.spent.tokens),
+        warn_percent=round(row.warn_at * 100),
+        is_near=state.is_near,
+        is_spent=state.is_spent,
+        resets_at=state.resets_at,
+    )
+
+
+def _the_budget(pk: int) -> Budget:
+    return the(Budget.objects.all(), "There is no such budget.", pk=pk)
+
+
+def _refused(form: forms.BaseForm) -> ApiError:
+    field, errors = next(iter(form.errors.items()))
+    param = None if field == "__all__" else field
+    return ApiError(422, "invalid_request_error", str(errors[0]), param=param)
+
+
+@router.get(
+    "/budgets", response={200: list[BudgetOut], REFUSED: Refusal}, auth=running, tags=["budgets"], summary="List"
+)
+def budgets(request: HttpRequest, wanted: Query[Part]):
+    """Every budget: how far it is spent, and when it begins anew."""
+    return [_budget(state) for state in standings(wanted.of(Budget.objects.select_related("user", "api_key__user")))]
+
+
+@router.post(
+    "/budgets", response={201: BudgetOut, REFUSED: Refusal}, auth=running, tags=["budgets"], summary="Set a budget"
+)
+def set_budget(request: HttpRequest, payload: BudgetIn):
+    """It holds from the next call on."""
+    form = BudgetForm(payload.dict() | {"name": bearable(payload.name)})
+    if not form.is_valid():
+        raise _refused(form)
+    return Status(201, _budget(*standings([form.keep()])))
+
+
+@router.patch(
+    "/budgets/{int:pk}",
+    response={200: BudgetOut, REFUSED: Refusal},
+    auth=running,
+    tags=["budgets"],
+    summary="Change a limit",
+)
+def change_budget(request: HttpRequest, pk: int, payload: LimitIn):
+    """How much, and from which part of it on it warns; it holds from the next call on."""
+    row = _the_budget(pk)
+    before, form = row.limit_words, LimitForm(payload.dict(), instance=row)
+    if not form.is_valid():
+        raise _refused(form)
+    form.change(before)
+    return _budget(*standings([row]))
+
+
+@router.delete(
+    "/budgets/{int:pk}",
+    response={204: None, REFUSED: Refusal},
+    auth=running,
+    tags=["budgets"],
+    summary="Delete a budget",
+)
+def delete_budget(request: HttpRequest, pk: int):
+    """Nothing stops these calls any more."""
+    take_away(_the_budget(pk))
+    return Status(204, None)
+
+
+# Models and workers --------------------------------------------------------------------------------------------------
+class DeploymentOut(Schema):
+    name: str
+    about: str = Field(description="Where it is and what it is, without secrets.")
+    model: str
+    fallback: str
+    retiring: str
+    prices: str = Field(description="Dollars for a million tokens.")
+    quota: str = Field(description="A minute.")
+    circuit: str
+
+
+class WorkerOut(Schema):
+    name: str
+    is_alive: bool
+    silent_s: float = Field(description="Since it showed itself.")
+    log: list[str] = Field(description="Its last lines, secrets masked.")
+
+
+@router.get(
+    "/deployments",
+    response={200: list[DeploymentOut], REFUSED: Refusal},
+    auth=running,
+    tags=["running"],
+    summary="List deployments",
+)
+def all_deployments(request: HttpRequest):
+    """The models that are set up, what they cost, and whether their calls go."""
+    try:
+        rows = deployed()
+    except DeploymentsError as exc:
+        raise ApiError(409, "unusable", str(exc), "Mend the operator’s file of deployments.") from exc
+    return [
+        DeploymentOut(
+            name=row.name,
+            about=row.about,
+            model=row.base.name,
+            fallback=row.fallback,
+            retiring=row.retiring,
+            prices=row.prices,
+            quota=row.quota,
+            circuit=str(row.circuit_words),
+        )
+        for row in rows
+    ]
+
+
+@router.get(
+    "/workers",
+    response={200: list[WorkerOut], REFUSED: Refusal},
+    auth=running,
+    tags=["running"],
+    summary="List workers",
+)
+def all_workers(request: HttpRequest):
+    """Every worker that was heard of within a day, with what it noted last."""
+    try:
+        return [
+            WorkerOut(name=each.name, is_alive=each.is_alive, silent_s=each.silent_s,
+                      log=last_lines(each.name, LINES_SHOWN))
+            for each in workers()
+        ]  # fmt: skip
+    except RedisError as exc:
+        advice = "manage.py doctor says what is wrong with it."
+        raise ApiError(503, "unavailable", "Redis does not answer.", advice, retry_after=60) from exc
+
+
 # Keys ----------------------------------------------------------------------------------------------------------------
 class KeyOut(Schema):
     id: int
@@ -133,9 +313,7 @@ def keys(request: SignedCall, wanted: Query[KeysPart]):
 )
 def revoke_key(request: SignedCall, pk: int):
     """It opens nothing from the next call on."""
-    key = ApiKey.objects.select_related("user").filter(pk=pk).first()
-    if key is None:
-        raise ApiError(404, "not_found", "There is no such key.")
+    key = the(ApiKey.objects.select_related("user"), "There is no such key.", pk=pk)
     revoke(key)
     return _key(key)
 

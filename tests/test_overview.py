@@ -78,6 +78,19 @@ def test_a_document_that_its_worker_left_is_told(page, alice):
     assert "1 document was left by its worker" in page()
 
 
+def test_from_that_line_to_reading_it_again_it_is_three_clicks(page, client, alice):
+    left = row(alice, "a.pdf", "extracting", lease_until=timezone.now() - timedelta(hours=1))
+    row(alice, "b.pdf", "extracting", lease_until=timezone.now() + timedelta(hours=1))
+    assert "/console/documents/?state=left&amp;all=1" in page()
+    shown = client.get("/console/documents/?state=left&all=1").text
+    assert "a.pdf" in shown and "b.pdf" not in shown and 'name="all" value="1" autocomplete="off" checked' in shown
+    meant = {"act": "retry", "all": "1", "back": "?state=left"}
+    assert "Read 1 document again?" in client.post("/console/documents/act/", meant).text
+    client.post("/console/documents/act/", {"act": "retry", "document": str(left.pk), "sure": "1"})
+    left.refresh_from_db()
+    assert (left.state, left.lease_until) == ("queued", None) and "left by its worker" not in page()
+
+
 def test_a_budget_that_is_spent_is_told_until_it_begins_anew(page, alice):
     budget = Budget.objects.create(user=alice, limit=100, period="day")
     note("main", Payer("answer", alice.pk), Tokens(200, 0))

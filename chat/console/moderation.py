@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 from django.db.models import Count
 from django.db.models.functions import TruncDate
@@ -25,19 +27,29 @@ WAYS = {
 }
 
 
+def counted() -> list[Mapping[str, Any]]:
+    """How often something was stopped in the last days, by day and category; the newest first, the commonest first."""
+    since = timezone.now() - timedelta(days=DAYS)
+    rows = ModerationEvent.objects.filter(created_at__gte=since).order_by()
+    by = rows.annotate(day=TruncDate("created_at")).values("day", "where", "outcome", "category", "severity")
+    return list(by.annotate(number=Count("pk")).order_by("-day", "-number", "category"))
+
+
+def ways() -> dict[str, str]:
+    """Who checks the questions and answers of each deployment."""
+    try:
+        return {each.name: each.moderation for each in deployments().values()}
+    except UNUSABLE:
+        return {}
+
+
 @require_GET
 @staff_only
 def moderation(request: SignedInRequest) -> HttpResponse:
     """What was stopped in the last days, by day and category."""
-    since = timezone.now() - timedelta(days=DAYS)
-    rows = ModerationEvent.objects.filter(created_at__gte=since).order_by()
-    counted = rows.annotate(day=TruncDate("created_at")).values("day", "where", "outcome", "category", "severity")
     days: dict[date, list[dict[str, object]]] = {}
     words = dict(ModerationEvent.Outcome.choices)
-    for row in counted.annotate(number=Count("pk")).order_by("-day", "-number", "category"):
+    for row in counted():
         days.setdefault(row["day"], []).append({**row, "words": words[row["outcome"]]})
-    try:
-        ways = [(each.name, WAYS[each.moderation]) for each in deployments().values()]
-    except UNUSABLE:
-        ways = []
-    return console(request, "console/moderation.html", {"days": days.items(), "ways": ways, "number": DAYS})
+    told = [(name, WAYS[way]) for name, way in ways().items()]
+    return console(request, "console/moderation.html", {"days": days.items(), "ways": told, "number": DAYS})

@@ -75,9 +75,14 @@ class Chart:
 @require_GET
 @staff_only
 def overview(request: HttpRequest) -> HttpResponse:
+    return console(request, "console/overview.html", overseen() | {"now": timezone.localtime()})
+
+
+def overseen() -> dict[str, Any]:
+    """All that the first page tells."""
     parts = [*_examined(), *_models()]
     looks = [*_of_parts(parts), *library.wants_a_look(), *_of_budgets(), *_of_answers()]
-    context = {
+    return {
         "verdict": _verdict(parts, looks),
         "parts": parts,
         "looks": looks,
@@ -85,9 +90,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "states": library.states(),
         "line": library.line(),
         "hands": _hands(),
-        "now": timezone.localtime(),
     }
-    return console(request, "console/overview.html", context)
 
 
 # What it stands on ---------------------------------------------------------------------------------------------------

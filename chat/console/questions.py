@@ -7,6 +7,7 @@ written down.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -78,12 +79,7 @@ def questions(request: SignedInRequest) -> HttpResponse:
     """The list by time, or, with `by=theme`, the newest of them in themes."""
     form = FilterForm(request.GET)
     given = form.cleaned_data if form.is_valid() else {}
-    rows = _filtered(asked(), given, request.user).select_related("reply_to").order_by("-created_at")
-    rows = rows.only("state", "created_at", "reply_to__content")
-    rows = rows.annotate(
-        ups=Count("feedback", filter=Q(feedback__is_good=True, feedback__citation=None)),
-        downs=Count("feedback", filter=Q(feedback__is_good=False)),
-    )
+    rows = listed(given, request.user)
     query = request.GET.copy()
     for name in ("page", "by"):
         query.pop(name, None)
@@ -94,14 +90,23 @@ def questions(request: SignedInRequest) -> HttpResponse:
         "open_count": Feedback.objects.open().filter(answer__in=asked()).count(),
     }
     if request.GET.get("by") == "theme":
-        context["themes"] = _themes(list(rows[:THEMES_OF]))
+        context["themes"] = themes_of(rows)
         context["themes_of"] = THEMES_OF
     else:
         context["rows"] = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
     return console(request, "console/questions.html", context)
 
 
-def _filtered(rows: QuerySet[Message], given: dict[str, Any], user: User) -> QuerySet[Message]:
+def listed(given: Mapping[str, Any], user: User) -> QuerySet[Message]:
+    """The answers that a filter leaves, the newest first, with how many thumbs each has."""
+    rows = _filtered(asked(), given, user).select_related("reply_to").order_by("-created_at")
+    return rows.only("state", "created_at", "reply_to__content").annotate(
+        ups=Count("feedback", filter=Q(feedback__is_good=True, feedback__citation=None)),
+        downs=Count("feedback", filter=Q(feedback__is_good=False)),
+    )
+
+
+def _filtered(rows: QuerySet[Message], given: Mapping[str, Any], user: User) -> QuerySet[Message]:
     if words := given.get("text"):
         rows = rows.filter(reply_to__content__icontains=words)
     if given.get("first"):
@@ -119,7 +124,9 @@ def _filtered(rows: QuerySet[Message], given: dict[str, Any], user: User) -> Que
     return rows.filter(kinds[given["shown"]]) if given.get("shown") else rows
 
 
-def _themes(rows: list[Message]) -> list[tuple[Theme, list[Message]]]:
+def themes_of(listed: QuerySet[Message]) -> list[tuple[Theme, list[Message]]]:
+    """The newest of them in themes, the largest first."""
+    rows = list(listed[:THEMES_OF])
     found = themes([row.question.content for row in rows])
     return [(theme, [rows[place] for place in theme.members]) for theme in found]
 
@@ -136,6 +143,16 @@ class Shown:
     is_cited: bool = False
 
 
+@dataclass(frozen=True)
+class Inquiry:
+    """A question with its answer as somebody may see it, and the passages it was given and would be given now."""
+
+    is_told: bool  # whether its words are: all that it rests on may be read
+    then: list[Shown]
+    now: list[Shown]
+    trouble: str  # why nothing could be found now
+
+
 @require_GET
 @staff_only
 def question(request: SignedInRequest, pk: UUID) -> HttpResponse:
@@ -150,29 +167,47 @@ def view_question(request: SignedInRequest, pk: UUID) -> HttpResponse:
     if not request.user.is_superuser:
         messages.error(request, gettext("Only a superuser may look as somebody else does."))
         return redirect("console-question", pk)
-    audit("question.view_as", row.conversation.owner, question=str(row.reply_to_id))
+    note_view(row)
     return _question(request, row, is_whole=True)
 
 
+def note_view(row: Message) -> None:
+    """Write down that somebody looks at it as its asker does."""
+    audit("question.view_as", row.conversation.owner, question=str(row.reply_to_id))
+
+
 def _found(pk: UUID) -> Message:
-    return get_object_or_404(asked().select_related("reply_to", "conversation__owner"), pk=pk)
+    return get_object_or_404(known(), pk=pk)
 
 
-def _question(request: SignedInRequest, row: Message, *, is_whole: bool) -> HttpResponse:
+def known() -> QuerySet[Message]:
+    """Those that may be shown, with what a look at one of them needs."""
+    return asked().select_related("reply_to", "conversation__owner")
+
+
+def inquiry(row: Message, user: User, *, is_whole: bool) -> Inquiry:
+    """As this person may see it, or whole, as its asker does."""
     then = list(row.citations.filter(gap=None).select_related("document"))
     now, trouble = _found_now(row)
     ids = {pk for pk in (*(each.document_id for each in then), *(each.document_id for each in now)) if pk}
-    readable = set(Document.objects.for_user(request.user).filter(pk__in=ids).values_list("pk", flat=True))
+    readable = set(Document.objects.for_user(user).filter(pk__in=ids).values_list("pk", flat=True))
     sees = {each for each in ids if is_whole or each in readable}
     is_told = is_whole or all(each.document_id in sees for each in then if each.is_cited or each.is_sent)
+    return Inquiry(
+        is_told,
+        [_then(each, each.document_id in sees or (is_whole and each.is_external)) for each in then],
+        [_now(each, each.document_id in sees) for each in now],
+        trouble,
+    )
+
+
+def _question(request: SignedInRequest, row: Message, *, is_whole: bool) -> HttpResponse:
+    seen = inquiry(row, request.user, is_whole=is_whole)
     context: dict[str, object] = {
         "row": row,
         "asker": row.conversation.owner if is_whole else None,
-        "html": render_markdown(row.content, {}) if is_told else "",
-        "is_told": is_told,
-        "then": [_then(each, each.document_id in sees or (is_whole and each.is_external)) for each in then],
-        "now": [_now(each, each.document_id in sees) for each in now],
-        "trouble": trouble,
+        "html": render_markdown(row.content, {}) if seen.is_told else "",
+        **vars(seen),
         "feedback": row.feedback.select_related("user", "assigned_to", "resolved_by", "citation"),
         "people": User.objects.filter(is_staff=True, is_active=True).order_by("username"),
         "gap": Gap.objects.filter(question=row.reply_to_id).first(),
@@ -279,21 +314,35 @@ def _opinion(pk: int) -> Feedback:
 @staff_only
 def gap_map(request: HttpRequest) -> HttpResponse:
     """The open questions in themes, the widest gap first, and what closed lately."""
+    grouped = gap_themes()
+    closed = Gap.objects.filter(citation__isnull=False, question__replies__in=asked()).distinct()
+    context = {
+        "themes": grouped,
+        "count": Gap.objects.open().count(),
+        "shown": sum(len(each.members) for each in grouped),
+        "closed": closed.select_related("question", "citation").order_by("-closed_at")[:20],
+        "is_narrowed": settings.CONSOLE_QUESTIONS != "all",
+        "ask_url": reverse("library"),
+    }
+    return console(request, "console/gaps.html", context)
+
+
+@dataclass(frozen=True)
+class GapTheme:
+    """Questions about the same that nobody could answer, and how many people asked them."""
+
+    theme: Theme
+    members: Sequence[Gap]
+    askers: int
+
+
+def gap_themes() -> list[GapTheme]:
+    """The open gaps, the newest of them, in themes: what most people asked first."""
     rows = Gap.objects.open().filter(question__replies__in=asked()).distinct().select_related("question__conversation")
     refusals = Message.objects.filter(reply_to=OuterRef("question"), state=State.REFUSED).order_by("-created_at")
     found = list(rows.annotate(refusal=Subquery(refusals.values("pk")[:1]))[:THEMES_OF])
     grouped = []
     for theme in themes([gap.question.content for gap in found]):
         members = [found[place] for place in theme.members]
-        askers = {gap.question.conversation.owner_id for gap in members}
-        grouped.append({"theme": theme, "members": members, "askers": len(askers)})
-    closed = Gap.objects.filter(citation__isnull=False, question__replies__in=asked()).distinct()
-    context = {
-        "themes": sorted(grouped, key=lambda each: (-each["askers"], -len(each["members"]))),  # type: ignore[operator, arg-type]
-        "count": Gap.objects.open().count(),
-        "shown": len(found),
-        "closed": closed.select_related("question", "citation").order_by("-closed_at")[:20],
-        "is_narrowed": settings.CONSOLE_QUESTIONS != "all",
-        "ask_url": reverse("library"),
-    }
-    return console(request, "console/gaps.html", context)
+        grouped.append(GapTheme(theme, members, len({gap.question.conversation.owner_id for gap in members})))
+    return sorted(grouped, key=lambda each: (-each.askers, -len(each.members)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -42,6 +45,14 @@ class TemplateForm(forms.ModelForm):
         model = PromptTemplate
         fields = ("name", "text", "note")
 
+    def keep(self) -> PromptTemplate:
+        """Write it, and write down that it was."""
+        self.instance.is_active = self.cleaned_data["is_used"]
+        with transaction.atomic():
+            row = self.save()
+            audit("template.new", row, is_active=row.is_active)
+        return row
+
 
 @require_POST
 @staff_only
@@ -51,9 +62,7 @@ def new_template(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         context = _versions() | {"form": PreviewForm(), "new": form}
         return console(request, "console/wording.html", context, status=400)
-    form.instance.is_active = form.cleaned_data["is_used"]
-    with transaction.atomic():
-        audit("template.new", form.save(), is_active=form.instance.is_active)
+    form.keep()
     messages.success(request, gettext("“%(name)s” is kept.") % {"name": form.instance})
     return redirect("console-wording")
 
@@ -66,11 +75,15 @@ def use_template(request: SignedInRequest, pk: int) -> HttpResponse:
     if row.trouble:
         messages.error(request, translated(row.trouble))
         return redirect("console-wording")
+    use(row)
+    messages.success(request, gettext("“%(name)s” is used from the next question on.") % {"name": row})
+    return redirect("console-wording")
+
+
+def use(row: PromptTemplate) -> None:
     with transaction.atomic():
         row.activate()
         audit("template.activate", row)
-    messages.success(request, gettext("“%(name)s” is used from the next question on.") % {"name": row})
-    return redirect("console-wording")
 
 
 @require_safe
@@ -80,7 +93,7 @@ def wording(request: SignedInRequest) -> HttpResponse:
     form = PreviewForm(request.GET if "text" in request.GET else None)
     context = _versions() | {"form": form}
     if form.is_bound and form.is_valid():
-        context |= _preview(_question(request, form))
+        context |= preview(_question(request, form))
     return console(request, "console/wording.html", context)
 
 
@@ -92,7 +105,7 @@ def try_wording(request: SignedInRequest) -> HttpResponse:
     context = _versions() | {"form": form}
     if form.is_valid():
         question = _question(request, form)
-        context |= _preview(question) | {"answer": async_to_sync(_answered)(question)}
+        context |= preview(question) | {"answer": answered(question)}
     return console(request, "console/wording.html", context)
 
 
@@ -105,12 +118,17 @@ def _versions() -> dict[str, object]:
 
 
 def _question(request: SignedInRequest, form: PreviewForm) -> Question:
-    template = form.cleaned_data["template"]
+    return tried(form.cleaned_data["text"], request.user, form.cleaned_data["template"])
+
+
+def tried(text: str, user: User, template: PromptTemplate | None) -> Question:
+    """A question as this person asks it, worded by this version, or by what is active."""
     chosen_wording = wording_of(template) if template else None
-    return worded(Question(form.cleaned_data["text"], request.user, wording=chosen_wording, is_fresh=True))
+    return worded(Question(text, user, wording=chosen_wording, is_fresh=True))
 
 
-def _preview(question: Question) -> dict[str, object]:
+def preview(question: Question) -> dict[str, Any]:
+    """Exactly what would be sent, or why nothing can be."""
     try:
         found = retrieval.find(question.text, question.user, top=PASSAGES)
     except SearchError as exc:
@@ -122,7 +140,9 @@ def _preview(question: Question) -> dict[str, object]:
     return {"prompt": prompt, "worded_by": question.wording, "searched_for": question.text}
 
 
-async def _answered(question: Question) -> dict[str, object]:
+@async_to_sync
+async def answered(question: Question) -> dict[str, Any]:
+    """What the model answers to it, as text and as the page shows it, or why it does not."""
     draft = Draft()
     async for event in answer(question):
         draft.take(event)
@@ -130,5 +150,5 @@ async def _answered(question: Question) -> dict[str, object]:
             return {"trouble": event.sentence}
         if isinstance(event, Done):
             text = REFUSED if event.is_refused else draft.content
-            return {"html": render_markdown(text, {}), "how": event.how}
+            return {"text": text, "html": render_markdown(text, {}), "how": event.how}
     return {}

@@ -8,6 +8,7 @@ from documents.api import (
     evaluation,
     events,
     indexes,
+    jobs,
     passages,
     people,
     question_sets,
@@ -15,7 +16,7 @@ from documents.api import (
 )
 
 router = Router()
-for part in (documents, searching, collections, events, evaluation, question_sets, indexes, passages, people):
+for part in (documents, searching, collections, events, evaluation, question_sets, indexes, jobs, passages, people):
     router.add_router("", part.router)
 
 __all__ = ["router"]

@@ -6,18 +6,18 @@ from typing import Literal
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from ninja import Field, Query, Router, Schema, Status
 
 from documents import sharing
 from documents.forms import CollectionForm, MemberForm
-from documents.models import Collection, CollectionQuerySet
+from documents.models import Collection, CollectionQuerySet, Membership
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, reading, the, writing
 
 router = Router(tags=["collections"])
 
-NOT_YOURS = (404, "not_found", "There is no such collection, or it is not yours.")
+NOT_YOURS = "There is no such collection, or it is not yours."
 
 
 class CollectionOut(Schema):
@@ -49,31 +49,30 @@ class RoleIn(Schema):
     role: Literal["reader", "editor"]
 
 
+def _readable(user: User) -> CollectionQuerySet:
+    """What the caller may read, with all that is told of it."""
+    live = Q(documents__deleted_at=None, documents__superseded_at=None)
+    role = Membership.objects.filter(collection=OuterRef("pk"), user=user.pk).values("role")
+    rows = Collection.objects.for_user(user).select_related("owner", "index")
+    return rows.annotate(count=Count("documents", filter=live), role=Subquery(role))
+
+
 def _out(row: Collection, user: User) -> CollectionOut:
-    live = Q(deleted_at=None, superseded_at=None)
-    role = "owner" if row.owner_id == user.pk else row.memberships.get(user=user).role
     return CollectionOut(
         id=row.pk,
         name=row.name,
         owner=row.owner.get_username(),
         is_private=row.is_private,
-        role=role,  # type: ignore[arg-type]
-        documents=row.count if hasattr(row, "count") else row.documents.filter(live).count(),
+        role="owner" if row.owner_id == user.pk else row.role,  # type: ignore[attr-defined]
+        documents=row.count,  # type: ignore[attr-defined]
         index=row.index.name,
         created_at=row.created_at.isoformat(),
     )
 
 
-def _find(rows: CollectionQuerySet, pk: UUID) -> Collection:
-    found = rows.select_related("owner", "index").filter(pk=pk).first()
-    if found is None:
-        raise ApiError(*NOT_YOURS)
-    return found
-
-
 def _owned(request: SignedInRequest, pk: UUID) -> Collection:
     """The caller's own, and not the private one. What they may read and not change is 403, all else is not there."""
-    row = _find(Collection.objects.for_user(request.user), pk)
+    row = the(_readable(request.user), NOT_YOURS, pk=pk)
     if row.owner_id != request.user.pk or row.is_private:
         raise ApiError(403, "forbidden", "Only the owner of a collection that is not private may do this.")
     return row
@@ -89,9 +88,7 @@ def _refused(form: CollectionForm | MemberForm) -> ApiError:
 )
 def collections(request: SignedInRequest, wanted: Query[Part]):
     """What the caller may read: their private one first, the others by name."""
-    live = Q(documents__deleted_at=None, documents__superseded_at=None)
-    rows = Collection.objects.for_user(request.user).annotate(count=Count("documents", filter=live))
-    rows = rows.select_related("owner", "index").order_by("-is_private", "name", "pk")
+    rows = _readable(request.user).order_by("-is_private", "name", "pk")
     return [_out(row, request.user) for row in wanted.of(rows)]
 
 
@@ -101,7 +98,8 @@ def create(request: SignedInRequest, payload: CollectionIn):
     form = CollectionForm({"name": payload.name}, owner=request.user)
     if not form.is_valid():
         raise _refused(form)
-    return Status(201, _out(sharing.found(request.user, form.cleaned_data["name"]), request.user))
+    made = sharing.found(request.user, form.cleaned_data["name"])
+    return Status(201, _out(_readable(request.user).get(pk=made.pk), request.user))
 
 
 @router.get(
@@ -109,7 +107,7 @@ def create(request: SignedInRequest, payload: CollectionIn):
 )
 def collection(request: SignedInRequest, pk: UUID):
     """Its name, whose it is, and how many documents it holds."""
-    return _out(_find(Collection.objects.for_user(request.user), pk), request.user)
+    return _out(the(_readable(request.user), NOT_YOURS, pk=pk), request.user)
 
 
 @router.patch(
@@ -150,7 +148,7 @@ def delete(request: SignedInRequest, pk: UUID):
 )
 def members(request: SignedInRequest, pk: UUID):
     """Who is let in, beside the owner."""
-    row = _find(Collection.objects.for_user(request.user), pk)
+    row = the(Collection.objects.for_user(request.user), NOT_YOURS, pk=pk)
     rows = row.memberships.select_related("user").order_by("user__username")
     return [MemberOut(username=one.user.get_username(), role=one.role) for one in rows]  # type: ignore[arg-type]
 
@@ -200,7 +198,5 @@ def let_out(request: SignedInRequest, pk: UUID, username: str):
 
 
 def _member(row: Collection, username: str) -> User:
-    found = row.memberships.select_related("user").filter(user__username=username.replace("\x00", "")).first()
-    if found is None:
-        raise ApiError(404, "not_found", "Nobody of that name is a member.")
-    return found.user
+    rows = row.memberships.select_related("user")
+    return the(rows, "Nobody of that name is a member.", user__username=username.replace("\x00", "")).user

@@ -19,12 +19,12 @@ from documents.indexes import owned_collection
 from documents.models import Collection, Document, DocumentQuerySet, State
 from documents.originals import original
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, Told, asking, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, Told, asking, reading, the, writing
 from project.workers import why_nobody_works
 
 router = Router(tags=["documents"])
 
-NOT_YOURS = (404, "not_found", "There is no such document, or it is not yours.")
+NOT_YOURS = "There is no such document, or it is not yours."
 
 
 class ErrorOut(Told):
@@ -284,7 +284,4 @@ def cancel(request: SignedInRequest, pk: UUID):
 
 
 def find_document(rows: DocumentQuerySet, pk: UUID) -> Document:
-    found = rows.select_related("collection").filter(pk=pk).first()
-    if found is None:
-        raise ApiError(*NOT_YOURS)
-    return found
+    return the(rows.select_related("collection"), NOT_YOURS, pk=pk)

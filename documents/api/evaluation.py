@@ -23,7 +23,7 @@ from documents.evaluation import (
 from documents.models import EvaluationRun
 from documents.search import Mode
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, reading, writing
+from project.api import REFUSED, ApiError, Part, Refusal, reading, the, writing
 from project.models import narrowed_to
 
 router = Router(tags=["evaluation"])
@@ -153,9 +153,7 @@ def begin(request: SignedInRequest, payload: RunIn):
 @router.get("/evaluation/runs/{int:pk}", response={200: WholeRunOut, REFUSED: Refusal}, auth=reading, summary="A run")
 def run(request: SignedInRequest, pk: int):
     """What became of each question, and what changed since the run before."""
-    found = _mine(request).filter(pk=pk).first()
-    if found is None:
-        raise ApiError(404, "not_found", "There is no such run, or it is not yours.")
+    found = the(_mine(request), "There is no such run, or it is not yours.", pk=pk)
     before = found.previous()
     changes = _changes(before, found) if before else {}
     return WholeRunOut(

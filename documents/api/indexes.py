@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,9 +15,9 @@ from documents.embeddings import EmbeddingError
 from documents.embeddings.local import local_model_name
 from documents.embeddings.remote import remote_model_name
 from documents.indexes import default_index, live_version, versions
-from documents.models import Index, IndexVersion
+from documents.models import Collection, Index, IndexVersion
 from documents.search import SearchError
-from project.api import REFUSED, ApiError, Refusal, running
+from project.api import REFUSED, ApiError, Refusal, running, the
 from project.audit import audit
 
 router = Router(tags=["indexes"])
@@ -54,10 +55,6 @@ class IndexOut(Schema):
     versions: list[VersionOut]
 
 
-class IndexIn(Schema):
-    name: str = Field(min_length=1, max_length=80, examples=["main"])
-
-
 class RebuildIn(Schema):
     """What the new version has otherwise than the one that is searched; left out: the same."""
 
@@ -66,6 +63,13 @@ class RebuildIn(Schema):
     chunk_tokens: int | None = Field(None, ge=50, le=4_000)
     chunk_overlap: float | None = Field(None, ge=0, le=0.5)
     languages: list[str] | None = Field(None, max_length=100)
+
+
+class IndexIn(RebuildIn):
+    """What the first version has otherwise than the settings of the day say."""
+
+    name: str = Field(min_length=1, max_length=80, examples=["main"])
+    collections: list[UUID] = Field([], max_length=1_000, description="Those that move into it; no private ones.")
 
 
 class RolledBack(Schema):
@@ -112,17 +116,11 @@ def _index(index: Index) -> IndexOut:
 
 
 def _find(pk: int) -> Index:
-    found = Index.objects.filter(pk=pk).first()
-    if found is None:
-        raise ApiError(404, "not_found", "There is no such index.")
-    return found
+    return the(Index.objects.all(), "There is no such index.", pk=pk)
 
 
 def _find_version(pk: int, number: int) -> IndexVersion:
-    found = _find(pk).versions.select_related("index").filter(number=number).first()
-    if found is None:
-        raise ApiError(404, "not_found", "The index has no such version.")
-    return found
+    return the(_find(pk).versions.select_related("index"), "The index has no such version.", number=number)
 
 
 @router.get("/indexes", response={200: list[IndexOut], REFUSED: Refusal}, auth=running, summary="List indexes")
@@ -134,17 +132,29 @@ def indexes(request: HttpRequest):
 
 @router.post("/indexes", response={201: IndexOut, REFUSED: Refusal}, auth=running, summary="Make an index")
 def create(request: HttpRequest, payload: IndexIn):
-    """With its first version, by the settings of the day."""
+    """With its first version, and what is put into it; until that is read into it, its documents are not found."""
     name = payload.name.strip()
     if not name.isprintable() or not name:
         raise ApiError(422, "invalid_request_error", "Choose a name of letters that can be shown.", param="name")
     with told_when_refused():
-        index, is_new = Index.objects.get_or_create(name=name)
-        if not is_new and index.live_id:
+        index = Index.objects.filter(name=name).first()
+        if index is not None and index.live_id:
             raise ApiError(409, "taken", f"There is an index “{index}” already.")
-        live_version(index)
-    audit("index.create", index)
+        facts, chosen = _changes(payload), _shared(payload.collections)
+        if index is None:
+            index = versions.create(name, chosen, **facts)
+        else:
+            live_version(index)
+    audit("index.create", index, collections=len(chosen), **facts)
     return Status(201, _index(index))
+
+
+def _shared(ids: list[UUID]) -> list[UUID]:
+    found = list(Collection.objects.filter(pk__in=ids, is_private=False).values_list("pk", flat=True))
+    if len(found) < len(set(ids)):
+        reason = "One of the collections is not there, or is a private one."
+        raise ApiError(422, "invalid_request_error", reason, param="collections")
+    return found
 
 
 @router.get("/indexes/{int:pk}", response={200: IndexOut, REFUSED: Refusal}, auth=running, summary="An index")

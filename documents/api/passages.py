@@ -6,12 +6,12 @@ from uuid import UUID
 
 from ninja import Field, Query, Router, Schema
 
-from documents.api.documents import NOT_YOURS
+from documents.api.documents import find_document
 from documents.excluding import ExclusionRefused, exclude, include
 from documents.models import Chunk, Document
 from documents.search import SearchError
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, Told, running
+from project.api import REFUSED, ApiError, Part, Refusal, Told, running, the
 
 router = Router(tags=["passages"])
 
@@ -27,13 +27,6 @@ class PassageOut(Told):
 
 class SearchedIn(Schema):
     is_searched: bool = Field(description="false takes it out of the search, true lets it in again.")
-
-
-def _document(request: SignedInRequest, pk: UUID) -> Document:
-    found = Document.objects.for_user(request.user).filter(pk=pk).select_related("collection").first()
-    if found is None:
-        raise ApiError(*NOT_YOURS)
-    return found
 
 
 def _out(chunk: Chunk) -> PassageOut:
@@ -54,7 +47,12 @@ def passages(
     wanted: Query[Part],
 ):
     """In their order, as the live version of the index holds them; of a document that the caller may read."""
-    rows = _document(request, pk).chunks_live().select_related("page").order_by("ordinal")
+    rows = (
+        find_document(Document.objects.for_user(request.user), pk)
+        .chunks_live()
+        .select_related("page")
+        .order_by("ordinal")
+    )
     return [_out(chunk) for chunk in wanted.of(rows)]
 
 
@@ -66,10 +64,9 @@ def passages(
 )
 def switch(request: SignedInRequest, pk: UUID, chunk: int, payload: SearchedIn):
     """From this call on no search finds it, in any version of the index; or, within moments, all do again."""
-    document = _document(request, pk)
-    row = document.chunks_live().select_related("page", "document").filter(pk=chunk).first()
-    if row is None:
-        raise ApiError(404, "not_found", "There is no such passage in this document.")
+    document = find_document(Document.objects.for_user(request.user), pk)
+    rows = document.chunks_live().select_related("page", "document")
+    row = the(rows, "There is no such passage in this document.", pk=chunk)
     try:
         if payload.is_searched:
             include(row)

@@ -6,16 +6,19 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Q, QuerySet
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
 
+from documents.console.members import NewPersonForm
 from documents.models import Collection
 from documents.sharing import NameTaken, hand_over, let_sign_in
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, running
+from project.api import REFUSED, ApiError, Part, Refusal, running, the
+from project.provider.pieces import bearable
 
 router = Router(tags=["people"])
 
 FOR_SUPERUSERS = (403, "forbidden", "Only a superuser may do this.")
+NOBODY = "There is nobody of this name."
 
 
 class PersonOut(Schema):
@@ -25,6 +28,24 @@ class PersonOut(Schema):
     is_staff: bool
     collections: int = Field(description="That they own, beside the private one.")
     memberships: int
+
+
+class RowOut(Schema):
+    id: UUID
+    name: str
+    owner: str
+    role: str = Field(description="What the person is in it: owner, editor or reader.")
+
+
+class WholePersonOut(PersonOut):
+    rows: list[RowOut] = Field(description="The collections that they own or are in, but the private one.")
+
+
+class PersonIn(Schema):
+    username: str = Field(min_length=1, max_length=150, examples=["bob"])
+    email: str = Field("", max_length=254)
+    password: str = Field(min_length=1, max_length=200, description="The first one.")
+    is_staff: bool = Field(False, description="Whether they run Lectern.")
 
 
 class ActiveIn(Schema):
@@ -70,6 +91,34 @@ def people(request: SignedInRequest, wanted: Query[PeoplePart]):
     return [_out(person) for person in wanted.of(rows)]
 
 
+@router.post("/people", response={201: PersonOut, REFUSED: Refusal}, auth=running, summary="Make an account")
+def new_person(request: SignedInRequest, payload: PersonIn):
+    """Somebody who can sign in with a first password; for a superuser to make."""
+    if not request.user.is_superuser:
+        raise ApiError(*FOR_SUPERUSERS)
+    told = {name: bearable(value) if isinstance(value, str) else value for name, value in payload.dict().items()}
+    form = NewPersonForm(told | {"password1": told["password"], "password2": told["password"]})
+    if not form.is_valid():
+        field, errors = next(iter(form.errors.items()))
+        param = "password" if field.startswith("password") else field
+        raise ApiError(422, "invalid_request_error", str(errors[0]), param=param)
+    return Status(201, _out(_people().get(pk=form.make().pk)))
+
+
+@router.get("/people/{username}", response={200: WholePersonOut, REFUSED: Refusal}, auth=running, summary="One of them")
+def one_person(request: SignedInRequest, username: str):
+    """What they own and what they were let into."""
+    person = the(_people(), NOBODY, username=bearable(username))
+    owned = person.collections.filter(is_private=False).order_by("name")
+    joined = person.memberships.select_related("collection__owner").order_by("collection__name")
+    rows = [RowOut(id=row.pk, name=row.name, owner=username, role="owner") for row in owned]
+    rows += [
+        RowOut(id=one.collection.pk, name=one.collection.name, owner=one.collection.owner.get_username(), role=one.role)
+        for one in joined
+    ]
+    return WholePersonOut(**_out(person).dict(), rows=rows)
+
+
 @router.patch(
     "/people/{username}", response={200: PersonOut, REFUSED: Refusal}, auth=running, summary="Shut somebody out or in"
 )
@@ -92,9 +141,7 @@ def give(request: SignedInRequest, pk: UUID, payload: GiveIn):
     """The owner so far stays in it as an editor."""
     to = _named(request, payload.to)
     rows = Collection.objects.select_related("owner", "index").filter(is_private=False)
-    row = rows.filter(pk=pk).first()
-    if row is None:
-        raise ApiError(404, "not_found", "There is no such collection, or it is a private one.")
+    row = the(rows, "There is no such collection, or it is a private one.", pk=pk)
     if not to.is_active:
         raise ApiError(409, "inactive", "They cannot sign in. Nothing was changed.")
     try:
@@ -107,7 +154,4 @@ def give(request: SignedInRequest, pk: UUID, payload: GiveIn):
 def _named(request: SignedInRequest, username: str) -> User:
     if not request.user.is_superuser:
         raise ApiError(*FOR_SUPERUSERS)
-    person = User.objects.filter(username=username.replace("\x00", "")).first()
-    if person is None:
-        raise ApiError(404, "not_found", "There is nobody of this name.")
-    return person
+    return the(User.objects.all(), NOBODY, username=bearable(username))

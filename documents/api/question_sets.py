@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import Count
 from ninja import Field, Query, Router, Schema, Status
 
+from documents.console.evaluation import CaseForm, take_away
 from documents.evaluation import SetError
 from documents.evaluation.running import begin, cancel
 from documents.evaluation.stored import lines_of
 from documents.models import EvaluationCase, EvaluationRun, EvaluationSet
 from project.accounts import SignedInRequest
-from project.api import REFUSED, ApiError, Part, Refusal, running
+from project.api import REFUSED, ApiError, Part, Refusal, running, the
 from project.audit import audit
 from project.provider.pieces import bearable
 
@@ -50,7 +51,7 @@ class KeptSetOut(Schema):
 
 
 class WholeSetOut(KeptSetOut):
-    cases: list[dict[str, Any]] = Field(description="[{question, pages, truth, unanswerable}]")
+    cases: list[dict[str, Any]] = Field(description="[{id, question, pages, truth, unanswerable}]")
 
 
 class RunSetIn(Schema):
@@ -77,10 +78,12 @@ def _run(run: EvaluationRun) -> BackgroundRunOut:
 
 
 def _found(pk: int) -> EvaluationSet:
-    found = EvaluationSet.objects.filter(pk=pk).first()
-    if found is None:
-        raise ApiError(404, "not_found", "There is no such set of questions.")
-    return found
+    return the(EvaluationSet.objects.all(), "There is no such set of questions.", pk=pk)
+
+
+def _case(pk: int, case: int) -> EvaluationCase:
+    rows = EvaluationCase.objects.select_related("set")
+    return the(rows, "There is no such question in this set.", set=pk, pk=case)
 
 
 def _take(kept: EvaluationSet, cases: list[CaseIn], by: User) -> None:
@@ -119,7 +122,8 @@ def make_set(request: SignedInRequest, payload: KeptSetIn):
 def kept_set(request: SignedInRequest, pk: int):
     """With its questions, as they can be sent again."""
     kept = _found(pk)
-    return _out(kept) | {"cases": [json.loads(line) for line in lines_of(kept)]}
+    lines = zip(kept.cases.values_list("pk", flat=True), lines_of(kept), strict=False)
+    return _out(kept) | {"cases": [{"id": pk} | json.loads(line) for pk, line in lines]}
 
 
 @router.post(
@@ -135,6 +139,43 @@ def fill_set(request: SignedInRequest, pk: int, payload: CasesIn):
         _take(kept, payload.questions, request.user)
         audit("evaluation.set_fill", kept, questions=len(payload.questions))
     return _out(kept)
+
+
+@router.patch(
+    "/evaluation/kept/{int:pk}/questions/{int:case}",
+    response={200: KeptSetOut, REFUSED: Refusal},
+    auth=running,
+    summary="Change a question of a kept set",
+)
+def change_question(request: SignedInRequest, pk: int, case: int, payload: CaseIn):
+    """It is asked as it stands here from the next run on; its pages are these, and no others."""
+    row = _case(pk, case)
+    form = CaseForm({
+        "question": bearable(payload.question),
+        "pages": "\n".join(map(bearable, payload.pages)),
+        "truth": bearable(payload.truth),
+        "is_unanswerable": payload.unanswerable,
+    })  # fmt: skip
+    if not form.is_valid():
+        field, errors = next(iter(form.errors.items()))
+        raise ApiError(
+            422, "invalid_request_error", str(errors[0]), param=field if field in CaseIn.model_fields else None
+        )
+    if not form.keep(row, request.user):
+        raise ApiError(409, "taken", "This question is in the set already.", param="question")
+    return _out(row.set)
+
+
+@router.delete(
+    "/evaluation/kept/{int:pk}/questions/{int:case}",
+    response={204: None, REFUSED: Refusal},
+    auth=running,
+    summary="Delete a question of a kept set",
+)
+def delete_question(request: SignedInRequest, pk: int, case: int):
+    """It is asked no more; what earlier runs found stays."""
+    take_away(_case(pk, case))
+    return Status(204, None)
 
 
 @router.delete(
@@ -171,9 +212,7 @@ def begin_run(request: SignedInRequest, pk: int, payload: RunSetIn):
 )
 def cancel_run(request: SignedInRequest, pk: int):
     """Its worker stops before the next question; 409 where it has ended already."""
-    run = EvaluationRun.objects.filter(pk=pk).first()
-    if run is None:
-        raise ApiError(404, "not_found", "There is no such run.")
+    run = the(EvaluationRun.objects.all(), "There is no such run.", pk=pk)
     if not cancel(run):
         raise ApiError(409, "ended", "This run has ended already.")
     run.refresh_from_db()

@@ -150,7 +150,7 @@ def _explanations(
             one = explain(query, request.user, subject, scope, top=payload.top, found=found)
         except Document.DoesNotExist as exc:
             if payload.about:
-                raise ApiError(*NOT_YOURS) from exc
+                raise ApiError(404, "not_found", NOT_YOURS) from exc
             continue  # It went away since it was found.
         told.append(_explanation(subject, one))
     return told

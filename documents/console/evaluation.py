@@ -77,6 +77,18 @@ class CaseForm(forms.Form):
             raise forms.ValidationError(gettext("A question that nothing answers has no right page."))
         return given
 
+    def keep(self, row: EvaluationCase, by: User) -> bool:
+        """Write it into this row of its set; False: another row of the set asks this already."""
+        others = row.set.cases.filter(question=self.cleaned_data["question"]).exclude(pk=row.pk)
+        if others.exists():
+            return False
+        for field, value in self.cleaned_data.items():
+            setattr(row, field, value)
+        row.added_by = row.added_by or by
+        row.save()
+        audit("evaluation.case_save", row, set=row.set.name)
+        return True
+
 
 def _told(request: HttpRequest, form: forms.BaseForm) -> None:
     for errors in form.errors.values():
@@ -169,16 +181,10 @@ def save_case(request: HttpRequest, pk: int, case: int = 0) -> HttpResponse:
     if not form.is_valid():
         _told(request, form)
         return redirect(kept)
-    if kept.cases.filter(question=form.cleaned_data["question"]).exclude(pk=row.pk).exists():
+    if form.keep(row, cast("User", request.user)):
+        messages.success(request, gettext("The question is kept."))
+    else:
         messages.error(request, gettext("This question is in the set already."))
-        return redirect(kept)
-    for field, value in form.cleaned_data.items():
-        setattr(row, field, value)
-    if not case:
-        row.added_by = cast("User", request.user)
-    row.save()
-    audit("evaluation.case_save", row, set=kept.name)
-    messages.success(request, gettext("The question is kept."))
     return redirect(kept)
 
 
@@ -186,10 +192,14 @@ def save_case(request: HttpRequest, pk: int, case: int = 0) -> HttpResponse:
 @staff_only
 def delete_case(request: HttpRequest, pk: int, case: int) -> HttpResponse:
     row = get_object_or_404(EvaluationCase.objects.select_related("set"), pk=case, set=pk)
-    audit("evaluation.case_delete", row, set=row.set.name, question=row.question[:500], pages=row.pages)
-    row.delete()
+    take_away(row)
     messages.success(request, gettext("The question is deleted."))
     return redirect(row.set)
+
+
+def take_away(row: EvaluationCase) -> None:
+    audit("evaluation.case_delete", row, set=row.set.name, question=row.question[:500], pages=row.pages)
+    row.delete()
 
 
 @require_POST

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.db.models import F, Func, Q
 from django.db.models.expressions import OrderBy
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy
 
 from documents.forms import KINDS
-from documents.models import DEAD, UNDER_WAY, Collection, Document, DocumentQuerySet, Index, State
+from documents.models import DEAD, LEFT_AFTER, UNDER_WAY, Collection, Document, DocumentQuerySet, Index, State
 
 MOST = 1_000
 
@@ -24,6 +25,7 @@ class JobsForm(forms.Form):
 
     STATES: ClassVar = {
         "under-way": (gettext_lazy("Under way"), Q(state__in=UNDER_WAY)),
+        "left": (gettext_lazy("Left by their worker"), Q(state__in=UNDER_WAY, lease_until__lt=Now() - LEFT_AFTER)),
         "ready": (gettext_lazy("Ready"), Q(state=State.READY)),
         "warning": (gettext_lazy("Ready, but not all of it"), Q(state=State.WARNING)),
         "failed": (gettext_lazy("Failed"), Q(state=State.FAILED)),
@@ -47,7 +49,7 @@ class JobsForm(forms.Form):
     code = forms.CharField(required=False, max_length=40)
     sort = forms.ChoiceField(required=False, choices=[(sign + name, name) for name in SORTS for sign in ("", "-")])
 
-    def __init__(self, data: QueryDict) -> None:
+    def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
         self.fields["index"].queryset = Index.objects.all()  # type: ignore[attr-defined]
         self.is_valid()
@@ -127,10 +129,18 @@ class ActForm(forms.Form):
 
     def documents(self) -> list[Document]:
         """The first thousand of what is meant, in the order of the names."""
-        rows = Document.objects.current().filter(deleted_at=None, pk__in=self.ticked)
         if self.cleaned_data["all"]:
-            rows = JobsForm(QueryDict(self.cleaned_data["back"].lstrip("?"))).documents()
-        return list(rows.select_related("collection__index", "owner").order_by("name", "pk")[:MOST])
+            return listed(JobsForm(QueryDict(self.cleaned_data["back"].lstrip("?"))).documents())
+        return chosen(self.ticked)
+
+
+def chosen(ids: Iterable[UUID]) -> list[Document]:
+    """Those of these that are there, as an act takes them."""
+    return listed(Document.objects.current().filter(deleted_at=None, pk__in=list(ids)))
+
+
+def listed(rows: DocumentQuerySet) -> list[Document]:
+    return list(rows.select_related("collection__index", "owner").order_by("name", "pk")[:MOST])
 
 
 def _uuid(text: object) -> UUID | None:

@@ -21,7 +21,7 @@ from documents import intake
 from documents.console.finding import MOST, ActForm, JobsForm
 from documents.forms import KINDS
 from documents.intake import UploadRefused
-from documents.models import Attempt, Collection, Document, Index, State
+from documents.models import Attempt, Collection, Document, DocumentQuerySet, Index, State
 from documents.views.receipt import left_out, taken_in, times
 from project.audit import audit
 from project.console import console, staff_only
@@ -76,7 +76,7 @@ def act(request: HttpRequest) -> HttpResponse:
     context: dict[str, object] = {"act": given["act"], "back": given["back"], "back_url": back, "chosen": found}
     if not given["sure"] or not found:
         return console(request, "console/jobs_sure.html", context | _counts(found, given["act"]))
-    context["done"] = [_done(given["act"], document, given["collection"]) for document in found]
+    context["done"] = [done(given["act"], document, given["collection"]) for document in found]
     context["refused"] = sum(bool(each.refusal) for each in context["done"])  # type: ignore[attr-defined]
     return console(request, "console/jobs_done.html", context)
 
@@ -103,7 +103,8 @@ class Done:
     refusal: str
 
 
-def _done(act: str, document: Document, target: Collection | None) -> Done:
+def done(act: str, document: Document, target: Collection | None) -> Done:
+    """Do it, and say what became of it."""
     try:
         ACTS[act](document, target)
     except UploadRefused as refusal:
@@ -114,7 +115,7 @@ def _done(act: str, document: Document, target: Collection | None) -> Done:
 
 
 def _retry(document: Document, target: Collection | None) -> None:
-    if document.is_under_way:
+    if document.is_under_way and not document.is_left:
         raise UploadRefused(409, "under_way", gettext("It is under way."), gettext("Wait, or stop it first."))
     with transaction.atomic():
         audit("document.retry", document, state=document.state)
@@ -160,7 +161,7 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
         "taken_in": list(taken_in(document)),
         "left_out": list(left_out(document)),
         "times": list(times(document)),
-        "log": _logged(document),
+        "log": logged(document),
         "acts": [(name, words) for name, words in ActForm.ACTS.items() if _fits(name, document)],
         "polls": document.is_under_way,
         "exclusions": document.exclusions.count(),
@@ -168,7 +169,7 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     return console(request, "console/job.html", context)
 
 
-def _logged(document: Document) -> list[str] | None:
+def logged(document: Document) -> list[str] | None:
     """What workers noted of it lately; None: that is not known while Redis is away."""
     try:
         return lines_naming(str(document.pk), LINES_MOST)
@@ -177,9 +178,15 @@ def _logged(document: Document) -> list[str] | None:
 
 
 def _fits(act: str, document: Document) -> bool:
-    return act in ("move", "delete") or (act == "cancel") == document.is_under_way
+    if act == "retry":
+        return document.is_left or not document.is_under_way
+    return act != "cancel" or document.is_under_way
 
 
 def find_document(pk: UUID) -> Document:
-    rows = Document.objects.filter(deleted_at=None).select_related("collection__index", "owner")
-    return get_object_or_404(rows, pk=pk)
+    return get_object_or_404(kept_documents(), pk=pk)
+
+
+def kept_documents() -> DocumentQuerySet:
+    """Everybody's, earlier versions too, with what a page of one needs."""
+    return Document.objects.filter(deleted_at=None).select_related("collection__index", "owner")

@@ -98,6 +98,13 @@ class NewPersonForm(UserCreationForm):
         model = User
         fields = ("username", "email", "is_staff")
 
+    def make(self) -> User:
+        """The account, written down."""
+        with transaction.atomic():
+            row = self.save()
+            audit("person.create", row, is_staff=row.is_staff)
+        return row
+
 
 @require_http_methods(["GET", "POST"])
 @staff_only
@@ -107,9 +114,7 @@ def new_person(request: SignedInRequest) -> HttpResponse:
         raise Http404
     form = NewPersonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            row = form.save()
-            audit("person.create", row, is_staff=row.is_staff)
+        row = form.make()
         messages.success(request, gettext("%(name)s can sign in.") % {"name": row})
         return redirect("console-person", row.pk)
     return console(request, "console/person_new.html", {"form": form}, status=400 if form.is_bound else None)

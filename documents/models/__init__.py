@@ -3,8 +3,10 @@
 from documents.models.checks import ConsistencyCheck
 from documents.models.collections import Collection, CollectionQuerySet, Membership, Person
 from documents.models.documents import (
+    CUT_OFF,
     DEAD,
     FINDABLE,
+    LEFT_AFTER,
     UNDER_WAY,
     Attempt,
     Document,
@@ -23,8 +25,10 @@ from documents.models.stores import RemoteFile, VectorStore
 from documents.models.uploads import Upload
 
 __all__ = [
+    "CUT_OFF",
     "DEAD",
     "FINDABLE",
+    "LEFT_AFTER",
     "UNDER_WAY",
     "Attempt",
     "Chunk",

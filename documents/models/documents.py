@@ -40,6 +40,8 @@ class State(models.TextChoices):
 
 CANDIDATES = 20  # looked at in one go, since other workers choose at the same moment
 UNDER_WAY = (State.QUEUED, State.EXTRACTING, State.CHUNKING, State.EMBEDDING, State.INDEXING)
+CUT_OFF = "Its worker ended in the middle."
+LEFT_AFTER = timedelta(minutes=5)  # after its lease ended, somebody should have taken a document up
 DEAD = ("internal", "interrupted")  # error codes: every attempt ended in the middle, or with a fault of ours
 FINDABLE = (State.READY, State.WARNING)
 
@@ -58,6 +60,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def under_way(self) -> DocumentQuerySet:
         return self.filter(state__in=UNDER_WAY, deleted_at=None)
+
+    def left(self) -> DocumentQuerySet:
+        """Under way by their state, and for some minutes in nobody's hand: their worker died, and none came after."""
+        return self.under_way().filter(lease_until__lt=timezone.now() - LEFT_AFTER)
 
     def waiting(self) -> DocumentQuerySet:
         """Under way, and nobody is at work on it: never begun, laid aside for others, or its worker died."""
@@ -239,6 +245,11 @@ class Document(models.Model):
         return self.is_under_way and self.lease_until is not None and self.lease_until < timezone.now()
 
     @property
+    def is_left(self) -> bool:
+        """Cut off for so long that it wants a look, as `left` finds them."""
+        return self.is_cut_off and self.lease_until < timezone.now() - LEFT_AFTER  # type: ignore[operator]
+
+    @property
     def is_partly_live(self) -> bool:
         """Still being embedded, and what is done of it can be found already."""
         return self.state in {State.EMBEDDING, State.INDEXING} and self.generation == self.building
@@ -257,7 +268,7 @@ class Document(models.Model):
             if row is None:
                 return False
             if row.lease_until is not None:
-                row.end_attempt(Attempt.Outcome.INTERRUPTED, "Its worker ended in the middle.", at=row.lease_until)
+                row.end_attempt(Attempt.Outcome.INTERRUPTED, CUT_OFF, at=row.lease_until)
             is_new_attempt = not row.attempts.filter(outcome="").exists()
             is_new = row.state == State.QUEUED and is_new_attempt
             Document.objects.filter(pk=self.pk).update(

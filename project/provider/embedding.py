@@ -150,7 +150,10 @@ def _refusal(exc: openai.APIStatusError, model: str, dimensions: int | None) -> 
         code = "service_fault" if exc.status_code >= 500 else "quota_spent" if is_spent else "rate_limited"
         return ProviderBusy(sentence, retry_after(exc.response.headers), code)
     if exc.status_code in {401, 403}:
-        return ProviderMisconfigured("The embedding service refuses the key.")
+        return ProviderMisconfigured(
+            "The embedding service refuses the key. An administrator must put a valid one into the settings and start "
+            "Lectern again."
+        )
     if exc.status_code == 404:
         return ProviderMisconfigured(f"The embedding service knows no deployment “{model}”.")
     if exc.code == "context_length_exceeded" or TOO_LONG.search(exc.message):

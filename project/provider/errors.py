@@ -164,7 +164,10 @@ RETIRED = (
     "The service no longer searches by itself: Azure OpenAI On Your Data was retired in October 2026. "
     "“{name}” can answer with Lectern's own search: grounding = hybrid."
 )
-NO_KEY = "The model service refuses the key of “{name}”."
+NO_KEY = (
+    "The model service refuses the key of “{name}”. An administrator must put a valid one into the settings and start "
+    "Lectern again; the search goes on without it."
+)
 UNKNOWN = "The model service knows no deployment “{name}”."
 NO_SUCH = "There is no such service at the address or api-version of “{name}”."
 REFUSED = "The model service refused the call to “{name}”. The log says how."

@@ -37,6 +37,12 @@ class LimitForm(forms.ModelForm):
         self.instance.warn_at = Decimal(self.cleaned_data["warn_percent"]) / 100
         return self.cleaned_data["warn_percent"]
 
+    def change(self, before: str) -> None:
+        """Keep what is changed, and write down what the limit was before."""
+        with transaction.atomic():
+            row = self.save()
+            audit("budget.change", row, before=before, limit=row.limit_words)
+
 
 class BudgetForm(LimitForm):
     """A new one: for everybody together, or for a person, a key or a collection by name."""
@@ -68,6 +74,13 @@ class BudgetForm(LimitForm):
                 )
         return given
 
+    def keep(self) -> Budget:
+        """Set it, and write down that it was."""
+        with transaction.atomic():
+            row = self.save()
+            audit("budget.set", row, limit=row.limit_words, period=row.period)
+        return row
+
     def _one(self, found: Any) -> Any:
         """The one that is meant; several keys may begin alike."""
         rows = list(found[:2])
@@ -98,8 +111,7 @@ def set_budget(request: HttpRequest) -> HttpResponse:
     form = BudgetForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=400)
-    with transaction.atomic():
-        audit("budget.set", form.save(), limit=form.instance.limit_words, period=form.instance.period)
+    form.keep()
     messages.success(request, gettext("The budget holds from the next call on."))
     return redirect("console-budgets")
 
@@ -112,8 +124,7 @@ def change_budget(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(translated(error) for errors in form.errors.values() for error in errors))
         return redirect("console-budgets")
-    with transaction.atomic():
-        audit("budget.change", form.save(), before=before, limit=row.limit_words)
+    form.change(before)
     messages.success(request, gettext("The budget is changed: it holds from the next call on."))
     return redirect("console-budgets")
 
@@ -121,9 +132,12 @@ def change_budget(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff_only
 def delete_budget(request: HttpRequest, pk: int) -> HttpResponse:
-    row = get_object_or_404(Budget, pk=pk)
+    take_away(get_object_or_404(Budget, pk=pk))
+    messages.success(request, gettext("The budget is taken away: nothing stops these calls any more."))
+    return redirect("console-budgets")
+
+
+def take_away(row: Budget) -> None:
     with transaction.atomic():
         audit("budget.delete", row, limit=row.limit_words, period=row.period)
         row.delete()
-    messages.success(request, gettext("The budget is taken away: nothing stops these calls any more."))
-    return redirect("console-budgets")
