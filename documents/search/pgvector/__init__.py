@@ -8,14 +8,17 @@ may see (docs/decisions/0001-document-frequencies.md, 0006-words-weighed-once.md
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import islice
+from itertools import count, islice
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import psycopg
 from django.conf import settings
 from django.db import ProgrammingError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from documents.models import IndexVersion
 
 ENTRIES_AT_ONCE = 500
+PREPARED: WeakKeyDictionary[psycopg.Connection, dict[str, str]] = WeakKeyDictionary()  # names by statement
+NUMBERS = count()
 QUESTION_LETTERS = 50_000  # a question's words must fit what Postgres takes for one text
 
 
@@ -133,45 +138,51 @@ class PgvectorBackend:
         """
         if not query.collections or top < 1:
             return []
-        depth = max(sql.DEPTH, top)
-        rows = self._rows(query, sql.FOUND, depth=depth, ranked=depth, exact_up_to=self.exact_up_to, top=top)
+        depth = sql.DEPTH * ceil(top / sql.DEPTH)  # In steps, since each has a plan of its own.
+        rows = self._rows(query, sql.FOUND, depth, exact_up_to=self.exact_up_to, top=top)
         return [_hit(row) for row in rows]
 
     def explain(self, query: Query, chunk_ids: Collection[int]) -> dict[int, Standing]:
         """Every chunk the query may see is weighed and compared for it, however many there are."""
         if not query.collections or not chunk_ids:
             return {}
-        everything: dict[str, Any] = {"ranked": None, "exact_up_to": float("inf"), "ids": list(chunk_ids)}
-        rows = self._rows(query, sql.STANDING, depth=sql.DEPTH, **everything)
+        rows = self._rows(query, sql.STANDING, sql.DEPTH, exact_up_to=float("inf"), ids=list(chunk_ids))
         return {row[0]: Standing(_leg(*row[1:3]), _leg(*row[3:5]), _leg(*row[5:7])) for row in rows}
 
-    def _rows(self, query: Query, ending: str, **limits: Any) -> list[tuple]:
+    def _rows(self, query: Query, ending: str, depth: int, *, exact_up_to: float, **limits: Any) -> list[tuple]:
         by_meaning = query.vector is not None and query.mode != "keyword"
         by_words = query.mode != "vector" or not by_meaning
         question = query.text[:QUESTION_LETTERS] if by_words else ""
         phrases = quoted(question)
-        statement = sql.statement(
-            by_words=by_words, by_meaning=by_meaning, quoted=bool(phrases), fusion=settings.FUSION, ending=ending
-        )
         languages = ["", *filter(self._known, CONFIGURATIONS)]
-        limits["weigh_up_to"] = limits["exact_up_to"] * self.weighed_share
-        parameters: dict[str, Any] = {
+        asked: dict[str, Any] = {
             "collections": list(query.collections),
-            "documents": None if query.documents is None else list(query.documents),
+            "documents": list(query.documents or []),
             "languages": languages,
             "configurations": [_configuration(language) for language in languages],
             "question": spelled(question).lower(),
             "quoted": " ".join(phrases),
             "patterns": [f"% {phrase} %" for phrase in phrases],
-            "is_quoted": bool(phrases),
-            "vector": _half(query.vector).to_text() if query.vector is not None else None,
+            "vector": _half(query.vector).to_text() if by_meaning else None,
+            "weigh_up_to": exact_up_to * self.weighed_share,
+            "exact_up_to": exact_up_to,
             "read_whole": self.read_whole,
             "read_heaviest": self.read_heaviest,
             "alpha": _alpha(query) if by_words and by_meaning else float(by_meaning),
             **limits,
         }
+        statement = sql.statement(
+            self.tables,
+            by_words=by_words,
+            by_meaning=by_meaning,
+            quoted=bool(phrases),
+            narrowed=query.documents is not None,
+            fusion=settings.FUSION,
+            depth=depth,
+            ending=ending,
+        )
         with connection.cursor() as cursor:
-            cursor.execute(sql.FOR_THIS_SEARCH + statement.format(**self.tables), parameters)
+            cursor.execute(sql.EXECUTE.format(name=_prepared(cursor, statement)), dict.fromkeys(sql.ASKED_WITH) | asked)
             while cursor.nextset():  # The last result is the statement's.
                 pass
             return cursor.fetchall()
@@ -179,6 +190,16 @@ class PgvectorBackend:
     def _known(self, language: str) -> str:
         """The language whose grammar is used; "" where words are taken as they stand."""
         return language if language in CONFIGURATIONS and language in (self.languages or CONFIGURATIONS) else ""
+
+
+def _prepared(cursor: CursorWrapper, statement: str) -> str:
+    """The name under which this connection knows the statement, from its first use on."""
+    names = PREPARED.setdefault(connection.connection, {})
+    if statement not in names:
+        name = f"search_{next(NUMBERS)}"
+        cursor.execute(sql.PREPARE.format(name=name, statement=statement))
+        names[statement] = name
+    return names[statement]
 
 
 def _alpha(query: Query) -> float:

@@ -159,10 +159,35 @@ FROM {document} LEFT JOIN {chunk} USING (slot) GROUP BY document_id, generation
 
 SIZE = "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint FROM unnest(%s::text[]) AS name"
 
+# What is asked, and its types.
+ASKED_WITH = {
+    "collections": "uuid[]",
+    "documents": "uuid[]",
+    "languages": "varchar[]",
+    "configurations": "text[]",
+    "question": "text",
+    "quoted": "text",
+    "patterns": "text[]",
+    "vector": "halfvec",
+    "weigh_up_to": "float8",
+    "exact_up_to": "float8",
+    "read_whole": "int",
+    "read_heaviest": "int",
+    "alpha": "float8",
+    "top": "int",
+    "ids": "bigint[]",
+}
+
+# A connection reads and plans a statement once: each time would take longer than to run it. What decides the plan
+# (which parts there are, and how many rows a leg gives) is therefore written into it, and nothing else is.
+PREPARE = f"PREPARE {{name}} ({', '.join(ASKED_WITH.values())}) AS {{statement}}"
+
 # Compiling such a statement costs more than running it. The graph is searched on until enough allowed chunks are found.
-# Sent in one message with the statement, these hold for it alone: one way to the database and back instead of four.
-FOR_THIS_SEARCH = """
-SET LOCAL jit = off; SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 200;
+# Sent in one message with the statement, these hold for it alone: one way to the database and back instead of five.
+EXECUTE = f"""
+SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 200;
+EXECUTE {{name}} ({', '.join(f"%({name})s" for name in ASKED_WITH)})
 """
 
 # Here and below coalesce() keeps a filter by what is allowed from becoming a join. How much is allowed the planner can
@@ -173,8 +198,7 @@ allowed AS MATERIALIZED (
     SELECT slot, held.language, held.chunks
     FROM documents_document AS document
     JOIN {document} AS held ON held.document_id = document.id AND held.generation = document.generation
-    WHERE collection_id = ANY(%(collections)s::uuid[])
-        AND (%(documents)s::uuid[] IS NULL OR id = ANY(%(documents)s::uuid[]))
+    WHERE collection_id IN (SELECT unnest(%(collections)s)) {narrowed}
         AND deleted_at IS NULL AND superseded_at IS NULL
 ), size AS MATERIALIZED (
     SELECT sum(chunks)::float8 AS chunks, sum(chunks) <= %(weigh_up_to)s AS is_weighed,
@@ -186,7 +210,7 @@ allowed AS MATERIALIZED (
 ASKED = f"""
 asked AS MATERIALIZED (
     SELECT known.language, lexeme
-    FROM unnest(%(languages)s::varchar[], %(configurations)s::text[]) AS known (language, configuration),
+    FROM unnest(%(languages)s, %(configurations)s) AS known (language, configuration),
         unnest(to_tsvector(configuration::regconfig, %(question)s))
     WHERE known.language IN (SELECT language FROM allowed)
 ), telling AS MATERIALIZED (
@@ -213,7 +237,7 @@ question AS (SELECT ''::varchar AS language, '{{{{}}}}/{PLACES}'::sparsevec AS w
 QUOTED = """
 clue AS MATERIALIZED (
     SELECT DISTINCT ON (language) language, lexeme
-    FROM unnest(%(languages)s::varchar[], %(configurations)s::text[]) AS known (language, configuration)
+    FROM unnest(%(languages)s, %(configurations)s) AS known (language, configuration)
     LEFT JOIN LATERAL unnest(to_tsvector(configuration::regconfig, %(quoted)s)) ON true
     LEFT JOIN telling USING (lexeme)
     WHERE language IN (SELECT language FROM allowed)
@@ -223,10 +247,10 @@ clue AS MATERIALIZED (
     FROM clue, LATERAL (SELECT * FROM {word} AS word WHERE word.lexeme = clue.lexeme OFFSET 0) AS word
         JOIN {text} USING (chunk_id)
     WHERE coalesce((word.slot, language) IN (SELECT slot, language FROM allowed), false)
-        AND text LIKE ALL (%(patterns)s::text[])
+        AND text LIKE ALL (%(patterns)s)
     UNION ALL
     SELECT chunk_id FROM clue JOIN allowed USING (language) JOIN {chunk} USING (slot) JOIN {text} USING (chunk_id)
-    WHERE lexeme IS NULL AND text LIKE ALL (%(patterns)s::text[])
+    WHERE lexeme IS NULL AND text LIKE ALL (%(patterns)s)
 )"""
 
 NOT_QUOTED = "holder AS (SELECT NULL::bigint AS chunk_id WHERE false)"
@@ -259,7 +283,7 @@ reading AS MATERIALIZED (
     SELECT chunk_id, coalesce(score, 0) AS score, row_number() OVER (ORDER BY held DESC, score DESC, chunk_id) AS rank
     FROM worded, LATERAL (SELECT chunk_id IN (SELECT chunk_id FROM holder) AS held)
     WHERE score > 0 OR held
-    ORDER BY rank LIMIT %(ranked)s
+    ORDER BY rank LIMIT {{ranked}}
 )"""
 
 NO_WORDS = "keyword AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"
@@ -268,17 +292,17 @@ NO_WORDS = "keyword AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, 
 # of what is allowed, all of that is compared after all.
 MEANING = """
 graph AS MATERIALIZED (
-    SELECT chunk_id, embedding <=> %(vector)s::halfvec AS distance
+    SELECT chunk_id, embedding <=> %(vector)s AS distance
     FROM {vector}
     WHERE NOT (SELECT is_compared FROM size) AND coalesce(slot IN (SELECT slot FROM allowed), false)
-    ORDER BY embedding <=> %(vector)s::halfvec LIMIT %(ranked)s
+    ORDER BY embedding <=> %(vector)s LIMIT {ranked}
 ), near AS MATERIALIZED (
-    SELECT * FROM graph WHERE (SELECT count(*) FROM graph) >= %(ranked)s
+    SELECT * FROM graph WHERE (SELECT count(*) FROM graph) >= {ranked}
     UNION ALL (
-        SELECT chunk_id, (embedding <=> %(vector)s::halfvec) + 0 AS distance
+        SELECT chunk_id, (embedding <=> %(vector)s) + 0 AS distance
         FROM {vector} JOIN allowed USING (slot)
-        WHERE coalesce((SELECT count(*) FROM graph) < %(ranked)s, true)
-        ORDER BY distance, chunk_id LIMIT %(ranked)s
+        WHERE coalesce((SELECT count(*) FROM graph) < {ranked}, true)
+        ORDER BY distance, chunk_id LIMIT {ranked}
     )
 ), meaning AS MATERIALIZED (
     SELECT chunk_id, 1 - distance AS score, row_number() OVER (ORDER BY distance, chunk_id) AS rank FROM near
@@ -289,15 +313,15 @@ NO_MEANING = "meaning AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score
 CANDIDATE = """
 candidate AS (
     SELECT chunk_id, keyword.rank AS by_words, meaning.rank AS by_meaning
-    FROM (SELECT * FROM keyword WHERE rank <= %(depth)s) AS keyword
-        FULL JOIN (SELECT * FROM meaning WHERE rank <= %(depth)s) AS meaning USING (chunk_id)
+    FROM (SELECT * FROM keyword WHERE rank <= {depth}) AS keyword
+        FULL JOIN (SELECT * FROM meaning WHERE rank <= {depth}) AS meaning USING (chunk_id)
 )"""
 
 # A chunk that only one leg put forward is given the other leg's score too, so that it is not judged by half.
 CONVEX = """
 judged AS (
     SELECT chunk_id, coalesce(-(chunk.words <#> question.words), 0) AS by_words,
-        1 - (embedding <=> %(vector)s::halfvec) AS by_meaning
+        1 - (embedding <=> %(vector)s) AS by_meaning
     FROM candidate JOIN {chunk} AS chunk USING (chunk_id) JOIN allowed USING (slot)
         LEFT JOIN question USING (language) LEFT JOIN {vector} USING (chunk_id)
 ), scaled AS (
@@ -325,9 +349,7 @@ FUSED = """
 fused AS (
     SELECT chunk_id, score, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank
     FROM (
-        SELECT chunk_id, CASE WHEN %(is_quoted)s THEN (score + (chunk_id IN (SELECT chunk_id FROM holder))::int) / 2
-            ELSE score END AS score
-        FROM blended
+        SELECT chunk_id, (score + (chunk_id IN (SELECT chunk_id FROM holder))::int) / {halves} AS score FROM blended
     ) AS blended
 )"""
 
@@ -341,13 +363,22 @@ STANDING = """
 SELECT chunk_id, keyword.rank, keyword.score, meaning.rank, meaning.score, fused.rank, fused.score
 FROM {chunk} JOIN allowed USING (slot)
     LEFT JOIN keyword USING (chunk_id) LEFT JOIN meaning USING (chunk_id) LEFT JOIN fused USING (chunk_id)
-WHERE chunk_id = ANY(%(ids)s::bigint[])
+WHERE chunk_id = ANY(%(ids)s)
 """
 
 
-def statement(*, by_words: bool, by_meaning: bool, quoted: bool, fusion: str, ending: str) -> str:
+def statement(
+    tables: dict[str, str],
+    *,
+    by_words: bool,
+    by_meaning: bool,
+    quoted: bool,
+    narrowed: bool,
+    fusion: str,
+    depth: int,
+    ending: str,
+) -> str:
     """The one statement of a search, of the parts it needs, ending in FOUND or STANDING."""
-    quoted = quoted and by_words
     parts = [
         ALLOWED,
         ASKED if by_words else NOT_ASKED,
@@ -358,4 +389,11 @@ def statement(*, by_words: bool, by_meaning: bool, quoted: bool, fusion: str, en
         RECIPROCAL if fusion == "rrf" else CONVEX,
         FUSED,
     ]
-    return "WITH " + ",\n".join(parts) + ending
+    whole = ("WITH " + ",\n".join(parts) + ending).format(
+        **tables,
+        narrowed="AND id IN (SELECT unnest(%(documents)s))" if narrowed else "",
+        depth=depth,
+        ranked=depth if ending == FOUND else "NULL",
+        halves=2 if quoted else 1,
+    )
+    return whole % {name: f"${place}" for place, name in enumerate(ASKED_WITH, start=1)}
