@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from django.conf import settings
 
 from chat.events import Cite, Done, Event, Failed, Found, Proved, Question, Ran, Text
 from chat.grounding.sources import sources_of
 from chat.proof.opinions import second_opinion, written_again
+from chat.proof.verifier import look_up
 from chat.proof.written import Reader, Sentence, Written
-from chat.verification import Evidence, Proof, Reason, Verdict, has_amount, locate, verify
+from chat.verification import Claim, Evidence, Judged, Verdict
 from documents.retrieval import Passage
 
 log = logging.getLogger(__name__)
@@ -132,12 +132,31 @@ class _Checking:
         self.told.put_nowait(judged)
 
     def _judged(self, sentence: Sentence) -> Proved:
+        claim = Claim(
+            sentence.words,
+            sentence.lead,
+            sentence.cited,
+            sentence.inherited,
+            is_stated=sentence.is_stated,
+            is_computed=self.has_run,
+            is_told=self.question.has_tools,
+        )
+        passages = self.passages
         try:
-            judge = partial(judged, is_computed=self.has_run, is_told=self.question.has_tools)
-            return judge(sentence, self.passages, self.printed)
+            found = look_up(claim, [evidence_of(number, each, self.printed) for number, each in enumerate(passages, 1)])
         except Exception:  # Whatever a text does to the checks: the answer goes on.
             log.exception("sentence_not_checked")
-            return Proved(sentence.start, sentence.end, sentence.until, None, sentence.cited, sentence.cited)
+            found = Judged(None, sentence.cited)
+        return Proved(
+            sentence.start,
+            sentence.end,
+            sentence.until,
+            found.proof,
+            cited=sentence.cited,
+            cites=found.cites,
+            spans=tuple(dict.fromkeys(_on_pages(found.spans, passages))),
+            words=sentence.words,
+        )
 
     async def _end(self, done: Done) -> Done:
         for sentence in self.reader.rest():
@@ -202,66 +221,14 @@ class _Checking:
 
 
 # One sentence --------------------------------------------------------------------------------------------------------
-def judged(
-    sentence: Sentence,
-    passages: Sequence[Passage],
-    printed: str = "",
-    *,
-    is_computed: bool = False,
-    is_told: bool = False,
-) -> Proved:
-    """What becomes of a sentence: against the passages it names, and failing those against the others.
-
-    Where code has reckoned with more than the passages show, a figure that is not found is not held against anybody;
-    nor, where a program's own tools may have told it, a sentence that names no passage.
-    """
-    evidence = [evidence_of(number, passage, printed) for number, passage in enumerate(passages, 1)]
-    named = sentence.cited or sentence.inherited
-    cited = [each for each in evidence if each.number in named]
-    others = [each for each in evidence if each.number not in named]
-    proof = verify(sentence.words, cited, others, sentence.lead) if sentence.is_stated else None
-    is_elsewhere = (is_computed and has_amount(sentence.words)) or (is_told and not named)
-    if proof and proof.verdict is not Verdict.SUPPORTED and is_elsewhere:
-        proof = None
-    cites = _cites(sentence, proof)
-    return Proved(
-        sentence.start,
-        sentence.end,
-        sentence.until,
-        proof,
-        cited=sentence.cited,
-        cites=cites,
-        spans=tuple(_spans(sentence, proof, cites, passages)),
-        words=sentence.words,
-    )
-
-
 def evidence_of(number: int, passage: Passage, printed: str = "") -> Evidence:
     around = (passage.document_title, passage.section, passage.header, passage.computed, printed)
     return Evidence(number, passage.text, "\n".join(filter(None, around)))
 
 
-def _cites(sentence: Sentence, proof: Proof | None) -> tuple[int, ...]:
-    """Its own numbers, unless another passage carries it and none of those does."""
-    carried = proof.numbers if proof and proof.verdict is Verdict.SUPPORTED else []
-    if not carried or any(number in carried for number in sentence.cited or sentence.inherited):
-        return sentence.cited
-    return tuple(carried)
-
-
-def _spans(
-    sentence: Sentence, proof: Proof | None, cites: Sequence[int], passages: Sequence[Passage]
-) -> list[tuple[int, int, int]]:
-    """The words on the pages. A source that is named and that the proof did without is looked up by its words alone."""
-    is_near = proof is not None and (proof.verdict is not Verdict.UNSUPPORTED or proof.reason is not Reason.NO_MATCH)
-    found = list(proof.spans) if proof and is_near else []
-    if proof is None or proof.verdict is Verdict.SUPPORTED:
-        for number in cites:
-            span = locate(sentence.words, passages[number - 1].text) if number not in [n for n, _, _ in found] else None
-            found += [(number, *span)] if span else []
-    spans: list[tuple[int, int, int]] = []
-    for number, start, end in found:
+def _on_pages(spans: Sequence[tuple[int, int, int]], passages: Sequence[Passage]) -> Iterator[tuple[int, int, int]]:
+    """Words of passages as words of their pages; of what was computed from cells, the cells."""
+    for number, start, end in spans:
         passage = passages[number - 1]
-        on_page = passage.marks or [(passage.start + start, passage.start + end)]  # Cells that were computed from.
-        spans += [span for span in ((number, *mark) for mark in on_page) if span not in spans]
-    return spans
+        for mark in passage.marks or [(passage.start + start, passage.start + end)]:
+            yield number, *mark

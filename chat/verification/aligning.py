@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from chat.sentences import sentences
 from chat.verification.values import Amount, Day, amounts, amounts_shown, days, in_heading_scale, same_amount, same_day
-from chat.verification.words import Held, Word, plain, stem, words_of
+from chat.verification.words import PREFIX, Held, Word, plain, stem, words_of
 
 LONGER = 0.08  # What each further sentence of a window must be worth, as a share of the sentence's weight.
 WINDOW = 3  # sentences
@@ -64,7 +64,7 @@ class Part:
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
-        return tuple(words_of(self.text))
+        return words_of(self.text)
 
     @cached_property
     def held(self) -> Held:
@@ -74,13 +74,53 @@ class Part:
         return word in self.held
 
 
-@lru_cache(maxsize=512)
+class _Places:
+    """The parts of a passage by their words, so that a word is looked up once for all of them: as `Held` does for one.
+
+    Parts are told by their places in the passage.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.stems: dict[str, set[int]] = {}
+        self.senses: dict[int, set[int]] = {}
+        self.beginnings: dict[tuple[str, int], set[int]] = {}  # by the beginning of a long stem, and its length
+        for place, part in enumerate(parts):
+            for each in part.held.stems:
+                self.stems.setdefault(each, set()).add(place)
+            for sense in part.held.senses:
+                self.senses.setdefault(sense, set()).add(place)
+            for beginning, lengths in part.held.lengths.items():
+                for length in lengths:
+                    self.beginnings.setdefault((beginning, length), set()).add(place)
+
+    def of(self, word: Word, joined: Iterable[str] = ()) -> set[int]:
+        """Where the word stands, or another that says the same; `joined` are stems that will do as well."""
+        found: set[int] = set()
+        for each in (word.stem, *joined):
+            found |= self.stems.get(each, _NOWHERE)
+        for sense in word.senses:
+            found |= self.senses.get(sense, _NOWHERE)
+        if (length := len(word.stem)) >= PREFIX:
+            for other in range(max(PREFIX, length - 5), length + 6):
+                found |= self.beginnings.get((word.stem[:PREFIX], other), _NOWHERE)
+        return found
+
+
+_NOWHERE: frozenset[int] = frozenset()
+
+
 def parts_of(number: int, text: str, around: str) -> tuple[Part, ...]:
-    figures: tuple[Amount | Day, ...] = (*in_heading_scale(shown_in(text), f"{around}\n{text}"), *days_in(text))
-    return tuple(
+    return _read(number, text, around)[0]
+
+
+@lru_cache(maxsize=512)
+def _read(number: int, text: str, around: str) -> tuple[tuple[Part, ...], _Places]:
+    figures: tuple[Amount | Day, ...] = (*in_heading_scale(shown_in(text), (around, text)), *days_in(text))
+    parts = tuple(
         Part(number, start, end, text[start:end], tuple(each for each in figures if start <= each.start < end))
         for start, end in sentences(text)
     )
+    return parts, _Places(parts)
 
 
 @dataclass(frozen=True)
@@ -174,14 +214,28 @@ class _Search:
         }
         plain_words = [word for word in self.words if not any(each.start == word.start for each in figures)]
         joined = _joined(claim, plain_words)
-        self.held = {
-            (part.number, part.start): {word.start for word in plain_words if part.holds(word)}
-            | {start for start, stems in joined.items() if not stems.isdisjoint(part.held.stems)}
-            | {each.start for each in figures if has_figure(each, part.figures)}
-            for each_passage in self.parts
-            for part in each_passage
-        }
+        self.held: dict[tuple[int, int], set[int]] = {}  # Of each part the starts of the words that it holds.
+        for each in evidence:
+            self.held |= self._held_by(each, plain_words, joined, figures)
         self.weights = {word.start: self._weight(word) for word in self.words}
+
+    def _held_by(
+        self,
+        passage: Evidence,
+        words: Sequence[Word],
+        joined: Mapping[int, frozenset[str]],
+        figures: Sequence[Amount | Day],
+    ) -> dict[tuple[int, int], set[int]]:
+        parts, places = _read(passage.number, passage.text, passage.around)
+        held: list[set[int]] = [set() for _ in parts]
+        for word in words:
+            for place in places.of(word, joined.get(word.start, frozenset())):
+                held[place].add(word.start)
+        for figure in figures:
+            for place, part in enumerate(parts):
+                if has_figure(figure, part.figures):
+                    held[place].add(figure.start)
+        return {(part.number, part.start): starts for part, starts in zip(parts, held, strict=True)}
 
     def _weight(self, word: Word) -> float:
         """The rarer in the passages, the more."""
@@ -198,11 +252,11 @@ class _Search:
         """The window that holds most of the words' weight."""
         weights = {word.start: self.weights[word.start] for word in words}
         whole = sum(weights.values()) or 1.0
-        best = -1.0
-        window: tuple[Part, ...] = ()
+        best = 0.0
+        window = next((parts[:1] for parts in self.parts if parts), ())
         for parts in self.parts:
             held = [self.held[part.number, part.start] & weights.keys() for part in parts]
-            for first in range(len(parts)):
+            for first in (place for place, starts in enumerate(held) if starts):
                 seen: set[int] = set()
                 for last in range(first, min(first + WINDOW, len(parts))):
                     if last > first and held[last] <= seen:

@@ -28,13 +28,13 @@ PLACING = re.compile(r"(?i)\b(within|after|before|until|every|under|over|by|nach
 
 def numbers(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     """Each must stand beside the words, or in the passage with no other figure in its place."""
-    heading = "\n".join(text for each in evidence for text in (each.text, each.around))
-    near = in_heading_scale(shown_in(aligned.text), heading)
-    whole = in_heading_scale(
-        [amount for each in evidence for text in (each.text, each.around) for amount in shown_in(text)], heading
-    )
+    if not (figures := amounts_in(sentence)):
+        return None
+    texts = [text for each in evidence for text in (each.text, each.around)]
+    near = in_heading_scale(shown_in(aligned.text), texts)
+    whole = in_heading_scale([amount for text in texts for amount in shown_in(text)], texts)
     weaker = None
-    for said in amounts_in(sentence):
+    for said in figures:
         rivals = [shown for shown in near if _rivals(said, shown, sentence, aligned.text)]
         words, instead = _words(said, sentence), _words(rivals[0], aligned.text) if rivals else ""
         if any(same_amount(said, shown) for shown in near):
@@ -140,10 +140,12 @@ def _after(text: str, amount: Amount) -> str:
 
 def dates(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
     """As for numbers; a day that is put together from several is taken as it is."""
+    if not (told := days_in(sentence)):
+        return None
     near = days_in(aligned.text)
     whole = [day for each in evidence for text in (each.text, each.around) for day in days_in(text)]
     weaker = None
-    for said in days_in(sentence):
+    for said in told:
         if any(same_day(said, shown) for shown in near):
             continue
         rivals = [shown for shown in near if _as_exact(shown) >= _as_exact(said)]

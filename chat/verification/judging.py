@@ -99,8 +99,9 @@ def _judge(sentence: str, evidence: Sequence[Evidence], lead: str) -> Proof:
 
 # The checks, in the order of their weight ----------------------------------------------------------------------------
 def _quotation(sentence: str, aligned: Alignment, evidence: Sequence[Evidence], lead: str) -> Proof | None:
-    texts = [_letters(each.text) for each in evidence]
-    for quoted in (one or other for one, other in QUOTED.findall(sentence)):
+    quotations = [one or other for one, other in QUOTED.findall(sentence)]
+    texts = [_letters(each.text) for each in evidence] if quotations else []
+    for quoted in quotations:
         wanted = _letters(quoted)
         pieces = [piece for piece in re.split(r"\s*(?:\.\.\.|…|\[[^\]]*\])\s*", wanted) if len(piece.split()) > 1]
         if len(wanted.split()) > 2 and not all(any(piece in text for text in texts) for piece in pieces):

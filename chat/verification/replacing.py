@@ -50,7 +50,9 @@ class Swap:
 
 
 @lru_cache(maxsize=64)
-def _compared(sentence: str, passage: str) -> tuple[list[Word], list[Word], Sequence[tuple[str, int, int, int, int]]]:
+def _compared(
+    sentence: str, passage: str
+) -> tuple[Sequence[Word], Sequence[Word], Sequence[tuple[str, int, int, int, int]]]:
     """The words of both, and the stretches that are equal, put in, left out or put for each other."""
     said, shown = _turning(sentence), _turning(passage)
     matcher = SequenceMatcher(None, [word.stem for word in said], [word.stem for word in shown], autojunk=False)
@@ -86,7 +88,7 @@ def _text(words: Sequence[Word], text: str) -> str:
     return text[words[0].start : words[-1].end] if words else ""
 
 
-def _turning(text: str) -> list[Word]:
+def _turning(text: str) -> Sequence[Word]:
     """The words, without the negations that turn nothing, as in "not only"."""
     lowered = text
     for phrase in NO_NEGATION:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise, product
 
 from chat.verification.lexicon import (
@@ -146,19 +147,26 @@ def _ranges(found: list[Amount], text: str) -> list[Amount]:
     return found
 
 
-def in_heading_scale(found: Sequence[Amount], text: str) -> list[Amount]:
-    """The same figures, those without a scale also as millions where the text says "in millions" once for all.
+def in_heading_scale(found: Sequence[Amount], texts: Iterable[str]) -> list[Amount]:
+    """The same figures, those without a scale also as millions where a text says "in millions" once for all.
 
-    >>> [a.readings for a in in_heading_scale(amounts("$72,361"), "($ in millions)")]
+    >>> [a.readings for a in in_heading_scale(amounts("$72,361"), ["($ in millions)"])]
     [(72361.0, 72.361, 72361000000.0)]
     """
-    scales = [SCALES[match[1].lower()] for match in IN_SCALE.finditer(text)]
+    scales = [scale for text in texts for scale in _heading_scales(text)]
+    if not scales:
+        return list(found)
     return [
         replace(each, readings=(*each.readings, *(abs(each.readings[0]) * scale for scale in scales)))
         if each.scale == 1.0 and each.family in {"", "money"}
         else each
         for each in found
     ]
+
+
+@lru_cache(maxsize=512)  # Each sentence of an answer asks for those of the same few passages.
+def _heading_scales(text: str) -> tuple[float, ...]:
+    return tuple(SCALES[match[1].lower()] for match in IN_SCALE.finditer(text))
 
 
 def _clocks(text: str) -> Iterator[Amount]:

@@ -88,12 +88,13 @@ class Word:
         return any(letter.isdigit() for letter in self.text)
 
 
-def words_of(text: str) -> list[Word]:
+@lru_cache(maxsize=1_024)  # Each check of a sentence looks at its words, and at those of the same few others.
+def words_of(text: str) -> tuple[Word, ...]:
     """
     >>> [(word.text, word.stem) for word in words_of("The supply-\\npipes don't leak.")]
     [('The', 'the'), ('supply', 'suppli'), ('pipes', 'pipe'), ("don't", "don't"), ('leak', 'leak')]
     """
-    return [_word(match.start(), match[0]) for match in TOKEN.finditer(text.translate(SAME))]
+    return tuple(_word(match.start(), match[0]) for match in TOKEN.finditer(text.translate(SAME)))
 
 
 def _word(start: int, text: str) -> Word:

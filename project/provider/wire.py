@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -38,12 +38,13 @@ async def asked(client: openai.AsyncOpenAI, path: str, body: Mapping[str, Any]) 
 class Arriving:
     """What a service answers, as it comes.
 
-    Each step takes all that has come. Once words are on their way there is a pause between two steps, so short that
+    Each step takes all that has come. Once words are on their way there is a pause before each read, so short that
     nobody sees it: two or three tokens then cost little more than one, and a process holds twice the streams.
     """
 
     def __init__(self, response: httpx2.Response) -> None:
         self._body = response.aiter_bytes()
+        self._connection = response.extensions.get("network_stream")
         self.is_stream = "event-stream" in response.headers.get("content-type", "")
         self._has_words = False  # The first wait for nothing.
 
@@ -78,12 +79,13 @@ class Arriving:
         held, come, taken = bytearray(), asyncio.Event(), asyncio.Event()
 
         async def read() -> None:
-            async for piece in self._body:
-                held.extend(piece)
-                come.set()
-                if len(held) > AHEAD_BYTES_MOST:
-                    taken.clear()
-                    await taken.wait()
+            with self._at_a_pace():
+                async for piece in self._body:
+                    held.extend(piece)
+                    come.set()
+                    if len(held) > AHEAD_BYTES_MOST:
+                        taken.clear()
+                        await taken.wait()
 
         reading = asyncio.create_task(read())
         reading.add_done_callback(lambda _: come.set())
@@ -95,12 +97,29 @@ class Arriving:
                 held.clear()
                 taken.set()
                 yield step
-                if self._has_words and not reading.done():
-                    await asyncio.sleep(PAUSE_S)
             await reading  # Raises what went wrong there.
         finally:
             reading.cancel()
             await asyncio.wait({reading})
+
+    @contextmanager
+    def _at_a_pace(self) -> Iterator[None]:
+        """Pause before the connection is read: what comes meanwhile lies with the system, where it costs nothing."""
+        if self._connection is None:
+            yield
+            return
+        plain = self._connection.read
+
+        async def read(*given: Any, **named: Any) -> bytes:
+            if self._has_words:
+                await asyncio.sleep(PAUSE_S)
+            return await plain(*given, **named)
+
+        self._connection.read = read
+        try:
+            yield
+        finally:
+            del self._connection.read
 
 
 class Cutter:
