@@ -188,8 +188,8 @@ class _Looking:
 
 def _has_small_lines(letters: Letters, text: str) -> bool:
     """Whether a line begins with a letter so small that its text may have been scaled down."""
-    _, bottoms, _, tops = letters.sides([match.start() for match in _LINE.finditer(text)])
-    return any(0 < top - bottom <= SMALLEST for bottom, top in zip(bottoms, tops, strict=True))
+    boxes = letters.boxes([match.start() for match in _LINE.finditer(text)])
+    return any(0 < top - bottom <= SMALLEST for _, top, _, bottom in boxes)
 
 
 def _is_near(one: Colour, other: Colour) -> bool:

@@ -34,20 +34,23 @@ class Flow:
 
     def words_of(self, spans: Iterable[Span]) -> list[Word]:
         found = [match.span() for start, end in spans for match in _WORD.finditer(self.text, start, end)]
-        starts, ends = [start for start, _ in found], [end for _, end in found]
         at = self.indices or range(len(self.text))
-        firsts = self.letters.sides([at[start] for start in starts])
-        lasts = self.letters.sides([at[end - 1] for end in ends])
-        sides = [map(choose, *both) for choose, *both in zip((min, min, max, max), firsts, lasts, strict=True)]
-        return list(zip(starts, ends, *sides, strict=True))
+        firsts = self.letters.boxes([at[start] for start, _ in found])
+        lasts = self.letters.boxes([at[end - 1] for _, end in found])
+        return [
+            (*span, min(left, own_left), min(bottom, own_bottom), max(right, own_right), max(top, own_top))
+            for span, (left, top, right, bottom), (own_left, own_top, own_right, own_bottom) in zip(
+                found, firsts, lasts, strict=True
+            )
+        ]
 
     @cached_property
     def lines(self) -> list[Line]:
         """Where each line begins and ends, and how high its first letter stands."""
         spans = [match.span() for match in _LINE.finditer(self.text)]
         at = self.indices or range(len(self.text))
-        _, bottoms, _, tops = self.letters.sides([at[start] for start, _ in spans])
-        return [(*span, (bottom + top) / 2) for span, bottom, top in zip(spans, bottoms, tops, strict=True)]
+        boxes = self.letters.boxes([at[start] for start, _ in spans])
+        return [(*span, (bottom + top) / 2) for span, (_, top, _, bottom) in zip(spans, boxes, strict=True)]
 
     def rearrange(self, start: int, order: Sequence[int], text: str) -> None:
         """Put the characters of these offsets there from `start` on, written as `text`."""
