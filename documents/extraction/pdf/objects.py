@@ -41,14 +41,14 @@ _kind = _plain(raw.FPDFPageObj_GetType, _NUMBER)
 _mode = _plain(raw.FPDFTextObj_GetTextRenderMode, _NUMBER)
 _fill = _plain(raw.FPDFPageObj_GetFillColor, _NUMBER)
 _bounds = _plain(raw.FPDFPageObj_GetBounds, _NUMBER)
-_matrix = _plain(raw.FPDFPageObj_GetMatrix, _NUMBER, _POINTER, _POINTER)
-_draw_mode = _plain(raw.FPDFPath_GetDrawMode, _NUMBER, _POINTER, _POINTER, _POINTER)
+_matrix = _plain(raw.FPDFPageObj_GetMatrix, _NUMBER)
+_draw_mode = _plain(raw.FPDFPath_GetDrawMode, _NUMBER)
 _segment_count = _plain(raw.FPDFPath_CountSegments, _NUMBER, _POINTER)
 _segment = _plain(raw.FPDFPath_GetPathSegment, _POINTER, _POINTER, _NUMBER)
 _segment_kind = _plain(raw.FPDFPathSegment_GetType, _NUMBER, _POINTER)
 _segment_point = _plain(raw.FPDFPathSegment_GetPoint, _NUMBER, _POINTER, _POINTER, _POINTER)
 _segment_closes = _plain(raw.FPDFPathSegment_GetClose, _NUMBER, _POINTER)
-_font_size = _plain(raw.FPDFTextObj_GetFontSize, _NUMBER, _POINTER, _POINTER)
+_font_size = _plain(raw.FPDFTextObj_GetFontSize, _NUMBER)
 _object_text = _plain(raw.FPDFTextObj_GetText, ctypes.c_ulong, _POINTER, _POINTER, _POINTER, ctypes.c_ulong)
 _owner = _plain(raw.FPDFText_GetTextObject, _POINTER)
 _letter_box = _plain(raw.FPDFText_GetLooseCharBox, _NUMBER)
@@ -183,10 +183,10 @@ class Painted:
 
     def is_drawn(self, at: int) -> tuple[bool, bool]:
         """Whether a path is filled, and whether its outline is drawn."""
-        both = (ctypes.c_int * 2)()
-        start = ctypes.addressof(both)
-        _draw_mode(self.handles[at], start, start + 4)
-        return both[0] != 0, both[1] != 0
+        _answers[:8] = bytes(8)
+        _draw_mode(self._pointers[at], _places[0][0], _places[1][0])
+        filled, outlined = struct.unpack_from("2i", _answers)
+        return filled != 0, outlined != 0
 
     def lines(self, at: int, most: int = 400) -> list[tuple[float, float, float, float]]:
         """A path's straight lines as x, y to x, y; [] when it has more than `most` or anything bent."""
@@ -218,10 +218,11 @@ class Painted:
 
     def size(self, at: int) -> float:
         """How large a text is set, in points."""
-        size = ctypes.c_float()
-        _font_size(self.handles[at], ctypes.addressof(size))
+        _answers[:4] = bytes(4)
+        _font_size(self._pointers[at], _places[0][0])
+        (size,) = struct.unpack_from("f", _answers)
         _, _, c, d, _, _ = _product(_matrix_of(self.handles[at]), self.matrices.get(at, _SAME))
-        return abs(size.value) * math.hypot(c, d)
+        return abs(size) * math.hypot(c, d)
 
 
 class Letters:
@@ -306,8 +307,7 @@ def _apart(handles: Iterable[int], matrix: Matrix, depth: int) -> Iterator[tuple
 
 
 def _matrix_of(handle: int) -> Matrix:
-    found = (ctypes.c_float * 6)()
-    return tuple(found[:]) if _matrix(handle, ctypes.addressof(found)) else _SAME  # type: ignore[return-value]
+    return struct.unpack_from("6f", _answers) if _matrix(_pointer(handle), _places[0][0]) else _SAME
 
 
 def _product(first: Matrix, second: Matrix) -> Matrix:

@@ -68,6 +68,8 @@ class Flow:
         begin = known[first][0]
         sequence = [place for line in lines for place in line]
         opening = {line[0] for line in lines}
+        if sequence == [*range(first, last + 1)]:
+            return self._part(known[first : last + 1], {place - first for place in opening})
         kept = {one for one, other in pairwise(sequence) if other == one + 1}
         blanks = {place: range(known[place][1], known[place + 1][0]) for place in range(first, last)}
         spare = (gap for place, gap in blanks.items() if place not in kept)
@@ -91,6 +93,14 @@ class Flow:
         for place, word in zip(sequence, moved, strict=True):
             starts[place - first] = word[0]
         return starts
+
+    def _part(self, words: Sequence[Word], opening: set[int]) -> list[int]:
+        """Write the blanks between words anew that stand in order already, as most do; `opening` ones begin a line."""
+        written = [self.text[words[0][0] : words[0][1]]]
+        for place, (before, (start, end, *_)) in enumerate(pairwise(words), 1):
+            written += _blank(start - before[1], place in opening), self.text[start:end]
+        self.text = self.text[: words[0][0]] + "".join(written) + self.text[words[-1][1] :]
+        return [word[0] for word in words]
 
     @cached_property
     def runs(self) -> list[tuple[int, int, int, int]]:
