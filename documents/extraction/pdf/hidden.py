@@ -45,10 +45,11 @@ WHITE, SAME, SMALL, OUTSIDE, UNSEEN, COVERED = (
 
 
 def hidden(
-    page: pdfium.PdfPage, painted: Painted, letters: Letters, text: str, images: float
+    page: pdfium.PdfPage, sheet: Area, painted: Painted, letters: Letters, text: str, images: float
 ) -> list[tuple[int, int, str]]:
-    """The spans nobody sees and why, in the text as PDFium orders it. `images`: how much of the page images cover."""
-    reasons = {painted.handles[at]: reason for at, reason in _Looking(page, painted, images).found(letters, text)}
+    """The spans nobody sees and why, in the text as PDFium orders it. `images`: how much of the sheet images cover."""
+    looking = _Looking(page, sheet, painted, images)
+    reasons = {painted.handles[at]: reason for at, reason in looking.found(letters, text)}
     by_reason: dict[str, list[Span]] = {}
     for handle, found in letters.of_objects([*reasons], text).items():
         by_reason.setdefault(reasons[handle], []).extend(found)
@@ -70,9 +71,8 @@ def _over_blanks(spans: list[Span], text: str) -> list[Span]:
 class _Looking:
     """One page under inspection: what there is to doubt, and what its drawn pixels say of that."""
 
-    def __init__(self, page: pdfium.PdfPage, painted: Painted, images: float) -> None:
-        self.page, self.painted = page, painted
-        self.sheet = Area(*page.get_bbox())
+    def __init__(self, page: pdfium.PdfPage, sheet: Area, painted: Painted, images: float) -> None:
+        self.page, self.sheet, self.painted = page, sheet, painted
         self.is_layer = images >= LAYER_COVER
         self.grounds = painted.grounds
         self._likes: dict[Colour, list[Area]] = {}
@@ -146,12 +146,13 @@ class _Looking:
         return self._likes[colour]
 
     def _covered(self, at: int, area: Area) -> str:
-        if not self.grounds or self.grounds[0][0] < at:
-            return ""
+        left, bottom, right, top = area
         for ground, over in islice(self.grounds, GROUNDS_MOST):
             if ground < at:
                 break
-            if area.touches(over) and area.shared(over) >= SHARE and self._fill(ground) is not _CLEAR:
+            if left > over[2] or over[0] > right or bottom > over[3] or over[1] > top:
+                continue  # Nearly always, and there may be many; so the question is not asked of the area.
+            if area.shared(over) >= SHARE and self._fill(ground) is not _CLEAR:
                 return COVERED if self._looks_empty(area) else ""
         return ""
 
@@ -188,12 +189,12 @@ class _Looking:
 
 def _has_small_lines(letters: Letters, text: str) -> bool:
     """Whether a line begins with a letter so small that its text may have been scaled down."""
-    _, bottoms, _, tops = letters.sides([match.start() for match in _LINE.finditer(text)])
-    return any(0 < top - bottom <= SMALLEST for bottom, top in zip(bottoms, tops, strict=True))
+    boxes = letters.boxes([match.start() for match in _LINE.finditer(text)])
+    return any(0 < top - bottom <= SMALLEST for _, top, _, bottom in boxes)
 
 
 def _is_near(one: Colour, other: Colour) -> bool:
-    return all(abs(one[part] - other[part]) < NEAR for part in range(3))
+    return abs(one[0] - other[0]) < NEAR and abs(one[1] - other[1]) < NEAR and abs(one[2] - other[2]) < NEAR
 
 
 def pictures(painted: Painted, sheet: Area) -> tuple[int, float]:

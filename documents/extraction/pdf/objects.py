@@ -1,14 +1,15 @@
 """What is painted on a PDF's page, and where its letters stand, asked of PDFium for many objects at once.
 
-A page has hundreds of objects, and ctypes makes a Python object of every pointer that goes to and fro. Here pointers
-are plain numbers and the loops run in C, which is three times as fast as the same calls one by one.
+A page has hundreds of objects, and ctypes takes longer to make a pointer of an argument than PDFium to answer. Here
+pointers are made once, functions that are called often know no types to turn arguments into, and the loops run in C,
+which is several times as fast as the same calls one by one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from array import array
+import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -26,30 +27,50 @@ TEXT, PATH, IMAGE, SHADING, FORM = range(1, 6)  # PDFium's kinds of objects
 NO_TEXT, INVISIBLE = -1, 3  # its render modes
 
 _NUMBER, _POINTER = ctypes.c_int, ctypes.c_void_p
+_pointer = _POINTER.from_param  # An address as an argument: without it, ctypes passes a number on as a small one.
 
 
 def _plain(function: Any, result: Any, *arguments: Any) -> Callable[..., Any]:
     return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, _POINTER).value or 0)
 
 
-_object = _plain(raw.FPDFPage_GetObject, _POINTER, _POINTER, _NUMBER)
+_object = _plain(raw.FPDFPage_GetObject, _POINTER)
 _form_object = _plain(raw.FPDFFormObj_GetObject, _POINTER, _POINTER, ctypes.c_ulong)
 _form_count = _plain(raw.FPDFFormObj_CountObjects, _NUMBER, _POINTER)
-_kind = _plain(raw.FPDFPageObj_GetType, _NUMBER, _POINTER)
-_mode = _plain(raw.FPDFTextObj_GetTextRenderMode, _NUMBER, _POINTER)
-_fill = _plain(raw.FPDFPageObj_GetFillColor, _NUMBER, *[_POINTER] * 5)
-_bounds = _plain(raw.FPDFPageObj_GetBounds, _NUMBER, *[_POINTER] * 5)
-_matrix = _plain(raw.FPDFPageObj_GetMatrix, _NUMBER, _POINTER, _POINTER)
-_draw_mode = _plain(raw.FPDFPath_GetDrawMode, _NUMBER, _POINTER, _POINTER, _POINTER)
+_kind = _plain(raw.FPDFPageObj_GetType, _NUMBER)
+_mode = _plain(raw.FPDFTextObj_GetTextRenderMode, _NUMBER)
+_fill = _plain(raw.FPDFPageObj_GetFillColor, _NUMBER)
+_bounds = _plain(raw.FPDFPageObj_GetBounds, _NUMBER)
+_matrix = _plain(raw.FPDFPageObj_GetMatrix, _NUMBER)
+_draw_mode = _plain(raw.FPDFPath_GetDrawMode, _NUMBER)
 _segment_count = _plain(raw.FPDFPath_CountSegments, _NUMBER, _POINTER)
 _segment = _plain(raw.FPDFPath_GetPathSegment, _POINTER, _POINTER, _NUMBER)
 _segment_kind = _plain(raw.FPDFPathSegment_GetType, _NUMBER, _POINTER)
 _segment_point = _plain(raw.FPDFPathSegment_GetPoint, _NUMBER, _POINTER, _POINTER, _POINTER)
 _segment_closes = _plain(raw.FPDFPathSegment_GetClose, _NUMBER, _POINTER)
-_font_size = _plain(raw.FPDFTextObj_GetFontSize, _NUMBER, _POINTER, _POINTER)
+_font_size = _plain(raw.FPDFTextObj_GetFontSize, _NUMBER)
 _object_text = _plain(raw.FPDFTextObj_GetText, ctypes.c_ulong, _POINTER, _POINTER, _POINTER, ctypes.c_ulong)
-_owner = _plain(raw.FPDFText_GetTextObject, _POINTER, _POINTER, _NUMBER)
-_letter_box = _plain(raw.FPDFText_GetLooseCharBox, _NUMBER, _POINTER, _NUMBER, _POINTER)
+_owner = _plain(raw.FPDFText_GetTextObject, _POINTER)
+_letter_box = _plain(raw.FPDFText_GetLooseCharBox, _NUMBER)
+
+# Room for what is answered: four numbers for each object of a batch, and a pointer to each number.
+BATCH, RECORD = 256, 16
+_room = ctypes.create_string_buffer(BATCH * RECORD)
+_answers = memoryview(_room).cast("B")
+_places = [[ctypes.byref(_room, start + 4 * part) for start in range(0, BATCH * RECORD, RECORD)] for part in range(4)]
+
+
+def _asked(function: Callable[..., Any], form: str, unanswered: bytes, given: Sequence[Any], *before: Any) -> list[Any]:
+    """The four numbers of each that is given: the function's last arguments are where it puts them."""
+    found: list[Any] = []
+    pointers = _places[:1] if before else _places
+    for start in range(0, len(given), BATCH):
+        batch = given[start : start + BATCH]
+        size = RECORD * len(batch)
+        _answers[:size] = unanswered * len(batch)
+        deque(map(function, *map(repeat, before), batch, *pointers), maxlen=0)
+        found += struct.iter_unpack(form, _answers[:size])
+    return found
 
 
 class Area(NamedTuple):
@@ -89,6 +110,7 @@ Sides = tuple[float, float, float, float]  # an Area's, where there are too many
 Colour = tuple[int, int, int, int]  # red, green, blue, opacity
 Matrix = tuple[float, float, float, float, float, float]
 _SAME: Matrix = (1, 0, 0, 1, 0, 0)
+_BLACK = struct.pack("4I", 0, 0, 0, 255)
 
 
 class Painted:
@@ -96,13 +118,15 @@ class Painted:
 
     def __init__(self, page: pdfium.PdfPage) -> None:
         handle, count = _address(page.raw), min(raw.FPDFPage_CountObjects(page.raw), OBJECTS_MOST)
-        self.handles: list[int] = list(map(_object, repeat(handle, count), range(count)))
-        self.modes: list[int] = list(map(_mode, self.handles))  # render modes of text; NO_TEXT for all else
+        self.handles: list[int] = list(map(_object, repeat(_pointer(handle), count), range(count)))
+        self._pointers = list(map(_pointer, self.handles))
+        self.modes: list[int] = list(map(_mode, self._pointers))  # render modes of text; NO_TEXT for all else
         self.matrices: dict[int, Matrix] = {}  # of the forms that objects stand in
         if FORM in self.kinds.values():
             found = list(islice(_apart(self.handles, _SAME, 0), OBJECTS_MOST))
             self.handles = [handle for handle, _ in found]
-            self.modes = list(map(_mode, self.handles))
+            self._pointers = list(map(_pointer, self.handles))
+            self.modes = list(map(_mode, self._pointers))
             self.matrices = {at: matrix for at, (_, matrix) in enumerate(found) if matrix is not _SAME}
             for name in ("others", "kinds"):
                 self.__dict__.pop(name, None)
@@ -115,7 +139,7 @@ class Painted:
     @cached_property
     def kinds(self) -> dict[int, int]:
         """What each of the others is."""
-        return {at: _kind(self.handles[at]) for at in self.others}
+        return {at: _kind(self._pointers[at]) for at in self.others}
 
     @cached_property
     def texts(self) -> list[int]:
@@ -146,7 +170,7 @@ class Painted:
         return list(starmap(Area, self.sides(places)))
 
     def sides(self, places: Sequence[int]) -> list[Sides]:
-        sides = _sides([self.handles[at] for at in places])
+        sides: list[Sides] = _asked(_bounds, "4f", bytes(RECORD), [self._pointers[at] for at in places])
         if self.matrices:
             matrices = (self.matrices.get(at, _SAME) for at in places)
             return [Area(*each).moved(matrix) for each, matrix in zip(sides, matrices, strict=True)]
@@ -154,14 +178,15 @@ class Painted:
 
     def colours(self, places: Sequence[int]) -> dict[int, Colour]:
         """What they are filled with."""
-        return dict(zip(places, _colours([self.handles[at] for at in places]), strict=True))
+        colours = _asked(_fill, "4I", _BLACK, [self._pointers[at] for at in places])
+        return dict(zip(places, colours, strict=True))
 
     def is_drawn(self, at: int) -> tuple[bool, bool]:
         """Whether a path is filled, and whether its outline is drawn."""
-        both = (ctypes.c_int * 2)()
-        start = ctypes.addressof(both)
-        _draw_mode(self.handles[at], start, start + 4)
-        return both[0] != 0, both[1] != 0
+        _answers[:8] = bytes(8)
+        _draw_mode(self._pointers[at], _places[0][0], _places[1][0])
+        filled, outlined = struct.unpack_from("2i", _answers)
+        return filled != 0, outlined != 0
 
     def lines(self, at: int, most: int = 400) -> list[tuple[float, float, float, float]]:
         """A path's straight lines as x, y to x, y; [] when it has more than `most` or anything bent."""
@@ -193,17 +218,18 @@ class Painted:
 
     def size(self, at: int) -> float:
         """How large a text is set, in points."""
-        size = ctypes.c_float()
-        _font_size(self.handles[at], ctypes.addressof(size))
+        _answers[:4] = bytes(4)
+        _font_size(self._pointers[at], _places[0][0])
+        (size,) = struct.unpack_from("f", _answers)
         _, _, c, d, _, _ = _product(_matrix_of(self.handles[at]), self.matrices.get(at, _SAME))
-        return abs(size.value) * math.hypot(c, d)
+        return abs(size) * math.hypot(c, d)
 
 
 class Letters:
     """Where the letters of a page stand, by PDFium's index of them."""
 
     def __init__(self, textpage: pdfium.PdfTextPage) -> None:
-        self._handle = _address(textpage.raw)
+        self._handle = _pointer(_address(textpage.raw))
         self._textpage = textpage
         self._buffer = ctypes.create_string_buffer(1_024)
 
@@ -213,14 +239,11 @@ class Letters:
 
     def areas(self, indices: Sequence[int]) -> list[Area]:
         """Their boxes, as high as their font."""
-        return list(map(Area, *self.sides(indices)))
+        return [Area(left, bottom, right, top) for left, top, right, bottom in self.boxes(indices)]
 
-    def sides(self, indices: Sequence[int]) -> tuple[array, array, array, array]:
-        """The left, bottom, right and top sides of their boxes."""
-        found = array("f", bytes(16 * len(indices)))
-        start, _ = found.buffer_info()
-        deque(map(_letter_box, repeat(self._handle), indices, range(start, start + 16 * len(indices), 16)), maxlen=0)
-        return found[0::4], found[3::4], found[2::4], found[1::4]  # PDFium has the top before the right.
+    def boxes(self, indices: Sequence[int]) -> list[Sides]:
+        """The same as PDFium has them: left, top, right, bottom."""
+        return _asked(_letter_box, "4f", bytes(RECORD), indices, self._handle)
 
     def of_objects(self, handles: Sequence[int], text: str) -> dict[int, list[tuple[int, int]]]:
         """The spans of these objects' letters in the page's text as PDFium has it."""
@@ -273,29 +296,10 @@ def _address(handle: Any) -> int:
     return ctypes.cast(handle, _POINTER).value or 0
 
 
-def _asked(function: Callable[..., Any], handles: list[int], found: array) -> None:
-    """Ask for four values of each object, written side by side into `found`."""
-    start, _ = found.buffer_info()
-    places = [range(start + 4 * number, start + 4 * number + 16 * len(handles), 16) for number in range(4)]
-    deque(map(function, handles, *places), maxlen=0)
-
-
-def _colours(handles: list[int]) -> list[Colour]:
-    found = array("I", [0, 0, 0, 255] * len(handles))
-    _asked(_fill, handles, found)
-    return list(zip(found[0::4], found[1::4], found[2::4], found[3::4], strict=True))
-
-
-def _sides(handles: list[int]) -> list[Sides]:
-    found = array("f", bytes(16 * len(handles)))
-    _asked(_bounds, handles, found)
-    return list(zip(found[0::4], found[1::4], found[2::4], found[3::4], strict=True))
-
-
 def _apart(handles: Iterable[int], matrix: Matrix, depth: int) -> Iterator[tuple[int, Matrix]]:
     """The objects, those of a form in its place, each with what moves it to where it is shown."""
     for handle in handles:
-        if _kind(handle) != FORM:
+        if _kind(_pointer(handle)) != FORM:
             yield handle, matrix
         elif depth < DEPTH_MOST:
             inner = (_form_object(handle, number) for number in range(min(max(0, _form_count(handle)), OBJECTS_MOST)))
@@ -303,8 +307,7 @@ def _apart(handles: Iterable[int], matrix: Matrix, depth: int) -> Iterator[tuple
 
 
 def _matrix_of(handle: int) -> Matrix:
-    found = (ctypes.c_float * 6)()
-    return tuple(found[:]) if _matrix(handle, ctypes.addressof(found)) else _SAME  # type: ignore[return-value]
+    return struct.unpack_from("6f", _answers) if _matrix(_pointer(handle), _places[0][0]) else _SAME
 
 
 def _product(first: Matrix, second: Matrix) -> Matrix:

@@ -34,20 +34,23 @@ class Flow:
 
     def words_of(self, spans: Iterable[Span]) -> list[Word]:
         found = [match.span() for start, end in spans for match in _WORD.finditer(self.text, start, end)]
-        starts, ends = [start for start, _ in found], [end for _, end in found]
         at = self.indices or range(len(self.text))
-        firsts = self.letters.sides([at[start] for start in starts])
-        lasts = self.letters.sides([at[end - 1] for end in ends])
-        sides = [map(choose, *both) for choose, *both in zip((min, min, max, max), firsts, lasts, strict=True)]
-        return list(zip(starts, ends, *sides, strict=True))
+        firsts = self.letters.boxes([at[start] for start, _ in found])
+        lasts = self.letters.boxes([at[end - 1] for _, end in found])
+        return [
+            (*span, min(left, own_left), min(bottom, own_bottom), max(right, own_right), max(top, own_top))
+            for span, (left, top, right, bottom), (own_left, own_top, own_right, own_bottom) in zip(
+                found, firsts, lasts, strict=True
+            )
+        ]
 
     @cached_property
     def lines(self) -> list[Line]:
         """Where each line begins and ends, and how high its first letter stands."""
         spans = [match.span() for match in _LINE.finditer(self.text)]
         at = self.indices or range(len(self.text))
-        _, bottoms, _, tops = self.letters.sides([at[start] for start, _ in spans])
-        return [(*span, (bottom + top) / 2) for span, bottom, top in zip(spans, bottoms, tops, strict=True)]
+        boxes = self.letters.boxes([at[start] for start, _ in spans])
+        return [(*span, (bottom + top) / 2) for span, (_, top, _, bottom) in zip(spans, boxes, strict=True)]
 
     def rearrange(self, start: int, order: Sequence[int], text: str) -> None:
         """Put the characters of these offsets there from `start` on, written as `text`."""
@@ -65,6 +68,8 @@ class Flow:
         begin = known[first][0]
         sequence = [place for line in lines for place in line]
         opening = {line[0] for line in lines}
+        if sequence == [*range(first, last + 1)]:
+            return self._part(known[first : last + 1], {place - first for place in opening})
         kept = {one for one, other in pairwise(sequence) if other == one + 1}
         blanks = {place: range(known[place][1], known[place + 1][0]) for place in range(first, last)}
         spare = (gap for place, gap in blanks.items() if place not in kept)
@@ -88,6 +93,14 @@ class Flow:
         for place, word in zip(sequence, moved, strict=True):
             starts[place - first] = word[0]
         return starts
+
+    def _part(self, words: Sequence[Word], opening: set[int]) -> list[int]:
+        """Write the blanks between words anew that stand in order already, as most do; `opening` ones begin a line."""
+        written = [self.text[words[0][0] : words[0][1]]]
+        for place, (before, (start, end, *_)) in enumerate(pairwise(words), 1):
+            written += _blank(start - before[1], place in opening), self.text[start:end]
+        self.text = self.text[: words[0][0]] + "".join(written) + self.text[words[-1][1] :]
+        return [word[0] for word in words]
 
     @cached_property
     def runs(self) -> list[tuple[int, int, int, int]]:

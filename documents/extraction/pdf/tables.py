@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from documents.extraction.pages import Span, Table
 from documents.extraction.pdf.objects import PATH, Area, Colour, Painted, joined
@@ -35,10 +34,7 @@ _CAPTION = re.compile(r"(table|tabelle|tableau|tabla|tabella|exhibit)\s+[\dA-Z][
 Cells = dict[int, list[int]]  # the places of the words in each
 
 
-class Ruling(NamedTuple):
-    at: float  # x of a vertical one, y of a horizontal one
-    low: float
-    high: float
+Ruling = tuple[float, float, float]  # x of a vertical one or y of a horizontal one; where it begins, where it ends
 
 
 @dataclass
@@ -82,20 +78,20 @@ def _rulings(painted: Painted) -> tuple[list[Ruling], list[Ruling]]:
     verticals: list[Ruling] = []
     if len(painted.others) > PATHS_MOST:
         return [], []
-    for at, (left, bottom, right, top) in painted.boxes.items():
+    for (at, (left, bottom, right, top)), kind in zip(painted.boxes.items(), painted.kinds.values(), strict=True):
         width, height = right - left, top - bottom
-        if painted.kinds[at] != PATH:
+        if kind != PATH:
             continue
         if height <= THICKEST and width >= SHORTEST:
-            horizontals.append(Ruling((bottom + top) / 2, left, right))
+            horizontals.append(((bottom + top) / 2, left, right))
         elif width <= THICKEST and height >= SHORTEST:
-            verticals.append(Ruling((left + right) / 2, bottom, top))
+            verticals.append(((left + right) / 2, bottom, top))
         elif width > THICKEST and height > THICKEST and painted.is_drawn(at)[1]:
             for x, y, other_x, other_y in painted.lines(at, 40):
                 if abs(y - other_y) <= 0.5 and abs(x - other_x) >= SHORTEST:
-                    horizontals.append(Ruling((y + other_y) / 2, min(x, other_x), max(x, other_x)))
+                    horizontals.append(((y + other_y) / 2, min(x, other_x), max(x, other_x)))
                 elif abs(x - other_x) <= 0.5 and abs(y - other_y) >= SHORTEST:
-                    verticals.append(Ruling((x + other_x) / 2, min(y, other_y), max(y, other_y)))
+                    verticals.append(((x + other_x) / 2, min(y, other_y), max(y, other_y)))
     return horizontals, verticals
 
 
@@ -103,23 +99,23 @@ def _merged(rulings: list[Ruling]) -> list[Ruling]:
     """Lines that lie on one another, or go on where another ends, as one; sorted."""
     found: list[Ruling] = []
     for group in _near(sorted({*rulings})):
-        at = sum(ruling.at for ruling in group) / len(group)
+        at = sum([place for place, _, _ in group]) / len(group)
         low, high = None, 0.0
-        for _, begin, end in sorted(group, key=lambda ruling: ruling.low):
+        for begin, end in sorted([(begin, end) for _, begin, end in group]):
             if low is None or begin > high + SNAP:
                 if low is not None:
-                    found.append(Ruling(at, low, high))
+                    found.append((at, low, high))
                 low, high = begin, end
             high = max(high, end)
         if low is not None:
-            found.append(Ruling(at, low, high))
+            found.append((at, low, high))
     return found
 
 
 def _near(rulings: list[Ruling]) -> Iterator[list[Ruling]]:
     group: list[Ruling] = []
     for ruling in rulings:
-        if group and ruling.at - group[-1].at > SNAP:
+        if group and ruling[0] - group[-1][0] > SNAP:
             yield group
             group = []
         group.append(ruling)
@@ -136,7 +132,7 @@ def _groups(horizontals: list[Ruling], verticals: list[Ruling]) -> Iterator[tupl
             parents[place] = place = parents[parents[place]]
         return place
 
-    heights = [ruling.at for ruling in horizontals]  # They are sorted.
+    heights = [y for y, _, _ in horizontals]  # They are sorted.
     for column, (x, bottom, top) in enumerate(verticals, len(horizontals)):
         for row in range(bisect_left(heights, bottom - SNAP), bisect(heights, top + SNAP)):
             _, low, high = horizontals[row]
@@ -150,7 +146,7 @@ def _groups(horizontals: list[Ruling], verticals: list[Ruling]) -> Iterator[tupl
 
 def _grid(horizontals: list[Ruling], verticals: list[Ruling]) -> Grid | None:
     """None when a part of it is no rectangle, or hardly any line goes through."""
-    ys, xs = sorted({ruling.at for ruling in horizontals}, reverse=True), sorted({ruling.at for ruling in verticals})
+    ys, xs = sorted({y for y, _, _ in horizontals}, reverse=True), sorted({x for x, _, _ in verticals})
     rows, columns = len(ys) - 1, len(xs) - 1
     if rows < 2 or columns < 2 or rows * columns > FIELDS_MOST:
         return None
@@ -180,12 +176,13 @@ def _grid(horizontals: list[Ruling], verticals: list[Ruling]) -> Grid | None:
 def _by_place(rulings: list[Ruling]) -> dict[float, list[Ruling]]:
     found: dict[float, list[Ruling]] = defaultdict(list)
     for ruling in rulings:
-        found[ruling.at].append(ruling)
+        found[ruling[0]].append(ruling)
     return found
 
 
 def _is_ruled(rulings: list[Ruling], low: float, high: float) -> bool:
-    return any(min(end, high) - max(begin, low) >= COVER * (high - low) for _, begin, end in rulings)
+    wanted = COVER * (high - low)
+    return any((end if end < high else high) - (begin if begin > low else low) >= wanted for _, begin, end in rulings)
 
 
 def _is_rectangle(places: list[tuple[int, int]]) -> bool:
