@@ -187,7 +187,7 @@ PREPARE = f"PREPARE {{name}} ({', '.join(ASKED_WITH.values())}) AS {{statement}}
 EXECUTE = f"""
 SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 200;
-EXECUTE {{name}} ({', '.join(f"%({name})s" for name in ASKED_WITH)})
+EXECUTE {{name}} ({", ".join(f"%({name})s" for name in ASKED_WITH)})
 """
 
 # Here and below coalesce() keeps a filter by what is allowed from becoming a join. How much is allowed the planner can
