@@ -42,7 +42,7 @@ class ChartOut(Schema):
 class OverviewOut(Schema):
     verdict: str
     parts: list[PartOut] = Field(description="What Lectern stands on.")
-    looks: list[LookOut] = Field(description="What wants a look, the worst of each kind first.")
+    looks: list[LookOut] = Field(description="What wants a look, the worst first.")
     waiting: int = Field(description="Documents in the queue.")
     oldest: str = Field(description="How long the first of them has waited.")
     documents: dict[str, int] = Field(description="By state, in words.")

@@ -32,6 +32,11 @@ WORDS = {
     "bad": gettext_noop("Does not work"),
     "none": gettext_noop("Not set up"),
 }
+SEARCHERS = {
+    "hybrid": gettext_noop("Lectern"),
+    "data_sources": gettext_noop("Azure, in %(name)s"),
+    "file_search": gettext_noop("its service, in vector stores"),
+}
 CIRCUIT = {
     "closed": ("good", gettext_noop("closed: calls go")),
     "open": ("bad", gettext_noop("open: no calls for now")),
@@ -118,6 +123,7 @@ class Deployed:
     about: str
     base: Model
     fallback: str
+    searched_by: str
     retiring: str
     prices: str
     quota: str
@@ -132,6 +138,7 @@ class Deployed:
             about=about(deployment),
             base=deployment.base,
             fallback=deployment.fallback,
+            searched_by=gettext(SEARCHERS[deployment.grounding]) % {"name": deployment.data_source},
             retiring=retirement_warning(deployment.base, date.today()),
             prices=_prices(deployment.base),
             quota=_quota(deployment),

@@ -206,7 +206,10 @@ def written_sources() -> dict[str, list[tuple[str, str]]]:
     its host and path.
     """
     file = _read(Path(settings.DEPLOYMENTS_FILE)) if settings.DEPLOYMENTS_FILE else _File()
-    return {name: [*_shown(written)] for name, written in file.data_sources.items()}
+    return {
+        name: [(place.removeprefix("parameters."), told) for place, told in _shown(written)]
+        for name, written in file.data_sources.items()
+    }
 
 
 def _shown(written: dict[str, Any]) -> Iterator[tuple[str, str]]:

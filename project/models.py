@@ -343,3 +343,10 @@ class AuditEvent(models.Model):
 
     def delete(self, *args, **kwargs):
         raise NothingIsRewritten
+
+    @property
+    def detail_words(self) -> str:
+        """The detail on a line, as in "collection: 12, members: alice, bob"."""
+        told = ((name, ", ".join(map(str, value)) if isinstance(value, list) else value)
+                for name, value in self.detail.items())  # fmt: skip
+        return ", ".join(f"{name}: {value}" for name, value in told)

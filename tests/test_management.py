@@ -39,6 +39,14 @@ def test_a_collection_is_made_renamed_and_deleted(api):
     api("get", f"/collections/{made['id']}", 404)
 
 
+def test_many_collections_take_as_many_queries_as_one(api, alice, bob, django_assert_max_num_queries):
+    for number in range(12):
+        shared_collection(bob, alice, name=f"Of Bob {number}")
+    with django_assert_max_num_queries(4):  # Two for the key, one to list them.
+        listed = api("get", "/collections")
+    assert [row["role"] for row in listed][-12:] == ["reader"] * 12
+
+
 def test_a_collection_that_holds_documents_stays(api, alice):
     row = shared_collection(alice)
     add(alice, collection=row)

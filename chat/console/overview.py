@@ -34,6 +34,7 @@ from project.translating import number, translated
 
 DAYS = 14
 BUDGETS_MOST = 20
+WORST_FIRST = ("bad", "caution", "waiting")
 UNANSWERED_MUCH = 0.2  # of the questions of a week
 
 
@@ -82,6 +83,7 @@ def overseen() -> dict[str, Any]:
     """All that the first page tells."""
     parts = [*_examined(), *_models()]
     looks = [*_of_parts(parts), *library.wants_a_look(), *_of_budgets(), *_of_answers()]
+    looks.sort(key=lambda look: WORST_FIRST.index(look.shape))
     return {
         "verdict": _verdict(parts, looks),
         "parts": parts,
@@ -115,11 +117,12 @@ def _called(deployment: Deployment) -> Finding:
     return Finding("bad" if state == "open" else "caution", gettext("Its calls failed; it is tried again."))
 
 
-def _hands() -> list[library.Hand]:
+def _hands() -> list[library.Hand] | None:
+    """None: that is not known while Redis is away."""
     try:
         return library.hands()
     except RedisError:
-        return []
+        return None
 
 
 # What wants a look ---------------------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ RETIRED = (
 )
 NO_KEY = (
     "The model service refuses the key of “{name}”. An administrator must put a valid one into the settings and start "
-    "Lectern again; the search goes on without it."
+    "Lectern again."
 )
 UNKNOWN = "The model service knows no deployment “{name}”."
 NO_SUCH = "There is no such service at the address or api-version of “{name}”."
