@@ -30,8 +30,14 @@ ANEW_S = 60.0  # from one start of the process to the next, should it die
 
 
 class Verifier:
+    _alone: threading.Lock  # had by the first of those who look up at a time
+    _turn: threading.Lock
+    _process: subprocess.Popen[bytes] | None
+    _line: Connection | None = None
+    _is_ready: bool
+    _may_start_at: float
+
     def __init__(self) -> None:
-        self._line: Connection | None = None
         self.forget()
 
     @property
@@ -107,8 +113,8 @@ class Verifier:
         if self._line is not None:
             self._line.close()
         self._alone, self._turn = threading.Lock(), threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line, self._is_ready, self._may_start_at = None, False, 0.0
+        self._process = self._line = None
+        self._is_ready, self._may_start_at = False, 0.0
 
 
 _here = Verifier()

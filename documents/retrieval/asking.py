@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection as Some
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -74,10 +73,10 @@ def _only(collections: Some[UUID] | None) -> UUID | None:
 
 
 def _alpha(version: IndexVersion, query: Query) -> float:
-    def languages() -> Iterable[str]:
+    def languages() -> list[str]:
         rows = Document.objects.filter(collection__in=query.collections, deleted_at=None).current()
         if query.documents is not None:
             rows = rows.filter(pk__in=query.documents)
-        return rows.order_by().values_list("language", flat=True).distinct()
+        return list(rows.order_by().values_list("language", flat=True).distinct())
 
     return weight_of_meaning(query.text, settings.FUSION_ALPHA, embedder(version.embedding_model).languages, languages)
