@@ -198,8 +198,9 @@ async def _sought(question: Question) -> AsyncGenerator[Event | retrieval.Found]
 
 def _has_no_room(question: Question, prompt: Prompt, found: Sequence[Passage], model: ChatModel) -> bool:
     """Whether what was found does not fit, or, of a model that may look further, not even the question does."""
-    is_long = is_too_long(prompt.messages, window(model), answer_tokens(question), model.count)
-    return not prompt.passages and (bool(found) or (model.looks_further and is_long))
+    if prompt.passages or found:
+        return not prompt.passages
+    return model.looks_further and is_too_long(prompt.messages, window(model), answer_tokens(question), model.count)
 
 
 async def _in_time(

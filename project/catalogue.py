@@ -55,6 +55,7 @@ class Model:
 UNKNOWN = Model("unknown", context_tokens=8192)
 
 
+@lru_cache(maxsize=256)  # Of the few that are used, each is asked for several times in every answer.
 def model_of(base_model: str, *, service: str = "", own: Path | None = None) -> Model:
     """The facts of this base model: its own, those of the model it is a snapshot of, of the longest known prefix, or
     UNKNOWN.

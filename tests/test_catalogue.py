@@ -79,7 +79,7 @@ def test_a_service_has_its_own_day_and_without_one_the_earlier_counts():
     assert model_of("gpt-5", service="azure").retires == date(2027, 2, 6)
     assert model_of("gpt-5", service="openai").retires == date(2026, 12, 11)
     assert model_of("gpt-5").retires == date(2026, 12, 11)
-    assert model_of("gpt-5.4-nano", service="azure").retires is None
+    assert model_of("gpt-5.3-chat-latest", service="azure").retires is None
 
 
 def test_the_warning_begins_sixty_days_before_and_does_not_end():
@@ -94,12 +94,20 @@ def test_the_warning_begins_sixty_days_before_and_does_not_end():
 
 
 def test_an_operators_file_adds_to_what_is_known(own):
-    path = own({"gpt-4o": {"context_tokens": 128000, "input_price": 2.5}, "Llama-3.3": {"family": "classic"}})
+    path = own({"gpt-4o": {"context_tokens": 64000, "input_price": 2.5}, "Llama-3.3": {"family": "classic"}})
     model = model_of("gpt-4o-2024-08-06", own=path)
-    assert (model.context_tokens, model.input_price, model.encoding) == (128000, 2.5, "o200k_base")
+    assert (model.context_tokens, model.input_price, model.encoding) == (64000, 2.5, "o200k_base")
     assert model.as_of == date(2026, 11, 1)
     assert model_of("llama-3.3-70b", own=path).name == "llama-3.3"
-    assert model_of("gpt-4o").context_tokens is None
+    assert (model_of("gpt-4o").context_tokens, model_of("gpt-4o").input_price) == (128000, None)
+
+
+def test_windows_and_longest_answers_are_as_the_service_tells_them():
+    told = {name: (model_of(name).context_tokens, model_of(name).output_tokens_most) for name in known_models()}
+    assert told["gpt-5.5"] == (1050000, 128000) and told["gpt-5-mini"] == (400000, 128000)
+    assert told["gpt-5.1-chat"] == (128000, 16384) and told["o4-mini"] == (200000, 100000)
+    assert told["gpt-4o-2024-05-13"] == (128000, 4096) and told["gpt-6-astra"] == (None, None)
+    assert all(window is None or window > (longest or 0) for window, longest in told.values())
 
 
 def test_a_snapshot_of_its_own_learns_what_an_operator_says_of_its_model(own):

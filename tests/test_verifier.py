@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -35,12 +35,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+def two_at_a_time(verifier: Verifier, is_enough: Callable[[], object]) -> list[Judged]:
+    deadline, found = time.monotonic() + 60, list[Judged]()
+    with ThreadPoolExecutor(2) as threads:
+        while not is_enough() and time.monotonic() < deadline:
+            found = list(threads.map(lambda claim: verifier.judge(claim, EVIDENCE), CLAIMS * 5))
+    assert is_enough()
+    return found
+
+
 def beside(verifier: Verifier) -> int:
     """Look sentences up two at a time, until a process does it."""
-    deadline = time.monotonic() + 60
-    with ThreadPoolExecutor(2) as threads:
-        while verifier.process is None and time.monotonic() < deadline:
-            list(threads.map(lambda claim: verifier.judge(claim, EVIDENCE), CLAIMS * 5))
+    two_at_a_time(verifier, lambda: verifier.process)
     assert verifier.process
     return verifier.process
 
@@ -71,6 +77,18 @@ def test_the_verdicts_of_the_process_are_the_same_and_it_may_die_or_end(verifier
     assert [verifier.judge(claim, EVIDENCE) for claim in CLAIMS] == told and verifier.process == process
     os.kill(process, signal.SIGKILL)
     assert [verifier.judge(claim, EVIDENCE) for claim in CLAIMS] == told and verifier.process is None
+
+
+def test_where_no_process_can_be_had_the_threads_go_on(verifier, monkeypatch):
+    tried = []
+
+    def refuse(*words: object, **more: object) -> None:
+        tried.append(words)
+        raise BlockingIOError
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    assert two_at_a_time(verifier, lambda: tried) == [judge(claim, EVIDENCE) for claim in CLAIMS * 5]
+    assert len(tried) == 1  # It is not tried again at once.
 
 
 def test_a_sentence_that_takes_too_long_is_given_up_and_the_next_one_is_not(verifier, monkeypatch):

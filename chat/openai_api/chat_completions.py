@@ -113,7 +113,7 @@ def _choice(whole: Completed, index: int, payload: ChatIn) -> Wire:
     message["refusal"] = content if is_beside else None
     if whole.calls:
         message["tool_calls"] = [_call(each) for each in whole.calls]
-    message["context"] = _context(passages, whole.queries) | told
+    message["context"] = _context([citation(each) for each in passages], whole.queries) | told
     finish = _finish(whole.done, has_called=bool(whole.calls))
     logprobs = _likely(whole.logprobs) if payload.logprobs else None
     return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": finish}
@@ -146,9 +146,9 @@ def _usage(counted: Sequence[dict[str, int]], ends: Sequence[Done]) -> Wire:
     }
 
 
-def _context(passages: Sequence[Passage], queries: Sequence[str]) -> dict[str, object]:
+def _context(citations: Sequence[Wire], queries: Sequence[str]) -> dict[str, object]:
     """`intent` is a list of what was searched for, written as JSON in a string, as On Your Data did."""
-    return {"citations": [citation(passage) for passage in passages], "intent": json.dumps([*queries])}
+    return {"citations": [*citations], "intent": json.dumps([*queries])}
 
 
 # Streamed ------------------------------------------------------------------------------------------------------------
@@ -182,6 +182,7 @@ class _Stream:
     content: str = ""
     queries: Sequence[str] = ()
     passages: Sequence[Passage] = ()
+    citations: Sequence[Wire] = ()  # the same, as programs are told
     text: Written = field(default_factory=Written)
     calls: int = 0
     has_begun: bool = False
@@ -193,7 +194,7 @@ class _Stream:
                 if isinstance(event, Queries):
                     self.queries = event.texts
                 elif isinstance(event, Found):
-                    self.passages = event.passages
+                    self.passages, self.citations = event.passages, [citation(each) for each in event.passages]
                     if self.has_begun:  # Found on the way: the whole list again, longer.
                         yield self._chunk({"context": self._context()})
                 elif isinstance(event, Failed):
@@ -220,7 +221,7 @@ class _Stream:
         return {"role": "assistant", "context": _context([], self.queries) if is_refused else self._context()}
 
     def _context(self) -> dict[str, object]:
-        return _context(self.passages, self.queries)
+        return _context(self.citations, self.queries)
 
     def _ended(self, done: Done) -> list[str]:
         self.done = done

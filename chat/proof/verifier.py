@@ -30,12 +30,15 @@ ANEW_S = 60.0  # from one start of the process to the next, should it die
 
 
 class Verifier:
+    _alone: threading.Lock  # had by the first of those who look up at a time
+    _turn: threading.Lock
+    _process: subprocess.Popen[bytes] | None
+    _line: Connection | None = None
+    _is_ready: bool
+    _may_start_at: float
+
     def __init__(self) -> None:
-        self._alone, self._turn = threading.Lock(), threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: Connection | None = None
-        self._is_ready = False
-        self._may_start_at = 0.0
+        self.forget()
 
     @property
     def process(self) -> int | None:
@@ -47,9 +50,7 @@ class Verifier:
         is_alone = self._alone.acquire(blocking=False)
         try:
             with self._turn:
-                if not is_alone:
-                    self._start()
-                found = self._asked(claim, evidence)
+                found = self._asked(claim, evidence, may_start=not is_alone)
             return found or judge(claim, evidence)
         finally:
             if is_alone:
@@ -70,25 +71,29 @@ class Verifier:
                 start_new_session=True,
             )
 
-    def _asked(self, claim: Claim, evidence: Sequence[Evidence]) -> Judged | None:
+    def _asked(self, claim: Claim, evidence: Sequence[Evidence], *, may_start: bool) -> Judged | None:
         """What the process says; None where it cannot be asked."""
-        if self._line is None:
-            return None
         try:
-            if not self._is_ready:
-                if not self._line.poll():
-                    return None
-                self._line.recv()
-                self._is_ready = True
+            if may_start:
+                self._start()
+            if self._line is None or not self._has_begun(self._line):
+                return None
             self._line.send((claim, evidence))
             if self._line.poll(SECONDS):
                 return self._line.recv()
-        except (EOFError, OSError):
-            log.warning("verifier_lost")
+        except (EOFError, OSError) as exc:
+            log.warning("verifier_lost %r", exc)
             self._stop()
             return None
         self._stop()
         raise TimeoutError(f"a sentence took longer than {SECONDS:.0f} s")
+
+    def _has_begun(self, line: Connection) -> bool:
+        """Whether it has imported all that it needs; nobody waits for that."""
+        if not self._is_ready and line.poll():
+            line.recv()
+            self._is_ready = True
+        return self._is_ready
 
     def stop(self) -> None:
         with self._turn:
@@ -104,11 +109,12 @@ class Verifier:
             process.wait()
 
     def forget(self) -> None:
-        """After a fork: the process, and turns that may be taken, belong to the parent."""
+        """Begin anew. After a fork the process, and turns that may be taken, belong to the parent."""
         if self._line is not None:
             self._line.close()
         self._alone, self._turn = threading.Lock(), threading.Lock()
-        self._process, self._line, self._is_ready, self._may_start_at = None, None, False, 0.0
+        self._process = self._line = None
+        self._is_ready, self._may_start_at = False, 0.0
 
 
 _here = Verifier()

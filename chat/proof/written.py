@@ -155,8 +155,9 @@ class Reader:
         return []
 
     def _may_have_ended(self) -> bool:
+        """Whether enough stands behind a sign that may end a sentence."""
         waiting = self.text[self._told :].lstrip()
-        return len(waiting) > SENTENCE_LETTERS or bool(MAY_END.search(waiting))
+        return len(waiting) > SENTENCE_LETTERS or bool(MAY_END.search(waiting, 0, max(0, len(waiting) - KNOWN_BY)))
 
     def rest(self) -> list[Sentence]:
         """At the end: what has no successor."""

@@ -73,9 +73,10 @@ def _only(collections: Some[UUID] | None) -> UUID | None:
 
 
 def _alpha(version: IndexVersion, query: Query) -> float:
-    rows = Document.objects.filter(collection__in=query.collections, deleted_at=None).current()
-    if query.documents is not None:
-        rows = rows.filter(pk__in=query.documents)
-    languages = rows.order_by().values_list("language", flat=True).distinct()
-    known = embedder(version.embedding_model).languages
-    return weight_of_meaning(query.text, settings.FUSION_ALPHA, known, lambda: languages)
+    def languages() -> list[str]:
+        rows = Document.objects.filter(collection__in=query.collections, deleted_at=None).current()
+        if query.documents is not None:
+            rows = rows.filter(pk__in=query.documents)
+        return list(rows.order_by().values_list("language", flat=True).distinct())
+
+    return weight_of_meaning(query.text, settings.FUSION_ALPHA, embedder(version.embedding_model).languages, languages)

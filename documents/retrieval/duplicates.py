@@ -42,7 +42,9 @@ def apart(passages: Sequence[Passage]) -> tuple[list[Passage], list[Passage]]:
     kept: list[Passage] = []
     copies: list[Passage] = []
     held: list[str] = []
-    holders: dict[str, list[int]] = defaultdict(list)  # by what they hold of so many words in a row: their places
+    holders: dict[tuple[str, ...], list[int]] = defaultdict(
+        list
+    )  # by what they hold of so many words in a row: their places
     for passage in passages:
         words = words_of(f"{passage.header}\n{passage.text}")
         runs = _runs(words)
@@ -59,7 +61,7 @@ def apart(passages: Sequence[Passage]) -> tuple[list[Passage], list[Passage]]:
     return kept, copies
 
 
-def _runs(words: str) -> list[str]:
+def _runs(words: str) -> list[tuple[str, ...]]:
     """Every few words in a row; of a text that is shorter, all single words, the first of which must be held too."""
     single = words.split()
-    return [" ".join(single[place : place + RUN]) for place in range(len(single) - RUN + 1)] + single
+    return [*zip(*(single[place:] for place in range(RUN)), strict=False), *((word,) for word in single)]

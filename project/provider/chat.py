@@ -123,7 +123,8 @@ class _Answer:
         if chunk.error:
             raise _told(chunk.error)
         self.tokens = (chunk.usage and _tokens(chunk.usage)) or self.tokens
-        yield from self._filtered("question", _of_question(chunk.prompt_filter_results))
+        if chunk.prompt_filter_results:
+            yield from self._filtered("question", _of_question(chunk.prompt_filter_results))
         for choice in (chunk.choices or [])[:1]:  # Azure's first chunk, and the one with the usage, have none.
             said = choice.delta or choice.message or _Message()
             if said.context:
@@ -134,7 +135,8 @@ class _Answer:
                 yield Logprobs(choice.logprobs.content)
             for splinter in said.tool_calls or []:
                 self._join(splinter)
-            yield from self._filtered("answer", findings(choice.content_filter_results))
+            if choice.content_filter_results:
+                yield from self._filtered("answer", findings(choice.content_filter_results))
             self.finish = choice.finish_reason or self.finish
 
     def rest(self) -> Iterator[Piece]:
