@@ -17,7 +17,7 @@ _LINE = re.compile(r"\S[^\r\n]*")
 
 
 Word = tuple[int, int, float, float, float, float]  # start, end, left, bottom, right, top
-Line = tuple[int, int, float]  # start, end, height
+Line = tuple[int, int, float, float]  # start, end; bottom and top of its first letter
 
 
 class Flow:
@@ -46,11 +46,11 @@ class Flow:
 
     @cached_property
     def lines(self) -> list[Line]:
-        """Where each line begins and ends, and how high its first letter stands."""
+        """Where each line begins and ends, and how high it stands."""
         spans = [match.span() for match in _LINE.finditer(self.text)]
         at = self.indices or range(len(self.text))
         boxes = self.letters.boxes([at[start] for start, _ in spans])
-        return [(*span, (bottom + top) / 2) for span, (_, top, _, bottom) in zip(spans, boxes, strict=True)]
+        return [(*span, bottom, top) for span, (_, top, _, bottom) in zip(spans, boxes, strict=True)]
 
     def rearrange(self, start: int, order: Sequence[int], text: str) -> None:
         """Put the characters of these offsets there from `start` on, written as `text`."""
@@ -59,6 +59,7 @@ class Flow:
         self.indices = self.indices or list(range(len(self.text)))
         self.indices[start:end] = [self.indices[offset] for offset in order]
         self.text = self.text[:start] + text + self.text[end:]
+        self.__dict__.pop("lines", None)
 
     def weave(self, known: list[Word], first: int, last: int, lines: Sequence[Sequence[int]]) -> list[int]:
         """Put the known words from `first` to `last` into these lines, given by their places; where each starts then.

@@ -215,7 +215,7 @@ def _near_grids(grids: Sequence[Grid], flow: Flow) -> list[Span]:
     spans = []
     for grid in grids:
         low, high = grid.ys[-1], grid.ys[0]
-        lines = [(start, end) for start, end, y in flow.lines if low < y < high]
+        lines = [(start, end) for start, end, bottom, top in flow.lines if low < (bottom + top) / 2 < high]
         if lines:
             spans.append((lines[0][0], lines[-1][1]))
     return joined(spans)
