@@ -7,7 +7,6 @@ colour of what it stands on is hidden; where that cannot be told from the object
 from __future__ import annotations
 
 import ctypes
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
@@ -75,29 +74,23 @@ class _Looking:
         self.is_layer = images >= LAYER_COVER
         self.grounds = painted.grounds
         self._likes: dict[Colour, list[Area]] = {}
-        self.fills = painted.colours([at for at, _ in self.grounds if painted.kinds[at] == PATH])
+        paths = [at for at, _ in self.grounds if painted.kinds[at] == PATH]
+        self.fills = dict(zip(paths, painted.colours(paths), strict=True))
 
     def found(self, flow: Flow) -> Iterator[tuple[int, str]]:
         """The texts nobody sees, by their places, and why."""
         painted = self.painted
         doubtful = self._doubtful_colours()
-        suspects = painted.texts
+        suspects = list(zip(painted.texts, painted.text_colours, strict=True))
         if flow.letters.are_all_in(self.sheet) and not _has_small_lines(flow):
             # Nearly always; then few are left to look at.
             cover = self.grounds[0][0] if self.grounds else -1  # What is painted before it may be covered.
             if INVISIBLE not in painted.modes:
-                suspects = self._either(doubtful, cover)
-        colours = painted.text_colours
-        for at, area in zip(suspects, painted.areas(suspects), strict=True):
-            if reason := self._reason(at, area, colours[at], colours[at] in doubtful):
+                suspects = [(at, colour) for at, colour in suspects if at < cover or colour in doubtful]
+        areas = painted.areas([at for at, _ in suspects])
+        for (at, colour), area in zip(suspects, areas, strict=True):
+            if reason := self._reason(at, area, colour, colour in doubtful):
                 yield at, reason
-
-    def _either(self, doubtful: set[Colour], cover: int) -> list[int]:
-        """The texts of a doubtful colour, and those painted before this place."""
-        if not doubtful:
-            texts = self.painted.texts
-            return texts[: bisect_left(texts, cover)]
-        return [at for at, colour in self.painted.text_colours.items() if at < cover or colour in doubtful]
 
     def _reason(self, at: int, area: Area, colour: Colour, is_doubtful: bool) -> str:
         left, bottom, right, top = area
@@ -113,7 +106,7 @@ class _Looking:
 
     def _doubtful_colours(self) -> set[Colour]:
         """Those of texts which something else on the page has too, be it the paper; and those one sees through."""
-        papers, colours = {PAPER, *self.fills.values()}, set(self.painted.text_colours.values())
+        papers, colours = {PAPER, *self.fills.values()}, set(self.painted.text_colours)
         return {own for own in colours if own[3] < NEAR or any(_is_near(own, paper) for paper in papers)}
 
     def _lost(self, at: int, area: Area, own: Colour) -> str:

@@ -38,10 +38,14 @@ class Flow:
         firsts = self.letters.boxes([at[start] for start, _ in found])
         lasts = self.letters.boxes([at[end - 1] for _, end in found])
         return [
-            (*span, min(left, own_left), min(bottom, own_bottom), max(right, own_right), max(top, own_top))
-            for span, (left, top, right, bottom), (own_left, own_top, own_right, own_bottom) in zip(
-                found, firsts, lasts, strict=True
+            (
+                *span,
+                one[0] if one[0] < other[0] else other[0],  # min() and max() would take as long as all else here.
+                one[3] if one[3] < other[3] else other[3],
+                one[2] if one[2] > other[2] else other[2],
+                one[1] if one[1] > other[1] else other[1],
             )
+            for span, one, other in zip(found, firsts, lasts, strict=True)
         ]
 
     @cached_property
