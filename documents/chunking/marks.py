@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
@@ -39,6 +40,7 @@ WORD = re.compile(r"\S+")
 def marks(text: str, headings: Sequence[Heading]) -> Iterator[Mark]:
     """Where a unit begins, in order, and why there; each at a letter that is not blank."""
     opened = _heading_lines(text, headings)
+    stops = deque(found.end() for found in SENTENCE_END.finditer(text))
     after, paragraph = Break.SENTENCE, True
     for found in LINE.finditer(text):
         line, (line_start, line_end) = found.group(), found.span()
@@ -55,11 +57,13 @@ def marks(text: str, headings: Sequence[Heading]) -> Iterator[Mark]:
         elif after or _is_item(line):
             yield start, after or Break.SENTENCE
             after = Break.INSIDE
-        if start not in opened:
-            for end in _sentence_ends(line):
-                begin = next_letter(text, line_start + end, len(text))
+        while stops and stops[0] <= line_end:
+            stop = stops.popleft()
+            if start not in opened and _ends_before_another(text, line_start, stop, line_end):
+                begin = next_letter(text, stop, len(text))
                 if begin < line_end:
                     yield begin, Break.SENTENCE
+        if start not in opened:
             after = Break.SENTENCE if ends_sentence(line) else Break.INSIDE
         paragraph = False
 
@@ -97,8 +101,9 @@ def _is_item(line: str) -> bool:
     return ("\t" in line and "\t" in line.strip()) or ITEM.match(line) is not None
 
 
-def _sentence_ends(line: str) -> Iterator[int]:
-    for end in SENTENCE_END.finditer(line):
-        following = line[end.end() : end.end() + 8].lstrip()[:1]
-        if following and not following.islower() and not ABBREVIATION.search(line[max(0, end.end() - 8) : end.end()]):
-            yield end.end()
+def _ends_before_another(text: str, start: int, stop: int, end: int) -> bool:
+    """Whether a stop in a line, from `start` to `end`, ends a sentence that another follows."""
+    following = text[stop : min(stop + 8, end)].lstrip()[:1]
+    if not following or following.islower():
+        return False
+    return not ABBREVIATION.search(text[max(start, stop - 8) : stop])

@@ -32,6 +32,7 @@ from documents.extraction.pages import (
 logger = logging.getLogger(__name__)
 
 RECORD_MOST = 64 * 2**20  # bytes
+READ_MOST = 2**16  # bytes at once; for more, the system would be asked for memory at each reading
 HEED_SECONDS = 0.2  # between two looks whether the reading is still wanted
 RECOGNITION_SECONDS = 60  # a page; as long as its recognition may take
 _ADVICE = "Split it into smaller files, or ask an administrator to raise the limit."
@@ -55,12 +56,11 @@ def extract(
     """
     patience = _Patience(seconds, heed)
     order = replace(order, path=order.path.resolve())
+    skip = order.skip
     for share in (0 if _processors() > 1 and not order.careful else None, None):
-        order = replace(order, share=share)
         try:
-            for item in _found(order, kind, memory_bytes, patience):
-                if isinstance(item, ExtractedPage):
-                    order = replace(order, skip=order.skip + 1)
+            for item in _found(replace(order, share=share, skip=skip), kind, memory_bytes, patience):
+                skip += isinstance(item, ExtractedPage)
                 yield item
             return
         except _BrokenOff as exc:
@@ -129,6 +129,7 @@ def _items(process: Reader, patience: _Patience) -> Iterator[Found]:
     for line in _lines(process.answers, patience):
         record = _understood(line)
         if record is None:  # The end.
+            process.let_go()
             return
         if isinstance(record, ExtractedPage) and (record.recognised or record.warning == "no recognition"):
             patience.seconds += RECOGNITION_SECONDS
@@ -168,7 +169,7 @@ def _lines(answers: int, patience: _Patience) -> Iterator[bytes]:
         while True:
             if not patience.wait(selector):
                 raise _too_slow()
-            piece = os.read(answers, 1 << 18)
+            piece = os.read(answers, READ_MOST)
             if not piece:
                 return
             *lines, rest = piece.split(b"\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # Opened once, not by each process that is forked.
 
 
 class OutOfTime(BaseException):
@@ -38,8 +39,8 @@ def confine(memory_bytes: int, cpu_seconds: int = 0) -> None:
 
 def die_with_parent(parent: int) -> None:
     """Be killed when the parent's thread that started us ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # It died before we could ask.
         os._exit(1)
 

@@ -92,7 +92,6 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     document.dealt = order.is_dealt(document.page_count)
     if not order.share:
         document.title = extras.title(pdf)
-        document.attachments = extras.attachments(pdf)
         document.opened = extras.opened(pdf, order)
     yield document
     if order.share and not document.dealt:
@@ -100,6 +99,8 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     found = yield from _pages(pdf, order, document.page_count)
     if not found:
         raise damaged("No page of the file could be read; it seems to be damaged.")
+    if not order.share:  # Last, as a process is forked for it, after which much of this one's memory is copied.
+        document.attachments = extras.attachments(pdf)
     if found == claimed < order.pages_max and not order.share:
         found += yield from _unclaimed(order, claimed)
         if found > claimed:
@@ -189,7 +190,7 @@ class _Reader:
     def __init__(self, pdf: pdfium.PdfDocument, order: Order, count: int) -> None:
         self.pdf, self.languages, self.own = pdf, order.languages, order.own(count)
         self.has_form = pdf.get_formtype() != raw.FORMTYPE_NONE
-        self.outline = outline(pdf)
+        self.outline = outline(pdf, self.own)
         self.open: dict[int, tuple[pdfium.PdfPage, pdfium.PdfTextPage]] = {}  # looked at already
         self.styled: dict[int, list[StyledLine]] = {}  # of those
         self.typography = None if self.outline or order.careful else Typography.of(self._samples())
@@ -229,9 +230,9 @@ class _Reader:
         text, cleaned = page_text(textpage)
         painted, letters, sheet = Painted(page), Letters(textpage), Area(*page.get_bbox())
         images, cover = pictures(painted, sheet)
-        unseen = hidden(page, sheet, painted, letters, text, cover)
-        headings = self._headings(textpage, text, number)
         flow = Flow(text, letters)
+        unseen = hidden(page, sheet, painted, flow, cover)
+        headings = self._headings(textpage, text, number)
         found = ExtractedPage("", tables=_put_in_order(flow, painted), images=images, cleaned=cleaned)
         found.text, found.runs, found.hidden = flow.text, flow.runs, flow.moved(unseen)
         found.headings = [(flow.place(offset), level, title) for offset, level, title in headings]

@@ -43,9 +43,13 @@ class Style(NamedTuple):
 
 StyledLine = tuple[re.Match[str], Style]
 
+# Where PDFium puts what it is asked of a letter: to make these anew each time takes longer than to ask.
+_matrix, _name, _flags = raw.FS_MATRIX(), ctypes.create_string_buffer(128), ctypes.c_int()
 
-def outline(pdf: pdfium.PdfDocument) -> dict[int, list[Heading]]:
-    """The outline's entries by page, from 0."""
+
+def outline(pdf: pdfium.PdfDocument, pages: Sequence[int]) -> dict[int, list[Heading]]:
+    """The outline's entries by page, from 0: those of these pages, and at least one if there are any."""
+    wanted = set(pages)
     entries: dict[int, list[Heading]] = defaultdict(list)
     try:
         for count, item in enumerate(pdf.get_toc(max_depth=8)):
@@ -53,6 +57,8 @@ def outline(pdf: pdfium.PdfDocument) -> dict[int, list[Heading]]:
                 break
             target = item.get_dest()
             page = target.get_index() if target else None
+            if page not in wanted and entries:
+                continue
             title = " ".join("".join(c for c in item.get_title() if c.isprintable()).split())
             if page is not None and page >= 0 and title:
                 entries[page].append(Heading(item.level + 1, title[:300], _top(target)))
@@ -192,12 +198,12 @@ def styled_lines(textpage: pdfium.PdfTextPage, text: str) -> Iterator[StyledLine
 
 
 def _style(textpage: pdfium.PdfTextPage, index: int) -> Style:
-    matrix = raw.FS_MATRIX()
-    raw.FPDFText_GetMatrix(textpage, index, matrix)
-    size = raw.FPDFText_GetFontSize(textpage, index) * (math.hypot(matrix.c, matrix.d) or 1)
-    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    raw.FPDFText_GetFontInfo(textpage, index, name, 128, flags)
-    return Style(round(size, 1), raw.FPDFText_GetFontWeight(textpage, index) >= 600 or _is_heavy(name.value))
+    handle = textpage.raw
+    scale = math.hypot(_matrix.c, _matrix.d) if raw.FPDFText_GetMatrix(handle, index, _matrix) else 0
+    size = raw.FPDFText_GetFontSize(handle, index) * (scale or 1)
+    _name.value = b""  # Where a name is too long, none is written.
+    raw.FPDFText_GetFontInfo(handle, index, _name, len(_name), _flags)
+    return Style(round(size, 1), raw.FPDFText_GetFontWeight(handle, index) >= 600 or _is_heavy(_name.value))
 
 
 @lru_cache(1_000)

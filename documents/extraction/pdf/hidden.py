@@ -7,8 +7,6 @@ colour of what it stands on is hidden; where that cannot be told from the object
 from __future__ import annotations
 
 import ctypes
-import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
@@ -18,7 +16,8 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from documents.extraction.pages import Span
-from documents.extraction.pdf.objects import IMAGE, INVISIBLE, PATH, Area, Colour, Letters, Painted, joined
+from documents.extraction.pdf.objects import IMAGE, INVISIBLE, PATH, Area, Colour, Painted, joined
+from documents.extraction.pdf.order import Flow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +32,6 @@ DRAWN_SCALE = 2.0
 DRAWN_MOST = 3_000  # pixels of the longer side
 PAPER: Colour = (255, 255, 255, 255)
 _CLEAR: Colour = (0, 0, 0, 0)
-_LINE = re.compile(r"\S[^\r\n]*")
 WHITE, SAME, SMALL, OUTSIDE, UNSEEN, COVERED = (
     "white on white",
     "the colour of its background",
@@ -45,11 +43,11 @@ WHITE, SAME, SMALL, OUTSIDE, UNSEEN, COVERED = (
 
 
 def hidden(
-    page: pdfium.PdfPage, sheet: Area, painted: Painted, letters: Letters, text: str, images: float
+    page: pdfium.PdfPage, sheet: Area, painted: Painted, flow: Flow, images: float
 ) -> list[tuple[int, int, str]]:
     """The spans nobody sees and why, in the text as PDFium orders it. `images`: how much of the sheet images cover."""
-    looking = _Looking(page, sheet, painted, images)
-    reasons = {painted.handles[at]: reason for at, reason in looking.found(letters, text)}
+    text, letters = flow.text, flow.letters
+    reasons = {painted.handles[at]: reason for at, reason in _Looking(page, sheet, painted, images).found(flow)}
     by_reason: dict[str, list[Span]] = {}
     for handle, found in letters.of_objects([*reasons], text).items():
         by_reason.setdefault(reasons[handle], []).extend(found)
@@ -76,44 +74,39 @@ class _Looking:
         self.is_layer = images >= LAYER_COVER
         self.grounds = painted.grounds
         self._likes: dict[Colour, list[Area]] = {}
-        self.fills = painted.colours([at for at, _ in self.grounds if painted.kinds[at] == PATH])
+        paths = [at for at, _ in self.grounds if painted.kinds[at] == PATH]
+        self.fills = dict(zip(paths, painted.colours(paths), strict=True))
 
-    def found(self, letters: Letters, text: str) -> Iterator[tuple[int, str]]:
+    def found(self, flow: Flow) -> Iterator[tuple[int, str]]:
         """The texts nobody sees, by their places, and why."""
         painted = self.painted
         doubtful = self._doubtful_colours()
-        suspects = painted.texts
-        if letters.are_all_in(self.sheet) and not _has_small_lines(letters, text):
+        suspects = list(zip(painted.texts, painted.text_colours, strict=True))
+        if flow.letters.are_all_in(self.sheet) and not _has_small_lines(flow):
             # Nearly always; then few are left to look at.
             cover = self.grounds[0][0] if self.grounds else -1  # What is painted before it may be covered.
             if INVISIBLE not in painted.modes:
-                suspects = self._either(doubtful, cover)
-        colours = painted.text_colours
-        for at, area in zip(suspects, painted.areas(suspects), strict=True):
-            if reason := self._reason(at, area, colours[at], colours[at] in doubtful):
+                suspects = [(at, colour) for at, colour in suspects if at < cover or colour in doubtful]
+        areas = painted.areas([at for at, _ in suspects])
+        for (at, colour), area in zip(suspects, areas, strict=True):
+            if reason := self._reason(at, area, colour, colour in doubtful):
                 yield at, reason
 
-    def _either(self, doubtful: set[Colour], cover: int) -> list[int]:
-        """The texts of a doubtful colour, and those painted before this place."""
-        if not doubtful:
-            texts = self.painted.texts
-            return texts[: bisect_left(texts, cover)]
-        return [at for at, colour in self.painted.text_colours.items() if at < cover or colour in doubtful]
-
     def _reason(self, at: int, area: Area, colour: Colour, is_doubtful: bool) -> str:
-        if area.width <= 0 and area.height <= 0:  # Blanks.
+        left, bottom, right, top = area
+        if right <= left and top <= bottom:  # Blanks.
             return ""
         if not area.touches(self.sheet):
             return OUTSIDE
         if self.painted.modes[at] == INVISIBLE:
             return "" if self.is_layer else UNSEEN
-        if area.height < SMALLEST and self.painted.size(at) <= SMALLEST:
+        if top - bottom < SMALLEST and self.painted.size(at) <= SMALLEST:
             return SMALL
         return (self._lost(at, area, colour) if is_doubtful else "") or self._covered(at, area)
 
     def _doubtful_colours(self) -> set[Colour]:
         """Those of texts which something else on the page has too, be it the paper; and those one sees through."""
-        papers, colours = {PAPER, *self.fills.values()}, set(self.painted.text_colours.values())
+        papers, colours = {PAPER, *self.fills.values()}, set(self.painted.text_colours)
         return {own for own in colours if own[3] < NEAR or any(_is_near(own, paper) for paper in papers)}
 
     def _lost(self, at: int, area: Area, own: Colour) -> str:
@@ -187,10 +180,9 @@ class _Looking:
         return self.page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
 
 
-def _has_small_lines(letters: Letters, text: str) -> bool:
+def _has_small_lines(flow: Flow) -> bool:
     """Whether a line begins with a letter so small that its text may have been scaled down."""
-    boxes = letters.boxes([match.start() for match in _LINE.finditer(text)])
-    return any(0 < top - bottom <= SMALLEST for _, top, _, bottom in boxes)
+    return any(0 < top - bottom <= SMALLEST for _, _, bottom, top in flow.lines)
 
 
 def _is_near(one: Colour, other: Colour) -> bool:

@@ -148,7 +148,7 @@ class Painted:
         )
 
     @cached_property
-    def text_colours(self) -> dict[int, Colour]:
+    def text_colours(self) -> list[Colour]:
         return self.colours(self.texts)
 
     @cached_property
@@ -176,10 +176,9 @@ class Painted:
             return [Area(*each).moved(matrix) for each, matrix in zip(sides, matrices, strict=True)]
         return sides
 
-    def colours(self, places: Sequence[int]) -> dict[int, Colour]:
+    def colours(self, places: Sequence[int]) -> list[Colour]:
         """What they are filled with."""
-        colours = _asked(_fill, "4I", _BLACK, [self._pointers[at] for at in places])
-        return dict(zip(places, colours, strict=True))
+        return _asked(_fill, "4I", _BLACK, [self._pointers[at] for at in places])
 
     def is_drawn(self, at: int) -> tuple[bool, bool]:
         """Whether a path is filled, and whether its outline is drawn."""

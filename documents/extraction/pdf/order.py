@@ -17,7 +17,7 @@ _LINE = re.compile(r"\S[^\r\n]*")
 
 
 Word = tuple[int, int, float, float, float, float]  # start, end, left, bottom, right, top
-Line = tuple[int, int, float]  # start, end, height
+Line = tuple[int, int, float, float]  # start, end; bottom and top of its first letter
 
 
 class Flow:
@@ -38,19 +38,23 @@ class Flow:
         firsts = self.letters.boxes([at[start] for start, _ in found])
         lasts = self.letters.boxes([at[end - 1] for _, end in found])
         return [
-            (*span, min(left, own_left), min(bottom, own_bottom), max(right, own_right), max(top, own_top))
-            for span, (left, top, right, bottom), (own_left, own_top, own_right, own_bottom) in zip(
-                found, firsts, lasts, strict=True
+            (
+                *span,
+                one[0] if one[0] < other[0] else other[0],  # min() and max() would take as long as all else here.
+                one[3] if one[3] < other[3] else other[3],
+                one[2] if one[2] > other[2] else other[2],
+                one[1] if one[1] > other[1] else other[1],
             )
+            for span, one, other in zip(found, firsts, lasts, strict=True)
         ]
 
     @cached_property
     def lines(self) -> list[Line]:
-        """Where each line begins and ends, and how high its first letter stands."""
+        """Where each line begins and ends, and how high it stands."""
         spans = [match.span() for match in _LINE.finditer(self.text)]
         at = self.indices or range(len(self.text))
         boxes = self.letters.boxes([at[start] for start, _ in spans])
-        return [(*span, (bottom + top) / 2) for span, (_, top, _, bottom) in zip(spans, boxes, strict=True)]
+        return [(*span, bottom, top) for span, (_, top, _, bottom) in zip(spans, boxes, strict=True)]
 
     def rearrange(self, start: int, order: Sequence[int], text: str) -> None:
         """Put the characters of these offsets there from `start` on, written as `text`."""
@@ -59,6 +63,7 @@ class Flow:
         self.indices = self.indices or list(range(len(self.text)))
         self.indices[start:end] = [self.indices[offset] for offset in order]
         self.text = self.text[:start] + text + self.text[end:]
+        self.__dict__.pop("lines", None)
 
     def weave(self, known: list[Word], first: int, last: int, lines: Sequence[Sequence[int]]) -> list[int]:
         """Put the known words from `first` to `last` into these lines, given by their places; where each starts then.

@@ -136,7 +136,7 @@ def _groups(horizontals: list[Ruling], verticals: list[Ruling]) -> Iterator[tupl
     for column, (x, bottom, top) in enumerate(verticals, len(horizontals)):
         for row in range(bisect_left(heights, bottom - SNAP), bisect(heights, top + SNAP)):
             _, low, high = horizontals[row]
-            if low - SNAP <= x <= high + SNAP:
+            if low - SNAP <= x <= high + SNAP and parents[row] != parents[column]:  # Else they are joined already.
                 parents[root(row)] = root(column)
     groups: dict[int, tuple[list[Ruling], list[Ruling]]] = defaultdict(lambda: ([], []))
     for place, ruling in enumerate([*horizontals, *verticals]):
@@ -165,12 +165,10 @@ def _grid(horizontals: list[Ruling], verticals: list[Ruling]) -> Grid | None:
                 join(cells[row][column - 1], cells[row][column])
             if row and not _is_ruled(down[ys[row]], xs[column], xs[column + 1]):
                 join(cells[row - 1][column], cells[row][column])
-    places: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for row, line in enumerate(cells):
-        for column, cell in enumerate(line):
-            places[cell].append((row, column))
-    are_rectangles = all(_is_rectangle(found) for found in places.values())
-    return Grid(xs, ys, cells) if are_rectangles and len(places) >= max(4, 0.5 * rows * columns) else None
+    count = len({cell for line in cells for cell in line})
+    if count < max(4, 0.5 * rows * columns):
+        return None
+    return Grid(xs, ys, cells) if count == rows * columns or _are_rectangles(cells) else None
 
 
 def _by_place(rulings: list[Ruling]) -> dict[float, list[Ruling]]:
@@ -185,9 +183,14 @@ def _is_ruled(rulings: list[Ruling], low: float, high: float) -> bool:
     return any((end if end < high else high) - (begin if begin > low else low) >= wanted for _, begin, end in rulings)
 
 
-def _is_rectangle(places: list[tuple[int, int]]) -> bool:
-    rows, columns = {row for row, _ in places}, {column for _, column in places}
-    return len(rows) * len(columns) == len(places)
+def _are_rectangles(cells: list[list[int]]) -> bool:
+    places: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for row, line in enumerate(cells):
+        for column, cell in enumerate(line):
+            places[cell].append((row, column))
+    return all(
+        len({row for row, _ in found}) * len({column for _, column in found}) == len(found) for found in places.values()
+    )
 
 
 # What stands in them
@@ -215,7 +218,7 @@ def _near_grids(grids: Sequence[Grid], flow: Flow) -> list[Span]:
     spans = []
     for grid in grids:
         low, high = grid.ys[-1], grid.ys[0]
-        lines = [(start, end) for start, end, y in flow.lines if low < y < high]
+        lines = [(start, end) for start, end, bottom, top in flow.lines if low < (bottom + top) / 2 < high]
         if lines:
             spans.append((lines[0][0], lines[-1][1]))
     return joined(spans)
@@ -303,7 +306,7 @@ def _shade(grid: Grid, row: int, painted: Painted) -> Colour | None:
     x, y = (grid.xs[0] + grid.xs[1]) / 2, (grid.ys[row] + grid.ys[row + 1]) / 2
     for at, (left, bottom, right, top) in painted.grounds:
         if left <= x <= right and bottom <= y <= top and painted.kinds[at] == PATH and painted.is_drawn(at)[0]:
-            colour = painted.colours([at])[at]
+            (colour,) = painted.colours([at])
             return colour if min(colour[:3]) < 250 else None
     return None
 
