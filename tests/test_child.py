@@ -176,7 +176,8 @@ def test_two_hundred_files_leave_no_process_and_nothing_open(tmp_path):
 
     def left() -> tuple:
         [nursery] = nurseries()
-        return nursery, readers(), *(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in (os.getpid(), nursery))
+        assert all_end(readers())
+        return nursery, *(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in (os.getpid(), nursery))
 
     before = left()
     for _ in range(200):
