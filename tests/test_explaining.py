@@ -152,6 +152,14 @@ def test_the_command_explains(alice, houses, capsys):
         call_command("search", ASKED, "--user", "alice", "--explain", "x")
 
 
+def test_the_command_weighs_meaning_and_asks_a_version_as_it_is_told(alice, houses, capsys):
+    call_command("search", ASKED, "--user", "alice", "--alpha", "0", "--index-version", "main:1", "--json")
+    assert json.loads(capsys.readouterr().out)["passages"]
+    for wrong in (("--alpha", "2"), ("--index-version", "main:9")):
+        with pytest.raises(CommandError, match="from 0 to 1|there are: main:1"):
+            call_command("search", ASKED, "--user", "alice", *wrong)
+
+
 def test_a_document_that_was_deleted_meanwhile_is_not_explained(alice, houses):
     intake.delete(houses[-1])
     with pytest.raises(Document.DoesNotExist):

@@ -290,7 +290,7 @@ SAME = {
     "console-consistency-check": "manage.py check_consistency",
     "console-consistency-repair": "manage.py check_consistency --repair",
     "console-consistency-stop": "manage.py check_consistency",  # It ends with Ctrl-C.
-    "console-search": "POST /api/explain",
+    "console-search": "manage.py search --user --mode --alpha --index-version --explain",
     "console-search-keep": "POST /api/evaluation/kept/{int:pk}/questions",
     "console-evaluation": "GET /api/evaluation/kept",
     "console-evaluation-new": "POST /api/evaluation/kept",

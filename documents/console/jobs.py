@@ -22,6 +22,7 @@ from documents.console.finding import MOST, ActForm, JobsForm
 from documents.forms import KINDS
 from documents.intake import UploadRefused
 from documents.models import Attempt, Collection, Document, DocumentQuerySet, Index, State
+from documents.paging import FoundOnce
 from documents.views.receipt import left_out, taken_in, times
 from project.audit import audit
 from project.console import console, staff_only
@@ -37,7 +38,8 @@ LINES_MOST = 40
 @staff_only
 def jobs(request: HttpRequest) -> HttpResponse:
     form = JobsForm(request.GET)
-    page_obj = Paginator(form.in_order(), A_PAGE).get_page(request.GET.get("page"))
+    paginator = FoundOnce if form.chosen.get("q") else Paginator
+    page_obj = paginator(form.in_order(), A_PAGE).get_page(request.GET.get("page"))
     rows = list(page_obj.object_list)
     tried = dict(Attempt.objects.filter(document__in=rows).values_list("document").annotate(n=Count("pk")))
     for row in rows:

@@ -26,6 +26,7 @@ from documents.forms import KINDS, BulkForm, CollectionForm, FilterForm
 from documents.indexes import private_collection
 from documents.intake import UploadRefused
 from documents.models import FINDABLE, UNDER_WAY, Collection, Document, DocumentQuerySet, State
+from documents.paging import FoundOnce
 from documents.views.collections import listed
 from project.accounts import SignedInRequest
 from project.translating import number
@@ -52,7 +53,8 @@ def library(request: SignedInRequest) -> HttpResponse:
         chosen = get_object_or_404(Collection.objects.for_user(request.user), pk=_uuid(wanted))
     form, coming = FilterForm(request.GET), on_their_way(request)
     shown = form.documents(_shown(request, form, chosen, coming["under_way"]), request.user)
-    page_obj = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
+    paginator = FoundOnce if form.chosen.get("q") else Paginator
+    page_obj = paginator(shown, A_PAGE).get_page(request.GET.get("page"))
     targets = [private_collection(request.user), *Collection.objects.editable_by(request.user).filter(is_private=False)]
     editable = {target.pk for target in targets}
     for item in page_obj.object_list:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from dataclasses import asdict
 
 from django.core.exceptions import ValidationError
@@ -10,7 +11,7 @@ from django.db import DataError
 from django.db.models import Q
 
 from documents.evaluation import on_a_line
-from documents.models import Document
+from documents.models import Document, IndexVersion
 from documents.retrieval import Found, Scope, find
 from documents.retrieval.explaining import Explanation, Subject, explain, subjects_of
 from documents.search import Leg, SearchError
@@ -25,6 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("--user", default="admin", help="As whom: only what this person may read is found.")
         parser.add_argument("--top", type=int, choices=range(1, 1_001), default=10, metavar="N")
         parser.add_argument("--mode", choices=["hybrid", "keyword", "vector"], default="hybrid")
+        parser.add_argument("--alpha", type=_share, help="How much meaning weighs, 0 to 1; left out: as settings say.")
+        parser.add_argument(
+            "--index-version", metavar="INDEX:N", default="", help="As in main:2: this one in place of the live one."
+        )
         parser.add_argument(
             "--explain",
             nargs="?",
@@ -39,7 +44,8 @@ class Command(BaseCommand):
         if not query:
             self.stderr.write("Write what to search for first.")
             sys.exit(2)
-        user, scope, top = named_user(options["user"]), Scope(options["mode"]), options["top"]
+        user, top = named_user(options["user"]), options["top"]
+        scope = Scope(options["mode"], version=_version(options["index_version"]), alpha=options["alpha"])
         try:
             found = find(query, user, scope, top=top)
             asked = options["explain"]
@@ -77,6 +83,25 @@ class Command(BaseCommand):
         if told.setting:
             brings = ", ".join(f"{name} {value}" for name, value in told.setting.items())
             self.stdout.write(f"   What brings it in: {brings}.")
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return share
+
+
+def _version(named: str) -> IndexVersion | None:
+    """A version that is ready, by the name of its index and its number."""
+    rows = IndexVersion.objects.filter(state=IndexVersion.State.READY).select_related("index")
+    known = {f"{row.index.name}:{row.number}": row for row in rows} if named else {}
+    if named and named not in known:
+        raise CommandError(f"There is no such version; there are: {', '.join(known) or 'none'}.")
+    return known.get(named)
 
 
 def _subject(named: str, user) -> Subject:
