@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from chat.sentences import sentences
 from chat.verification.values import Amount, Day, amounts, amounts_shown, days, in_heading_scale, same_amount, same_day
-from chat.verification.words import PREFIX, Held, Word, plain, stem, words_of
+from chat.verification.words import PREFIX, Held, Word, as_one, plain, stem, words_of
 
 LONGER = 0.08  # What each further sentence of a window must be worth, as a share of the sentence's weight.
 WINDOW = 3  # sentences
@@ -77,27 +77,37 @@ class Part:
 class _Places:
     """The parts of a passage by their words, so that a word is looked up once for all of them: as `Held` does for one.
 
-    Parts are told by their places in the passage.
+    Parts are told by their places in the passage. Most neighbours that could be one word are never asked for, and a
+    stem takes long to find: theirs are found when a word with the same first letters is, which no stem changes.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.stems: dict[str, set[int]] = {}
         self.senses: dict[int, set[int]] = {}
         self.beginnings: dict[tuple[str, int], set[int]] = {}  # by the beginning of a long stem, and its length
+        self.unread: dict[str, list[tuple[str, int]]] = {}  # neighbours joined, by their first letters
         for place, part in enumerate(parts):
-            for each in part.held.stems:
-                self.stems.setdefault(each, set()).add(place)
-            for sense in part.held.senses:
-                self.senses.setdefault(sense, set()).add(place)
-            for beginning, lengths in part.held.lengths.items():
-                for length in lengths:
-                    self.beginnings.setdefault((beginning, length), set()).add(place)
+            for word in part.words:
+                self._add(word.stem, place)
+                for sense in word.senses:
+                    self.senses.setdefault(sense, set()).add(place)
+            for text in as_one(part.words):
+                self.unread.setdefault(text[:2], []).append((text, place))
 
-    def of(self, word: Word, joined: Iterable[str] = ()) -> set[int]:
-        """Where the word stands, or another that says the same; `joined` are stems that will do as well."""
-        found: set[int] = set()
-        for each in (word.stem, *joined):
-            found |= self.stems.get(each, _NOWHERE)
+    def _add(self, found: str, place: int) -> None:
+        self.stems.setdefault(found, set()).add(place)
+        if len(found) >= PREFIX:
+            self.beginnings.setdefault((found[:PREFIX], len(found)), set()).add(place)
+
+    def _at(self, wanted: str) -> Set[int]:
+        for text, place in self.unread.get(wanted[:2], ()):
+            self._add(stem(text), place)
+        self.unread.pop(wanted[:2], None)  # Behind that, for another thread may be asking.
+        return self.stems.get(wanted, _NOWHERE)
+
+    def of(self, word: Word, others: Iterable[str] = ()) -> set[int]:
+        """Where the word stands, or one that says the same; `others` are stems that will do as well."""
+        found = set[int]().union(*map(self._at, (word.stem, *others)))
         for sense in word.senses:
             found |= self.senses.get(sense, _NOWHERE)
         if (length := len(word.stem)) >= PREFIX:

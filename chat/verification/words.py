@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -126,12 +126,16 @@ def _shares_beginning(one: str, other: str) -> bool:
     return min(len(one), len(other)) >= PREFIX and one[:PREFIX] == other[:PREFIX] and abs(len(one) - len(other)) <= 5
 
 
+def as_one(words: Sequence[Word]) -> Iterator[str]:
+    """Neighbours as one word, as they may be written elsewhere: pre-impact, preimpact."""
+    return (plain(one.text + other.text) for one, other in pairwise(words) if other.start == one.end + 1)
+
+
 class Held:
     """The words of a text, asked whether one of them says the same as another word; a word break is no difference."""
 
     def __init__(self, words: Sequence[Word]) -> None:
-        joined = (stem(plain(one.text + other.text)) for one, other in pairwise(words) if other.start == one.end + 1)
-        self.stems = frozenset((*(word.stem for word in words), *joined))
+        self.stems = frozenset((*(word.stem for word in words), *map(stem, as_one(words))))
         self.senses = frozenset(sense for word in words for sense in word.senses)
         self.lengths: dict[str, set[int]] = {}
         for each in self.stems:
