@@ -129,6 +129,7 @@ def _items(process: Reader, patience: _Patience) -> Iterator[Found]:
     for line in _lines(process.answers, patience):
         record = _understood(line)
         if record is None:  # The end.
+            process.let_go()
             return
         if isinstance(record, ExtractedPage) and (record.recognised or record.warning == "no recognition"):
             patience.seconds += RECOGNITION_SECONDS
