@@ -454,6 +454,24 @@ def test_one_chunk_in_a_hundred_may_be_seen_and_all_asked_for_are_found(leases, 
             assert len(hits) == 10
 
 
+def read_one_by_one(backend) -> int:
+    """How many vectors were read without an index."""
+    with connection.cursor() as cursor:
+        where = [backend.tables["vector"]]
+        cursor.execute("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = %s", where)
+        return cursor.fetchone()[0]
+
+
+def test_of_a_large_library_only_what_may_be_seen_is_read(leases, alice, backend):
+    query, texts = Query("w1 w2", direction(1), frozenset([leases.pk])), wordy(600)
+    add(Collection.objects.create(name="Other", owner=alice, index=leases.index), *texts[:590], vectors=of_chance(590))
+    add(leases, *texts[590:], vectors=of_chance(10))
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {', '.join([*backend.tables.values(), 'documents_document'])}")
+    read = read_one_by_one(backend)
+    assert backend.search(query, 10) and read_one_by_one(backend) == read
+
+
 def test_a_large_library_is_searched_by_words_as_a_small_one(leases, backend):
     texts = wordy(400)
     add(leases, *texts)
@@ -467,7 +485,7 @@ def test_a_large_library_is_searched_by_words_as_a_small_one(leases, backend):
 
 def test_of_common_words_the_heaviest_chunks_are_enough_to_find_the_best(leases, backend):
     add(leases, *wordy(400))
-    backend.read_whole, backend.read_heaviest = 0, 60
+    backend.read_most = 180
     for number in range(1, 8):
         query = Query(f"w{number} w{number + 1} w{number + 3}", None, frozenset([leases.pk]))
         backend.exact_up_to = 10_000

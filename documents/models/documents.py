@@ -196,6 +196,12 @@ class Document(models.Model):
             models.Index(
                 Lower("name"), "id", condition=Q(deleted_at=None, superseded_at=None), name="document_by_name"
             ),
+            models.Index(  # All that a search reads of a document.
+                fields=["collection"],
+                include=["id", "generation"],
+                condition=Q(deleted_at=None, superseded_at=None),
+                name="document_searched",
+            ),
         ]
 
     can_edit = False  # Set where a page is made for somebody.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from documents.models import IndexVersion
 
 ENTRIES_AT_ONCE = 500
-PREPARED: WeakKeyDictionary[psycopg.Connection, dict[str, str]] = WeakKeyDictionary()  # names by statement
+PREPARED: WeakKeyDictionary[psycopg.Connection, dict[sql.Shape, str]] = WeakKeyDictionary()  # the statements' names
 NUMBERS = count()
 QUESTION_LETTERS = 50_000  # a question's words must fit what Postgres takes for one text
 
@@ -41,14 +41,13 @@ class PgvectorBackend:
     grammars = frozenset(CONFIGURATIONS) | UNSPACED_LANGUAGES
     exact_up_to: float = 10_000  # chunks: so many are compared one by one sooner than found through the graph
     weighed_share = 0.4  # of these: so many are weighed one by one sooner than looked up by their words
-    read_whole = 12_000  # chunks of the rarest words, in a library larger than that
-    read_heaviest = 1_500  # chunks of each other word
+    read_most = 30_000  # places where the question's words occur
 
     def __init__(self, version: IndexVersion) -> None:
         self.dimensions = version.dimensions
         self.languages = version.languages
-        names = ("document", "chunk", "text", "word", "frequency", "vector")
-        self.tables = {name: f"search_{version.pk:d}_{name}" for name in names}
+        self.version, self.tables = version.pk, sql.tables(version.pk)
+        self.configurations = tuple((name, _configuration(name)) for name in ("", *filter(self._known, CONFIGURATIONS)))
 
     def create(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -150,29 +149,27 @@ class PgvectorBackend:
         return {row[0]: Standing(_leg(*row[1:3]), _leg(*row[3:5]), _leg(*row[5:7])) for row in rows}
 
     def _rows(self, query: Query, ending: str, depth: int, *, exact_up_to: float, **limits: Any) -> list[tuple]:
-        by_meaning = query.vector is not None and query.mode != "keyword"
+        vector = None if query.mode == "keyword" else query.vector
+        by_meaning = vector is not None
         by_words = query.mode != "vector" or not by_meaning
         question = query.text[:QUESTION_LETTERS] if by_words else ""
         phrases = quoted(question)
-        languages = ["", *filter(self._known, CONFIGURATIONS)]
         asked: dict[str, Any] = {
             "collections": list(query.collections),
             "documents": list(query.documents or []),
-            "languages": languages,
-            "configurations": [_configuration(language) for language in languages],
             "question": spelled(question).lower(),
             "quoted": " ".join(phrases),
             "patterns": [f"% {phrase} %" for phrase in phrases],
-            "vector": _half(query.vector).to_text() if by_meaning else None,
+            "vector": None if vector is None else _half(vector).to_text(),
             "weigh_up_to": exact_up_to * self.weighed_share,
             "exact_up_to": exact_up_to,
-            "read_whole": self.read_whole,
-            "read_heaviest": self.read_heaviest,
+            "read_most": self.read_most,
             "alpha": _alpha(query) if by_words and by_meaning else float(by_meaning),
             **limits,
         }
-        statement = sql.statement(
-            self.tables,
+        shape = sql.Shape(
+            self.version,
+            self.configurations,
             by_words=by_words,
             by_meaning=by_meaning,
             quoted=bool(phrases),
@@ -182,7 +179,7 @@ class PgvectorBackend:
             ending=ending,
         )
         with connection.cursor() as cursor:
-            cursor.execute(sql.EXECUTE.format(name=_prepared(cursor, statement)), dict.fromkeys(sql.ASKED_WITH) | asked)
+            cursor.execute(sql.EXECUTE.format(name=_prepared(cursor, shape)), dict.fromkeys(sql.ASKED_WITH) | asked)
             while cursor.nextset():  # The last result is the statement's.
                 pass
             return cursor.fetchall()
@@ -192,14 +189,14 @@ class PgvectorBackend:
         return language if language in CONFIGURATIONS and language in (self.languages or CONFIGURATIONS) else ""
 
 
-def _prepared(cursor: CursorWrapper, statement: str) -> str:
+def _prepared(cursor: CursorWrapper, shape: sql.Shape) -> str:
     """The name under which this connection knows the statement, from its first use on."""
     names = PREPARED.setdefault(connection.connection, {})
-    if statement not in names:
+    if shape not in names:
         name = f"search_{next(NUMBERS)}"
-        cursor.execute(sql.PREPARE.format(name=name, statement=statement))
-        names[statement] = name
-    return names[statement]
+        cursor.execute(sql.PREPARE.format(name=name, statement=sql.statement(shape)))
+        names[shape] = name
+    return names[shape]
 
 
 def _alpha(query: Query) -> float:

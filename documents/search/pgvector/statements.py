@@ -7,6 +7,8 @@ inner product is the BM25 score, exactly and quickly, wherever it is known which
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 K1, B = 1.5, 0.75
 LENGTH = 130  # words of an average chunk: fixed, so that no chunk's weight hangs on another's length
 PLACES = 2**29  # of the sparse vectors; a word's place is its hash
@@ -14,7 +16,13 @@ WORDS_READ = 64  # of a longer question the rarest are looked up
 DEPTH = 50  # how many of each leg's best take part in the fusion
 RRF = 60
 
-WEIGHED = 400  # chunks of a large library, the most promising of those read
+# Of a large library so many places where the question's words occur are read, and so many chunks that seem the most
+# promising then are weighed: a share of all chunks, within bounds. Tuned, as the graph is, on every
+# other question of `make bench`.
+READ = "least(greatest(0.3 * sum(chunks), 6000), %(read_most)s)"
+WEIGHED = "least(greatest(0.006 * sum(chunks), 150), 400)"
+
+TABLES = ("document", "chunk", "text", "word", "frequency", "vector")
 
 # A slot is a document's generation, as a small number: each word and vector carries it for the permission's sake. The
 # indexes over the words hold all that is read of them, since the rows of one word lie far apart. Vectors lie in a
@@ -163,16 +171,13 @@ SIZE = "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint 
 ASKED_WITH = {
     "collections": "uuid[]",
     "documents": "uuid[]",
-    "languages": "varchar[]",
-    "configurations": "text[]",
     "question": "text",
     "quoted": "text",
     "patterns": "text[]",
     "vector": "halfvec",
     "weigh_up_to": "float8",
     "exact_up_to": "float8",
-    "read_whole": "int",
-    "read_heaviest": "int",
+    "read_most": "int",
     "alpha": "float8",
     "top": "int",
     "ids": "bigint[]",
@@ -186,23 +191,27 @@ PREPARE = f"PREPARE {{name}} ({', '.join(ASKED_WITH.values())}) AS {{statement}}
 # Sent in one message with the statement, these hold for it alone: one way to the database and back instead of five.
 EXECUTE = f"""
 SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan;
-SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 200;
+SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 120;
 EXECUTE {{name}} ({", ".join(f"%({name})s" for name in ASKED_WITH)})
 """
 
-# Here and below coalesce() keeps a filter by what is allowed from becoming a join. How much is allowed the planner can
-# only guess, and its guess would have words compared with documents one by one, or lose the graph's order. OFFSET 0 has
-# each word looked up in the index even while the tables are new and the planner knows nothing of them.
-ALLOWED = """
+# How much is allowed the planner can only guess, and its guess would have words compared with documents one by one,
+# read all there is for a little, or lose the graph's order. So a filter by what is allowed is never left to become a
+# join: OR and coalesce() keep it from that, and OFFSET 0 has words, documents and chunks looked up in their indexes,
+# also while the tables are new and the planner knows nothing of them. Who may read all that is here is asked only
+# once.
+ALLOWED = f"""
 allowed AS MATERIALIZED (
     SELECT slot, held.language, held.chunks
     FROM documents_document AS document
-    JOIN {document} AS held ON held.document_id = document.id AND held.generation = document.generation
-    WHERE collection_id IN (SELECT unnest(%(collections)s)) {narrowed}
+    JOIN {{document}} AS held ON held.document_id = document.id AND held.generation = document.generation
+    WHERE collection_id IN (SELECT unnest(%(collections)s)) {{narrowed}}
         AND deleted_at IS NULL AND superseded_at IS NULL
 ), size AS MATERIALIZED (
-    SELECT sum(chunks)::float8 AS chunks, sum(chunks) <= %(weigh_up_to)s AS is_weighed,
-        sum(chunks) <= %(exact_up_to)s AS is_compared
+    SELECT sum(chunks)::float8 AS chunks, count(*) = (SELECT count(*) FROM {{document}}) AS is_all,
+        min(language COLLATE "C") = max(language COLLATE "C") AS is_of_one_language,
+        sum(chunks) <= %(weigh_up_to)s AS is_weighed, sum(chunks) <= %(exact_up_to)s AS is_compared,
+        {READ} AS read, {WEIGHED} AS weighed
     FROM allowed
 )"""
 
@@ -210,8 +219,7 @@ allowed AS MATERIALIZED (
 ASKED = f"""
 asked AS MATERIALIZED (
     SELECT known.language, lexeme
-    FROM unnest(%(languages)s, %(configurations)s) AS known (language, configuration),
-        unnest(to_tsvector(configuration::regconfig, %(question)s))
+    FROM (VALUES {{known}}) AS known (language, configuration), unnest(to_tsvector(configuration, %(question)s))
     WHERE known.language IN (SELECT language FROM allowed)
 ), telling AS MATERIALIZED (
     SELECT lexeme, sum(chunks) AS holders,
@@ -219,7 +227,10 @@ asked AS MATERIALIZED (
     FROM asked, LATERAL (
         SELECT * FROM {{frequency}} AS frequency WHERE frequency.lexeme = asked.lexeme OFFSET 0
     ) AS frequency (slot, chunks, word)
-    WHERE chunks > 0 AND coalesce((slot, asked.language) IN (SELECT slot, language FROM allowed), false)
+    WHERE chunks > 0 AND (
+        (SELECT is_all AND is_of_one_language FROM size)
+        OR (slot, asked.language) IN (SELECT slot, language FROM allowed)
+    )
     GROUP BY lexeme ORDER BY holders, lexeme LIMIT {WORDS_READ}
 ), placed AS (
     SELECT language, {PLACE} AS place, max(weight)::real AS weight
@@ -237,8 +248,8 @@ question AS (SELECT ''::varchar AS language, '{{{{}}}}/{PLACES}'::sparsevec AS w
 QUOTED = """
 clue AS MATERIALIZED (
     SELECT DISTINCT ON (language) language, lexeme
-    FROM unnest(%(languages)s, %(configurations)s) AS known (language, configuration)
-    LEFT JOIN LATERAL unnest(to_tsvector(configuration::regconfig, %(quoted)s)) ON true
+    FROM (VALUES {known}) AS known (language, configuration)
+    LEFT JOIN LATERAL unnest(to_tsvector(configuration, %(quoted)s)) ON true
     LEFT JOIN telling USING (lexeme)
     WHERE language IN (SELECT language FROM allowed)
     ORDER BY language, holders
@@ -255,38 +266,42 @@ clue AS MATERIALIZED (
 
 NOT_QUOTED = "holder AS (SELECT NULL::bigint AS chunk_id WHERE false)"
 
-# In a large library the rarest words' chunks are all read, up to so many, and the heaviest of each other word's; the
-# most promising of these are then weighed exactly.
-WORDS = f"""
+# In a large library each word's heaviest chunks are read, the more of them the more telling it is; the most promising
+# of these are then weighed exactly, and so are those that meaning puts forward.
+WORDS = """
 reading AS MATERIALIZED (
-    SELECT lexeme, weight,
-        CASE WHEN sum(holders) OVER (ORDER BY holders, lexeme) > %(read_whole)s THEN %(read_heaviest)s END AS most
+    SELECT lexeme, weight, ceil((SELECT read FROM size) * weight / sum(weight) OVER ()) AS most
     FROM telling
     WHERE NOT (SELECT is_weighed FROM size)
 ), promising AS MATERIALIZED (
     SELECT chunk_id FROM reading, LATERAL (
-        SELECT chunk_id, word.weight FROM {{word}} AS word
-        WHERE word.lexeme = reading.lexeme AND coalesce(slot IN (SELECT slot FROM allowed), false)
+        SELECT chunk_id, word.weight FROM {word} AS word
+        WHERE word.lexeme = reading.lexeme
+            AND ((SELECT is_all FROM size) OR slot IN (SELECT slot FROM allowed))
         ORDER BY word.weight DESC LIMIT reading.most
     ) AS word
-    GROUP BY chunk_id ORDER BY sum(reading.weight * word.weight) DESC LIMIT {WEIGHED}
+    GROUP BY chunk_id ORDER BY sum(reading.weight * word.weight) DESC LIMIT (SELECT weighed FROM size)
 ), worded AS MATERIALIZED (
     SELECT chunk_id, -(chunk.words <#> question.words) AS score
-    FROM {{chunk}} AS chunk JOIN allowed USING (slot) LEFT JOIN question USING (language)
+    FROM allowed
+        JOIN LATERAL (SELECT * FROM {chunk} AS chunk WHERE chunk.slot = allowed.slot OFFSET 0) AS chunk ON true
+        LEFT JOIN question USING (language)
     WHERE (SELECT is_weighed FROM size)
     UNION ALL
     SELECT chunk_id, -(chunk.words <#> question.words)
-    FROM (SELECT chunk_id FROM promising UNION SELECT chunk_id FROM holder) AS promising
-        JOIN {{chunk}} AS chunk USING (chunk_id) JOIN allowed USING (slot) LEFT JOIN question USING (language)
+    FROM (SELECT chunk_id FROM promising UNION SELECT chunk_id FROM holder UNION SELECT chunk_id FROM near) AS chosen
+        JOIN {chunk} AS chunk USING (chunk_id) JOIN allowed USING (slot) LEFT JOIN question USING (language)
     WHERE NOT (SELECT is_weighed FROM size)
 ), keyword AS MATERIALIZED (
     SELECT chunk_id, coalesce(score, 0) AS score, row_number() OVER (ORDER BY held DESC, score DESC, chunk_id) AS rank
     FROM worded, LATERAL (SELECT chunk_id IN (SELECT chunk_id FROM holder) AS held)
     WHERE score > 0 OR held
-    ORDER BY rank LIMIT {{ranked}}
+    ORDER BY rank LIMIT {ranked}
 )"""
 
-NO_WORDS = "keyword AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"
+NO_WORDS = """
+worded AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score WHERE false),
+keyword AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"""
 
 # "+ 0" keeps the graph, which is not exact, out of the exact half. Where the graph gave up before it had found enough
 # of what is allowed, all of that is compared after all.
@@ -294,13 +309,13 @@ MEANING = """
 graph AS MATERIALIZED (
     SELECT chunk_id, embedding <=> %(vector)s AS distance
     FROM {vector}
-    WHERE NOT (SELECT is_compared FROM size) AND coalesce(slot IN (SELECT slot FROM allowed), false)
+    WHERE NOT (SELECT is_compared FROM size) AND ((SELECT is_all FROM size) OR slot IN (SELECT slot FROM allowed))
     ORDER BY embedding <=> %(vector)s LIMIT {ranked}
 ), near AS MATERIALIZED (
     SELECT * FROM graph WHERE (SELECT count(*) FROM graph) >= {ranked}
     UNION ALL (
         SELECT chunk_id, (embedding <=> %(vector)s) + 0 AS distance
-        FROM {vector} JOIN allowed USING (slot)
+        FROM allowed, LATERAL (SELECT * FROM {vector} AS vector WHERE vector.slot = allowed.slot OFFSET 0) AS vector
         WHERE coalesce((SELECT count(*) FROM graph) < {ranked}, true)
         ORDER BY distance, chunk_id LIMIT {ranked}
     )
@@ -308,7 +323,9 @@ graph AS MATERIALIZED (
     SELECT chunk_id, 1 - distance AS score, row_number() OVER (ORDER BY distance, chunk_id) AS rank FROM near
 )"""
 
-NO_MEANING = "meaning AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"
+NO_MEANING = """
+near AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS distance WHERE false),
+meaning AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"""
 
 CANDIDATE = """
 candidate AS (
@@ -320,10 +337,12 @@ candidate AS (
 # A chunk that only one leg put forward is given the other leg's score too, so that it is not judged by half.
 CONVEX = """
 judged AS (
-    SELECT chunk_id, coalesce(-(chunk.words <#> question.words), 0) AS by_words,
-        1 - (embedding <=> %(vector)s) AS by_meaning
-    FROM candidate JOIN {chunk} AS chunk USING (chunk_id) JOIN allowed USING (slot)
-        LEFT JOIN question USING (language) LEFT JOIN {vector} USING (chunk_id)
+    SELECT chunk_id, coalesce(worded.score, 0) AS by_words, 1 - coalesce(near.distance, far.distance) AS by_meaning
+    FROM candidate LEFT JOIN worded USING (chunk_id) LEFT JOIN near USING (chunk_id)
+        LEFT JOIN LATERAL (
+            SELECT embedding <=> %(vector)s AS distance FROM {vector} AS vector
+            WHERE vector.chunk_id = candidate.chunk_id AND near.chunk_id IS NULL AND %(vector)s IS NOT NULL OFFSET 0
+        ) AS far ON true
 ), scaled AS (
     SELECT chunk_id,
         coalesce(by_words / nullif(max(by_words) OVER (), 0), 0) AS by_words,
@@ -367,33 +386,43 @@ WHERE chunk_id = ANY(%(ids)s)
 """
 
 
-def statement(
-    tables: dict[str, str],
-    *,
-    by_words: bool,
-    by_meaning: bool,
-    quoted: bool,
-    narrowed: bool,
-    fusion: str,
-    depth: int,
-    ending: str,
-) -> str:
+def tables(version: int) -> dict[str, str]:
+    return {name: f"search_{version:d}_{name}" for name in TABLES}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides of which parts a search's statement is made, and how it is planned."""
+
+    version: int
+    configurations: tuple[tuple[str, str], ...]  # text-search configurations by language
+    by_words: bool
+    by_meaning: bool
+    quoted: bool
+    narrowed: bool
+    fusion: str
+    depth: int
+    ending: str
+
+
+def statement(shape: Shape) -> str:
     """The one statement of a search, of the parts it needs, ending in FOUND or STANDING."""
     parts = [
         ALLOWED,
-        ASKED if by_words else NOT_ASKED,
-        QUOTED if quoted else NOT_QUOTED,
-        WORDS if by_words else NO_WORDS,
-        MEANING if by_meaning else NO_MEANING,
+        ASKED if shape.by_words else NOT_ASKED,
+        QUOTED if shape.quoted else NOT_QUOTED,
+        MEANING if shape.by_meaning else NO_MEANING,
+        WORDS if shape.by_words else NO_WORDS,
         CANDIDATE,
-        RECIPROCAL if fusion == "rrf" else CONVEX,
+        RECIPROCAL if shape.fusion == "rrf" else CONVEX,
         FUSED,
     ]
-    whole = ("WITH " + ",\n".join(parts) + ending).format(
-        **tables,
-        narrowed="AND id IN (SELECT unnest(%(documents)s))" if narrowed else "",
-        depth=depth,
-        ranked=depth if ending == FOUND else "NULL",
-        halves=2 if quoted else 1,
+    whole = ("WITH " + ",\n".join(parts) + shape.ending).format(
+        **tables(shape.version),
+        known=", ".join(f"('{language}'::varchar, '{name}'::regconfig)" for language, name in shape.configurations),
+        narrowed="AND id IN (SELECT unnest(%(documents)s))" if shape.narrowed else "",
+        depth=shape.depth,
+        ranked=shape.depth if shape.ending == FOUND else "NULL",
+        halves=2 if shape.quoted else 1,
     )
     return whole % {name: f"${place}" for place, name in enumerate(ASKED_WITH, start=1)}
