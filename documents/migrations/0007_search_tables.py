@@ -7,7 +7,7 @@ import logging
 
 from django.db import migrations
 
-from documents.search.pgvector.statements import CREATE, DROP
+from documents.search.pgvector.tables import CREATE, DROP
 
 log = logging.getLogger(__name__)
 

@@ -192,9 +192,9 @@ class Library:
 
     def load(self) -> None:
         """Once; anew when the tables are made otherwise."""
-        from documents.search.pgvector import statements
+        from documents.search.pgvector.tables import ADD_WORDS, CREATE
 
-        made = hashlib.sha256(f"{statements.CREATE}{statements.ADD_WORDS}{self.chunks}".encode()).hexdigest()
+        made = hashlib.sha256(f"{CREATE}{ADD_WORDS}{self.chunks}".encode()).hexdigest()
         loaded = FOLDER / f"loaded-{self.version.number}"
         if not loaded.exists() or loaded.read_text() != made:
             loaded.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from pgvector.psycopg import register_vector
 
 from documents.search import Entry, Hit, Leg, Query, SearchUnavailable, Standing
 from documents.search.pgvector import statements as sql
+from documents.search.pgvector import tables
 from documents.search.words import CONFIGURATIONS, UNSPACED_LANGUAGES, quoted, spelled
 
 if TYPE_CHECKING:
@@ -46,16 +47,16 @@ class PgvectorBackend:
     def __init__(self, version: IndexVersion) -> None:
         self.dimensions = version.dimensions
         self.languages = version.languages
-        self.version, self.tables = version.pk, sql.tables(version.pk)
+        self.version, self.tables = version.pk, tables.names_of(version.pk)
         self.configurations = tuple((name, _configuration(name)) for name in ("", *filter(self._known, CONFIGURATIONS)))
 
     def create(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.CREATE.format(**self.tables, dimensions=self.dimensions))
+            cursor.execute(tables.CREATE.format(**self.tables, dimensions=self.dimensions))
 
     def drop(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.DROP.format(**self.tables))
+            cursor.execute(tables.DROP.format(**self.tables))
 
     def add(self, entries: Iterable[Entry]) -> None:
         entries = iter(entries)
@@ -76,7 +77,7 @@ class PgvectorBackend:
             "texts": [f" {spelled(entry.text).lower()} " for entry in entries],
         }
         with connection.cursor() as cursor:
-            for step in (sql.TAKE_TURNS, sql.CLEAR, sql.ADD_DOCUMENTS, sql.ADD_WORDS):
+            for step in (tables.TAKE_TURNS, tables.CLEAR, tables.ADD_DOCUMENTS, tables.ADD_WORDS):
                 cursor.execute(step.format(**self.tables), columns)
 
     def _add_vectors(self, vectors: dict[int, Sequence[float]]) -> None:
@@ -85,7 +86,8 @@ class PgvectorBackend:
             register_vector(connection.connection)
         with psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(
-                sql.ADD_VECTORS.format(**self.tables), [list(vectors), [_half(vector) for vector in vectors.values()]]
+                tables.ADD_VECTORS.format(**self.tables),
+                [list(vectors), [_half(vector) for vector in vectors.values()]],
             )
 
     def publish(self) -> None:
@@ -96,25 +98,25 @@ class PgvectorBackend:
 
     def remove(self, document_id: UUID, *, keep_generation: int | None = None) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.TAKE_TURNS, {"documents": [document_id]})
-            cursor.execute(sql.REMOVE.format(**self.tables), {"document": document_id, "keep": keep_generation})
+            cursor.execute(tables.TAKE_TURNS, {"documents": [document_id]})
+            cursor.execute(tables.REMOVE.format(**self.tables), {"document": document_id, "keep": keep_generation})
 
     def withdraw(self, chunk_ids: Collection[int]) -> None:
         ids = {"ids": list(chunk_ids)}
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.DOCUMENTS_OF.format(**self.tables), ids)
-            cursor.execute(sql.TAKE_TURNS, {"documents": [document for (document,) in cursor.fetchall()]})
-            cursor.execute(sql.CLEAR.format(**self.tables), ids)
+            cursor.execute(tables.DOCUMENTS_OF.format(**self.tables), ids)
+            cursor.execute(tables.TAKE_TURNS, {"documents": [document for (document,) in cursor.fetchall()]})
+            cursor.execute(tables.CLEAR.format(**self.tables), ids)
 
     def count(self, document_id: UUID, generation: int) -> int:
         with connection.cursor() as cursor:
-            cursor.execute(sql.COUNT.format(**self.tables), [document_id, generation])
+            cursor.execute(tables.COUNT.format(**self.tables), [document_id, generation])
             return cursor.fetchone()[0]
 
     def held(self) -> list[tuple[UUID, int, int]]:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(sql.HELD.format(**self.tables))
+                cursor.execute(tables.HELD.format(**self.tables))
                 return cursor.fetchall()
         except ProgrammingError as exc:
             raise SearchUnavailable("Its tables are gone: build a new version.", "search_index_missing") from exc
@@ -122,12 +124,12 @@ class PgvectorBackend:
     @classmethod
     def stored(cls) -> set[int]:
         with connection.cursor() as cursor:
-            cursor.execute(sql.STORED)
+            cursor.execute(tables.STORED)
             return {pk for (pk,) in cursor.fetchall()}
 
     def size(self) -> int:
         with connection.cursor() as cursor:
-            cursor.execute(sql.SIZE, [list(self.tables.values())])
+            cursor.execute(tables.SIZE, [list(self.tables.values())])
             return cursor.fetchone()[0]
 
     def search(self, query: Query, top: int) -> list[Hit]:
