@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 import jsonschema
 import pytest
 
+from chat.grounding import data_sources
 from chat.grounding.data_sources import DataSourceError, data_source
-from chat.grounding.grounding import data_sources
 from tests.fake_on_your_data import SPECS, closed, refusal
 
 LATE = "2025-03-01-preview"

@@ -12,7 +12,7 @@ from chat.checks import data_sources
 from chat.conversations.conversing import Draft, ask, ask_again, begin, converse
 from chat.conversations.turns import turn_of
 from chat.events import Cite, Done, Failed, Found, Question, Status, Text
-from chat.grounding.grounding import grounding
+from chat.grounding import grounding
 from chat.models import Citation, Message, State, web_address
 from project.deployments import DeploymentsError, chosen
 from project.models import Budget, Usage
@@ -272,7 +272,9 @@ def test_a_service_that_is_gone_says_so_and_offers_our_own_search(told, service,
 
 def test_another_fault_keeps_its_own_sentence(told, service):
     service.replies = [Reply(status=401)]
-    assert told()[-1] == Failed("key_refused", "The model service refuses the key of “desk”.")
+    failed = told()[-1]
+    assert isinstance(failed, Failed) and failed.code == "key_refused"
+    assert failed.sentence.startswith("The model service refuses the key of “desk”. An administrator must")
 
 
 def test_a_parameter_the_service_refuses_is_no_retirement(told, service):
