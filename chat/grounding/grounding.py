@@ -227,24 +227,12 @@ class _Draft:
 
 
 def passage_of(found: ServiceCitation) -> Passage:
-    """A passage that is no document's of ours; its page is 0."""
-    text = bearable(found.text)[:TEXT_MOST]
-    name = bearable(found.file)[:500]
-    return Passage(
-        chunk_id=0,
-        document_id=None,
-        document_title=(bearable(found.title).strip() or name.rpartition("/")[2] or "A passage without a title")[:300],
-        document_name=name,
-        version=0,
-        page_number=0,
-        page_label="",
-        start=0,
-        end=len(text),
-        section="",
-        text=text,
+    passage = Passage.outside(
+        title=bearable(found.title).strip(),
+        name=bearable(found.file)[:500],
+        text=bearable(found.text)[:TEXT_MOST],
         score=min(max(found.score or 0.0, 0.0), 1.0),
-        keyword=None,
-        vector=None,
         url=bearable(found.url)[:2000],
-        outer_chunk=bearable(found.chunk_id)[:200],
+        chunk=bearable(found.chunk_id)[:200],
     )
+    return replace(passage, document_title=passage.document_title[:300])

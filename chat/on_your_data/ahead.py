@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from contextvars import Context
@@ -11,27 +10,19 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import connections
 
 from chat.events import Event
+from chat.proof.proving import Told, beside
 
 
-async def outliving(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+def outliving(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     """The events, read in a task with a thread of its own.
 
     What a view starts does its work with the database in the thread that waits for the view. Once the view has
     returned its stream, that thread takes nothing more, and whatever the view began would break off there.
     """
-    told: asyncio.Queue[Event | None] = asyncio.Queue()
-    reading = asyncio.create_task(_read(events, told), context=Context())
-    reading.add_done_callback(lambda _: told.put_nowait(None))
-    try:
-        while (event := await told.get()) is not None:
-            yield event
-        await reading  # Raises what went wrong there.
-    finally:
-        reading.cancel()
-        await asyncio.wait({reading})
+    return beside(lambda told: _read(events, told), Context())
 
 
-async def _read(events: AsyncGenerator[Event], told: asyncio.Queue[Event | None]) -> None:
+async def _read(events: AsyncGenerator[Event], told: Told) -> None:
     async with ThreadSensitiveContext():
         try:
             async with aclosing(events):

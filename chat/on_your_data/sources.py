@@ -231,24 +231,13 @@ def _vector(model: str, query: str, user: User) -> list[float]:
 
 
 def _outer_scored(hit: outer.OuterHit, place: int, *, is_cosine: bool) -> Scored:
-    text, name = bearable(hit.text), bearable(hit.filepath)
-    passage = Passage(
-        chunk_id=0,
-        document_id=None,
-        document_title=bearable(hit.title) or name.rpartition("/")[2] or "A passage without a title",
-        document_name=name,
-        version=0,
-        page_number=0,
-        page_label="",
-        start=0,
-        end=len(text),
-        section="",
-        text=text,
+    passage = Passage.outside(
+        title=bearable(hit.title),
+        name=bearable(hit.filepath),
+        text=bearable(hit.text),
         score=1 / (1 + place),
-        keyword=None,
-        vector=None,
         url=bearable(hit.url),
-        outer_chunk=bearable(hit.key),
+        chunk=bearable(hit.key),
     )
     cosine = 2 - 1 / hit.score if is_cosine and hit.score > 0 else hit.cosine
     return Scored(passage, hit.score, hit.reranked, cosine)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import Context
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.conf import settings
 
@@ -33,6 +35,7 @@ ENDLESS = "The answer grew longer than an answer may be and was stopped. What wa
 VERIFIERS = ThreadPoolExecutor(2, thread_name_prefix="verifier")
 NO_SOURCE = "No sentence of this answer names its source. Check it before you rely on it."
 Write = Callable[[Question], AsyncGenerator[Event]]
+Told = asyncio.Queue[Event | None]
 
 
 async def proved(question: Question, *, write: Write) -> AsyncGenerator[Event]:
@@ -42,8 +45,17 @@ async def proved(question: Question, *, write: Write) -> AsyncGenerator[Event]:
             async for as_it_is in events:
                 yield as_it_is
         return
-    told: asyncio.Queue[Event | None] = asyncio.Queue()
-    reading = asyncio.create_task(_Checking(question, told).read(write(question)))
+    async with aclosing(beside(lambda told: _Checking(question, told).read(write(question)))) as events:
+        async for event in events:
+            yield event
+
+
+async def beside(
+    read: Callable[[Told], Coroutine[Any, Any, None]], context: Context | None = None
+) -> AsyncGenerator[Event]:
+    """The events that a task tells while they are taken; it ends with whoever takes them."""
+    told: Told = asyncio.Queue()
+    reading = asyncio.create_task(read(told), context=context)
     reading.add_done_callback(lambda _: told.put_nowait(None))
     try:
         while (event := await told.get()) is not None:
@@ -80,7 +92,7 @@ class _Checking:
     """Reads an answer along; a second task, in a thread of its own, looks its sentences up one after the other."""
 
     question: Question
-    told: asyncio.Queue[Event | None]
+    told: Told
     reader: Reader = field(default_factory=Reader)
     passages: Sequence[Passage] = ()
     printed: str = ""  # by code that was run for the answer

@@ -52,6 +52,28 @@ class Passage:
     url: str = ""  # where it stands, of what is not ours
     outer_chunk: str = ""  # what its chunk is called there
 
+    @classmethod
+    def outside(cls, *, title: str, name: str, text: str, score: float, url: str, chunk: str) -> Passage:
+        """One that is no document's of ours; its page is 0."""
+        return cls(
+            chunk_id=0,
+            document_id=None,
+            document_title=title or name.rpartition("/")[2] or "A passage without a title",
+            document_name=name,
+            version=0,
+            page_number=0,
+            page_label="",
+            start=0,
+            end=len(text),
+            section="",
+            text=text,
+            score=score,
+            keyword=None,
+            vector=None,
+            url=url,
+            outer_chunk=chunk,
+        )
+
     @property
     def is_external(self) -> bool:
         return self.document_id is None
