@@ -148,13 +148,23 @@ class Stack:
         return document
 
     def send(self, task: str, *args: str) -> None:
+        with self.queue() as app:
+            app.send_task(f"documents.tasks.{task}", args=args, retry=False)
+
+    def is_idle(self) -> bool:
+        """Nothing is queued, handed out or worked on."""
+        with self.queue() as app, app.connection_for_read() as connection:
+            asked = app.control.inspect(timeout=0.5, connection=connection)
+            told = [asked.active(), asked.reserved()]
+            queued = connection.default_channel.client.llen(app.conf.task_default_queue)
+            return not queued and all(worker and not any(worker.values()) for worker in told)
+
+    def queue(self):
         from celery import Celery
 
         from project.local import redis_url
 
-        url = redis_url(self.data_dir).replace("unix://", "redis+socket://")
-        with Celery(broker=url) as app:
-            app.send_task(f"documents.tasks.{task}", args=args, retry=False)
+        return Celery(broker=redis_url(self.data_dir).replace("unix://", "redis+socket://"))
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection]:
