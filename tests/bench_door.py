@@ -2,7 +2,7 @@
 
 Runs by itself too: `python -m tests.bench_door`. The model is a server in a process of its own, as fast as can be, that
 sends 100 tokens a second and starts when as many streams are open as it was told to expect. What is compared, a bare
-client and a bare relay, speaks to the same server in the same run.
+client and bare relays, speaks to the same server in the same run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ FIRST_STREAMS, MOST_STREAMS, EXACT = 10, 640, 1 / 12
 KEY = "bench"
 # What an answer says, again and again: it stands in the samples, so every sentence is looked up and found.
 TOKENS = "Supplies shall be restored within twelve hours of the company becoming aware of the burst [1].".split()
-RELAY, LECTERN, NOTHING = "relay (Starlette)", "Lectern", "nothing between"
+BYTES, EVENTS, LECTERN, NOTHING = "relay of bytes", "relay of events", "Lectern", "nothing between"
+PATHS = {BYTES: "/bytes/chat/completions", EVENTS: "/events/chat/completions", LECTERN: "/v1/chat/completions"}
 LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)  # as the package of OpenAI has them
 WEB = (
     "uvicorn --host=127.0.0.1 --no-access-log --no-server-header --no-proxy-headers --ws=none --lifespan=off --port={}"
@@ -239,16 +240,15 @@ class Sides:
     def run(self, name: str, streams: int, words: int = WORDS) -> Run:
         expect(self.model, streams, words)
         body = {"model": "default", "stream": True, "messages": [{"role": "user", "content": self.question}]}
-        path = "/v1/chat/completions" if name == LECTERN else "/chat/completions"
-        address = {LECTERN: self.web.address, RELAY: self.relay.address}.get(name, self.model)
-        return uvloop.run(driven(address, path, self.key, body, streams, words))
+        address = {LECTERN: self.web.address, NOTHING: self.model}.get(name, self.relay.address)
+        return uvloop.run(driven(address, PATHS.get(name, "/"), self.key, body, streams, words))
 
 
 def bench_cost(sides: Sides) -> None:
     """Processor time, which says the same on a busy machine: of a token by the difference of a long and a short run."""
     print(f"  processor time of the process, {WEIGHED} streams of {1 / PAUSE_S:.0f} tokens/s")
     token_us = {}
-    for name, server in ((RELAY, sides.relay), (LECTERN, sides.web)):
+    for name, server in ((BYTES, sides.relay), (EVENTS, sides.relay), (LECTERN, sides.web)):
         sides.run(name, WEIGHED, SHORT)  # What is loaded with the first question is loaded.
         spent, beside = [], []
         for words in (SHORT, WORDS):
@@ -260,20 +260,22 @@ def bench_cost(sides: Sides) -> None:
         around_ms = spent[0] * 1e3 - SHORT * token_us[name] / 1e3
         told = f", and {beside_us:.0f} µs a token in a process beside it" if beside_us > 1 else ""
         print(f"    {name:<22}{token_us[name]:6.0f} µs a token, {around_ms:6.1f} ms around an answer{told}")
-    print(f"    {token_us[RELAY] / token_us[LECTERN]:.2f} of the tokens of the relay for the same time")
+    for name in (BYTES, EVENTS):
+        print(f"    {token_us[name] / token_us[LECTERN]:.2f} of the tokens of the {name} for the same time")
 
 
 def bench_streams(sides: Sides) -> None:
     """The most streams each of them holds, one process each."""
     print(f"  streams of {1 / PAUSE_S:.0f} tokens/s held by one process, runs of {RUN_S:.0f} s")
     most = {}
-    for name in (RELAY, LECTERN):
+    for name in PATHS:
         sides.run(name, FIRST_STREAMS)
         most[name], seen = most_held(lambda streams, name=name: sides.run(name, streams))
         print(f"    {name:<22}{most[name]:4} streams  p95 {seen.delay_ms:5.1f} ms between tokens")
     rig = sides.run(NOTHING, max(most.values()))
     print(f"    {NOTHING:<22}{max(most.values()):4} streams  p95 {rig.delay_ms:5.1f} ms between tokens")
-    print(f"    {most[LECTERN] / max(1, most[RELAY]):.2f} of the relay  (goal: at least 0.8)")
+    for name in (BYTES, EVENTS):
+        print(f"    {most[LECTERN] / max(1, most[name]):.2f} of the {name}  (goal: at least 0.8)")
 
 
 def bench_tokens_sent(model: str, user, questions: list[str]) -> None:
@@ -376,22 +378,39 @@ class Reader(asyncio.Protocol):
             self.ended.set_result(None)
 
 
-# The bare relay ------------------------------------------------------------------------------------------------------
+# The bare relays -----------------------------------------------------------------------------------------------------
 @cache
 def relaying() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(limits=LIMITS, timeout=60)
 
 
-async def passed_on(request: Request) -> StreamingResponse:
-    """What comes is passed on unread."""
-    address = os.environ["BENCH_MODEL"] + request.url.path
+async def _relayed(request: Request, passed_on) -> StreamingResponse:
+    address = f"{os.environ['BENCH_MODEL']}/chat/completions"
     asked = relaying().build_request("POST", address, content=await request.body())
     told = await relaying().send(asked, stream=True)
     closing = BackgroundTask(told.aclose)
-    return StreamingResponse(told.aiter_raw(), told.status_code, media_type="text/event-stream", background=closing)
+    return StreamingResponse(passed_on(told), told.status_code, media_type="text/event-stream", background=closing)
 
 
-relay = Starlette(routes=[Route("/{path:path}", passed_on, methods=["POST"])])
+async def of_bytes(request: Request) -> StreamingResponse:
+    """What comes is passed on unread, all that lies there at once: more than a server can do that looks at it."""
+    return await _relayed(request, httpx2.Response.aiter_raw)
+
+
+async def of_events(request: Request) -> StreamingResponse:
+    """An event is passed on when it is whole, as whoever counts tokens or heeds a filter must."""
+
+    async def events(told: httpx2.Response) -> AsyncIterator[str]:
+        async for line in told.aiter_lines():
+            if line:
+                yield f"{line}\n\n"
+
+    return await _relayed(request, events)
+
+
+relay = Starlette(
+    routes=[Route(PATHS[name], way, methods=["POST"]) for name, way in ((BYTES, of_bytes), (EVENTS, of_events))]
+)
 
 
 # The model -----------------------------------------------------------------------------------------------------------
