@@ -18,6 +18,7 @@ from documents import intake
 from documents.indexes import owned_collection
 from documents.models import Collection, Document, DocumentQuerySet, State
 from documents.originals import original
+from documents.paging import counted
 from project.accounts import SignedInRequest
 from project.api import REFUSED, ApiError, Part, Refusal, Told, asking, reading, the, writing
 from project.workers import why_nobody_works
@@ -188,9 +189,10 @@ def _ids(text: str) -> list[UUID]:
 def documents(request: SignedInRequest, response: HttpResponse, wanted: Query[DocumentsFilter]):
     """What the caller may read, newest first; `x-total-count` says how many there are of what was asked for."""
     rows = wanted.narrowed(Document.objects.for_user(request.user).current()).select_related("collection")
-    response["x-total-count"] = str(rows.count())
+    total, listed = counted(rows.order_by("-created_at", "pk"), wanted, wanted.q)
+    response["x-total-count"] = str(total)
     nobody_works = why_nobody_works()
-    return [row(document, nobody_works=nobody_works) for document in wanted.of(rows.order_by("-created_at", "pk"))]
+    return [row(document, nobody_works=nobody_works) for document in listed]
 
 
 @router.get(

@@ -15,6 +15,7 @@ from documents.api.documents import DocumentOut, WholeDocumentOut, row, whole
 from documents.console.finding import MOST, JobsForm, chosen
 from documents.console.jobs import done, kept_documents, logged
 from documents.models import Collection, Document
+from documents.paging import counted
 from project.api import REFUSED, ApiError, Part, Refusal, running, the
 from project.provider.pieces import bearable
 
@@ -65,9 +66,9 @@ def _job(document: Document) -> JobOut:
 def jobs(request: HttpRequest, response: HttpResponse, wanted: Query[JobsFilter]):
     """By state, error, owner and place; `x-total-count` says how many there are of what was asked for."""
     asked = {name: "" if value is None else value for name, value in wanted.dict(exclude={"limit", "offset"}).items()}
-    rows = JobsForm(asked).in_order()
-    response["x-total-count"] = str(rows.count())
-    return [_job(document) for document in wanted.of(rows)]
+    total, listed = counted(JobsForm(asked).in_order(), wanted, wanted.q)
+    response["x-total-count"] = str(total)
+    return [_job(document) for document in listed]
 
 
 @router.get("/jobs/{uuid:pk}", response={200: WholeJobOut, REFUSED: Refusal}, auth=running, summary="One of them")

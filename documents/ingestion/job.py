@@ -55,7 +55,8 @@ class Job:
             live_version(document.collection.index)  # If no vectors can be had, better say so before the reading.
             with transaction.atomic():
                 document.renew(state=State.EXTRACTING, done=0, total=0, warnings=[], error=None, receipt={}, seconds={})
-                keep_only_live(document)
+                if self.generation > 1:  # Of the first, nothing was written yet.
+                    keep_only_live(document)
         if document.state == State.EXTRACTING:
             with self.timed("extracting"):
                 Reading(self).run()
