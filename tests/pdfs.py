@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
+from typing import Any
 
 HELVETICA = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
@@ -26,6 +28,23 @@ def file(objects: Sequence[bytes], trailer: bytes = b"") -> bytes:
 def text(lines: Sequence[tuple[float, float, float, bytes]]) -> bytes:
     """Page content of lines: x, y, size, letters."""
     return b"".join(b"BT /F1 %f Tf %f %f Td (%s) Tj ET\n" % (size, x, y, letters) for x, y, size, letters in lines)
+
+
+def files_inside(*files: tuple[bytes, bytes]) -> dict[str, Any]:
+    """What a PDF with these files inside is made with beside its pages; they are given by name and packed content."""
+    names, more = b"", []
+    for at, (name, packed) in enumerate(files):
+        names += b"(%03d) %d 0 R " % (at, 5 + 2 * at)
+        more.append(b"<</Type/Filespec/F(%s)/UF(%s)/EF<</F %d 0 R>>>>" % (name, name, 6 + 2 * at))
+        more.append(stream(packed, b"/Type/EmbeddedFile/Filter/FlateDecode"))
+    return {"more": [b"<</Names[%s]>>" % names, *more], "catalogue": b"/Names<</EmbeddedFiles 4 0 R>>"}
+
+
+def bomb() -> bytes:
+    """Packed: a mebibyte of zeros, over and over."""
+    packer = zlib.compressobj(9)
+    first, more = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + more * 900 + packer.flush()
 
 
 def pdf(

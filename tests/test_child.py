@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -84,7 +85,20 @@ def nurseries(pid: int | None = None) -> list[int]:
 
 
 def readers() -> list[int]:
-    return [child for pid in nurseries() for child in children_of(pid)]
+    """Those that were given an order: it comes by a pipe."""
+    return [child for pid in nurseries() for child in children_of(pid) if "pipe" in input_of(child)]
+
+
+def waiting() -> list[int]:
+    """Those that wait for an order."""
+    return [child for pid in nurseries() for child in children_of(pid) if "null" in input_of(child)]
+
+
+def input_of(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/fd/0").readlink())
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def is_running(pid: int) -> bool:
@@ -218,6 +232,21 @@ def test_a_nursery_that_dies_again_and_again_is_an_error_in_words(tmp_path):
             while texts([next(pages)]):
                 pass
     assert caught.value.code == "crashed"
+
+
+@linux
+@pytest.mark.parametrize("victim", [waiting, nurseries])
+def test_a_reader_waits_for_the_next_order_and_anew_when_it_or_its_nursery_was_killed(tmp_path, victim):
+    path = saved(tmp_path, b"a few words")
+    for _ in range(2):
+        assert texts(reading(path, "text")) == ["a few words"]
+        until = time.monotonic() + 5
+        while not waiting() and time.monotonic() < until:
+            time.sleep(0.01)
+        [spare] = waiting()
+        assert {int(end.name) for end in Path(f"/proc/{spare}/fd").iterdir()} == {0, 1, 2, ANSWERS}
+        os.kill(*victim(), signal.SIGKILL)
+        assert all_end([spare])
 
 
 @linux
@@ -436,6 +465,22 @@ def test_a_long_file_with_a_password_is_opened_once(tmp_path):
     assert items[0].opened
     assert list(folder.iterdir()) == [folder / "opened"]
     assert len(texts(items)) == MANY
+
+
+def test_files_inside_a_long_file_are_told_with_their_sizes(tmp_path):
+    inside = pdfs.files_inside((b"a.txt", zlib.compress(b"hello")), (b"b.csv", zlib.compress(b"1;2")))
+    path = saved(tmp_path, numbered(**inside))
+    found = pages_and_end(timeless(reading(path)))
+    assert found[-1][1]["attachments"] == [("a.txt", 5), ("b.csv", 3)]
+    assert found == pages_and_end(as_alone(path))
+
+
+@two_processors
+def test_a_bomb_inside_a_long_file_costs_no_page(tmp_path):
+    path = saved(tmp_path, numbered(**pdfs.files_inside((b"bomb", pdfs.bomb()))))
+    found = list(reading(path, memory_bytes=2**29))
+    assert texts(found) == [f"page {number}" for number in range(1, MANY + 1)]
+    assert (found[-1].attachments, found[-1].page_count) == ([("bomb", 0)], MANY)
 
 
 @two_processors

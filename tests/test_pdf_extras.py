@@ -177,13 +177,7 @@ def test_a_page_without_a_form_has_no_lines():
 
 
 def holding(*files: tuple[bytes, bytes]) -> bytes:
-    """A PDF with these files inside, given by name and packed content."""
-    names, more = b"", []
-    for at, (name, packed) in enumerate(files):
-        names += b"(%03d) %d 0 R " % (at, 5 + 2 * at)
-        more.append(b"<</Type/Filespec/F(%s)/UF(%s)/EF<</F %d 0 R>>>>" % (name, name, 6 + 2 * at))
-        more.append(pdfs.stream(packed, b"/Type/EmbeddedFile/Filter/FlateDecode"))
-    return pdfs.pdf(PAGE, more=[b"<</Names[%s]>>" % names, *more], catalogue=b"/Names<</EmbeddedFiles 4 0 R>>")
+    return pdfs.pdf(PAGE, **pdfs.files_inside(*files))
 
 
 def test_the_files_inside_are_told_with_their_sizes():
@@ -198,10 +192,7 @@ def test_a_name_has_no_controls():
 
 
 def test_a_file_that_unpacks_to_more_than_there_is_memory_for_is_told_without_its_size(tmp_path):
-    packer = zlib.compressobj(9)
-    first, more = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
-    bomb = first + more * 900 + packer.flush()  # A mebibyte of zeros, over and over.
-    loaded(tmp_path, holding((b"a.txt", zlib.compress(b"x")), (b"bomb", bomb))).close()
+    loaded(tmp_path, holding((b"a.txt", zlib.compress(b"x")), (b"bomb", pdfs.bomb()))).close()
     code = (
         "import sys, pypdfium2; from pathlib import Path; from documents.extraction import limits;"
         "from documents.extraction.pdf import extras;"

@@ -41,30 +41,30 @@ def marks(text: str, headings: Sequence[Heading]) -> Iterator[Mark]:
     """Where a unit begins, in order, and why there; each at a letter that is not blank."""
     opened = _heading_lines(text, headings)
     stops = deque(found.end() for found in SENTENCE_END.finditer(text))
+    stops.append(len(text) + 1)  # So that there is always a next one.
     after, paragraph = Break.SENTENCE, True
     for found in LINE.finditer(text):
-        line, (line_start, line_end) = found.group(), found.span()
-        start = next_letter(text, line_start, line_end)
-        if start == line_end:
+        line, line_end = found[0], found.end()
+        bare = line.lstrip()
+        if not bare:
             paragraph = paragraph or bool(line)
             continue
-        if start in opened:
+        start = line_end - len(bare)
+        is_heading = start in opened
+        if is_heading:
             yield start, Break.HEADING
-            after = Break.PARAGRAPH
         elif paragraph:
             yield start, Break.PARAGRAPH
-            after = Break.INSIDE
         elif after or _is_item(line):
             yield start, after or Break.SENTENCE
-            after = Break.INSIDE
-        while stops and stops[0] <= line_end:
+        while stops[0] <= line_end:
             stop = stops.popleft()
-            if start not in opened and _ends_before_another(text, line_start, stop, line_end):
+            if not is_heading and _ends_before_another(text, found.start(), stop, line_end):
                 begin = next_letter(text, stop, len(text))
                 if begin < line_end:
                     yield begin, Break.SENTENCE
-        if start not in opened:
-            after = Break.SENTENCE if ends_sentence(line) else Break.INSIDE
+        ending = Break.SENTENCE if ends_sentence(bare) else Break.INSIDE
+        after = Break.PARAGRAPH if is_heading else ending
         paragraph = False
 
 

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from documents.chunking.marks import Break, Heading, Mark, ends_sentence, marks, next_letter
 from documents.chunking.tables import TableSpan, laid_out
@@ -21,8 +22,7 @@ LETTERS_A_TOKEN = 8  # A stretch longer than this is cut before it is counted, o
 CAPTION = 1 / 8  # of a chunk: a longer line above a table is no caption
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """The rows that name a table's columns."""
 
     start: int
@@ -30,8 +30,7 @@ class Header:
     tokens: int
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     start: int
     end: int
     kind: Break
@@ -112,7 +111,7 @@ def _table(page: _Page, table: TableSpan, inside: Sequence[Mark], end: int, capt
             if (size := page.size(start, limit)) <= page.tokens:
                 if caption and start == table.start:
                     yield from _plain(page, [caption], start)
-                yield replace(page.unit(start, limit, Break.PARAGRAPH, size), is_row=is_row)
+                yield page.unit(start, limit, Break.PARAGRAPH, size)._replace(is_row=is_row)
                 yield from _rows(page, rows[opening:] if is_row else [], header, inside)
                 return
     if caption:
@@ -133,11 +132,11 @@ def _rows(page: _Page, borders: Sequence[int], header: Header | None, inside: Se
     for start, limit in pairwise(borders):
         size = room.size(start, limit)
         if size <= room.tokens:
-            yield replace(page.unit(start, limit, Break.SENTENCE, size), is_row=True, header=header)
+            yield page.unit(start, limit, Break.SENTENCE, size)._replace(is_row=True, header=header)
             continue
         within = inside[bisect_left(inside, (start + 1,)) : bisect_left(inside, (limit,))]
         for part in _plain(room, [(start, Break.SENTENCE), *within], limit):
-            yield replace(part, kind=min(part.kind, Break.SENTENCE), is_row=True, header=header)
+            yield part._replace(kind=min(part.kind, Break.SENTENCE), is_row=True, header=header)
 
 
 def _pieces(page: _Page, start: int, end: int, tokens: int) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -29,10 +28,14 @@ ANSWERS = 3  # a reader's file descriptor: a library that prints must not mix wi
 
 
 class Nursery:
-    """The living readers, each with its cord: shut by the other side it ends them, and their end is told on it."""
+    """The living readers, each with its cord: shut by the other side it ends them, and their end is told on it.
+
+    Beside them one more waits for the next order, made while there is nothing else to do.
+    """
 
     def __init__(self, line: socket.socket) -> None:
         self.line, self.cords = line, dict[int, socket.socket]()
+        self.spare: Spare | None = None
         self.bell, bell_end = socket.socketpair()  # rung by the system when a reader has ended
         bell_end.setblocking(False)
         self.bell_end = bell_end
@@ -44,15 +47,23 @@ class Nursery:
 
     def tend(self) -> None:
         """Fork, cut off and bury until nobody is left to give an order."""
+        is_short = False  # of a reader that waits
         while True:
-            for key, _ in self.selector.select():
+            ready = self.selector.select(0 if is_short else None)
+            if is_short and not ready:
+                is_short = False
+                with suppress(OSError):
+                    self.spare = Spare()
+            for key, _ in ready:
                 if key.fileobj is self.bell:
                     self.bell.recv(4096)
                     self.bury()
                 elif key.fileobj is not self.line:
                     self.cut_off(key.data)
-                elif not self.take_order():
-                    for pid in self.cords:
+                elif self.take_order():
+                    is_short = self.spare is None
+                else:
+                    for pid in [*self.cords, *([self.spare.pid] if self.spare else [])]:
                         end(pid)
                     return
 
@@ -60,15 +71,8 @@ class Nursery:
         kind, ends, _, _ = socket.recv_fds(self.line, KIND_MOST, 4)
         if not kind:
             return False
-        # A fault shows again in the reader, which can tell.
-        with suppress(Exception):
-            prepare(kind.decode().strip())
-        gc.freeze()  # What is here already stays shared with the readers.
-        nursery = os.getpid()
         try:
-            pid = os.fork()
-            if not pid:
-                become_reader(nursery, *ends)
+            pid = self.reader(kind.decode().strip()).begin(ends)
             self.cords[pid] = cord = socket.socket(fileno=os.dup(ends[-1]))
             self.selector.register(cord, selectors.EVENT_READ, pid)
         except OSError:
@@ -77,6 +81,18 @@ class Nursery:
             for end in ends:
                 os.close(end)
         return True
+
+    def reader(self, kind: str) -> Spare:
+        """The one that waits, or a new one where there is none, or none that has what this kind needs."""
+        spare, self.spare = self.spare, None
+        if kind not in prepared:
+            # A fault shows again in the reader, which can tell.
+            with suppress(Exception):
+                prepare(kind)
+            if spare:
+                end(spare.pid)
+                spare = None
+        return spare or Spare()
 
     def cut_off(self, pid: int) -> None:
         if pid in self.cords:
@@ -88,15 +104,44 @@ class Nursery:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = ended
                 end(pid)  # What it has started goes too.
+                if self.spare and self.spare.pid == pid:
+                    self.spare = None
+                if pid not in self.cords:
+                    continue
                 with suppress(KeyError):
                     self.selector.unregister(self.cords[pid])
                 with self.cords.pop(pid) as cord, suppress(OSError):
                     cord.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-@cache
+class Spare:
+    """A reader that waits for what it is to read."""
+
+    def __init__(self) -> None:
+        gc.freeze()  # What is here already stays shared with the readers.
+        nursery = os.getpid()
+        self.line, line = socket.socketpair()
+        with line:
+            self.pid = os.fork()
+            if not self.pid:
+                become_reader(nursery, line.fileno())
+
+    def begin(self, ends: list[int]) -> int:
+        """Give it its ends; which process it is."""
+        with self.line:
+            try:
+                socket.send_fds(self.line, [b" "], ends)
+            except ConnectionError:  # It was killed while it waited.
+                return Spare().begin(ends)
+        return self.pid
+
+
+prepared: set[str] = set()
+
+
 def prepare(kind: str) -> None:
     """Import a kind's reader when it is first wanted, and let it set up what every file of the kind needs."""
+    prepared.add(kind)
     getattr(import_module(f"documents.extraction.{kind}"), "prepare", lambda: None)()
 
 
@@ -107,17 +152,25 @@ def end(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def become_reader(nursery: int, orders: int, answers: int, complaints: int, cord: int) -> None:
-    """Read as ordered and end. Of what the nursery holds open, nothing stays."""
+def become_reader(nursery: int, line: int) -> None:
+    """Wait for an order, read as ordered, and end. Of what the nursery holds open, nothing stays."""
     code = 1
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for source, target in ((1, 0), (line, ANSWERS)):  # The nursery's standard output is nowhere.
+            os.dup2(source, target, inheritable=False)
+        close_all_behind(ANSWERS)
+        die_with_parent(nursery)
+        with socket.socket(fileno=ANSWERS) as waiting:
+            _, ends, _, _ = socket.recv_fds(waiting, 1, 4)
+        if not ends:
+            return  # The nursery has ended.
+        orders, answers, complaints, _ = ends
         for source, target in ((orders, 0), (complaints, 1), (complaints, 2), (answers, ANSWERS)):
             os.dup2(source, target, inheritable=target != ANSWERS)
-        os.closerange(ANSWERS + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        die_with_parent(nursery)
+        close_all_behind(ANSWERS)
         with open(0, encoding="utf-8", closefd=False) as given, open(ANSWERS, "w", encoding="utf-8") as told:
             main(given, told)
         code = 0
@@ -125,6 +178,10 @@ def become_reader(nursery: int, orders: int, answers: int, complaints: int, cord
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def close_all_behind(last: int) -> None:
+    os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def main(orders: IO[str], answers: IO[str]) -> None:

@@ -10,8 +10,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def _found(order: Order, kind: str, memory_bytes: int, patience: _Patience) -> I
         def items(order: Order, memory_bytes: int) -> Iterator[Found]:
             given = {"kind": kind, "memory_bytes": memory_bytes, "cpu_seconds": int(patience.seconds) + 1}
             try:
-                written = json.dumps({"order": asdict(order), **given}, default=str).encode()
+                written = json.dumps({"order": vars(order), **given}, default=str).encode()
                 return _items(readers.enter_context(reader(kind, written)), patience)
             except NurseryLost as exc:
                 raise _BrokenOff("its nursery was lost") from exc
@@ -116,13 +116,25 @@ def _dealt(order: Order, document: ExtractedDocument, shares: list[Iterator[Foun
             if not isinstance(page, ExtractedPage):
                 raise _BrokenOff(f"page {number + 1} is missing")
             yield page
+        inside = _files_inside(shares[-1])
         for item in shares[0]:
             count += isinstance(item, ExtractedPage)
-            yield replace(item, page_count=count) if isinstance(item, ExtractedDocument) else item
+            if isinstance(item, ExtractedDocument):
+                item = replace(item, page_count=count, attachments=inside)
+            yield item
     except ExtractionError as exc:
         if exc.code == "time":
             raise
         raise _BrokenOff(str(exc)) from exc
+
+
+def _files_inside(share: Iterator[Found]) -> list[tuple[str, int]]:
+    """What the last reader tells behind its pages; it may break off at a file that unpacks to very much."""
+    found: list[tuple[str, int]] = []
+    with suppress(ExtractionError, _BrokenOff):
+        for item in share:
+            found = item.attachments if isinstance(item, ExtractedDocument) else found
+    return found
 
 
 def _items(process: Reader, patience: _Patience) -> Iterator[Found]:

@@ -17,6 +17,7 @@ from pypdfium2 import raw
 from documents.extraction.limits import OutOfTime, within
 from documents.extraction.pages import (
     CUT,
+    READERS,
     Box,
     ExtractedDocument,
     ExtractedPage,
@@ -28,6 +29,7 @@ from documents.extraction.pages import (
 )
 from documents.extraction.pdf import extras
 from documents.extraction.pdf.columns import may_have_columns, part_columns
+from documents.extraction.pdf.handles import OpenPage, OpenText
 from documents.extraction.pdf.headings import SAMPLE_PAGES, StyledLine, Typography, outline, place, styled_lines
 from documents.extraction.pdf.hidden import hidden, pictures
 from documents.extraction.pdf.objects import Area, Letters, Painted
@@ -99,8 +101,11 @@ def read(order: Order) -> Iterator[ExtractedDocument | ExtractedPage]:
     found = yield from _pages(pdf, order, document.page_count)
     if not found:
         raise damaged("No page of the file could be read; it seems to be damaged.")
-    if not order.share:  # Last, as a process is forked for it, after which much of this one's memory is copied.
+    if not document.dealt:  # Last, as a process is forked for it, after which much of this one's memory is copied.
         document.attachments = extras.attachments(pdf)
+    elif order.share == READERS - 1:
+        for document.attachments in extras.attachments_at_last(pdf):
+            yield document
     if found == claimed < order.pages_max and not order.share:
         found += yield from _unclaimed(order, claimed)
         if found > claimed:
@@ -191,7 +196,7 @@ class _Reader:
         self.pdf, self.languages, self.own = pdf, order.languages, order.own(count)
         self.has_form = pdf.get_formtype() != raw.FORMTYPE_NONE
         self.outline = outline(pdf, self.own)
-        self.open: dict[int, tuple[pdfium.PdfPage, pdfium.PdfTextPage]] = {}  # looked at already
+        self.open: dict[int, tuple[OpenPage, OpenText]] = {}  # looked at already
         self.styled: dict[int, list[StyledLine]] = {}  # of those
         self.typography = None if self.outline or order.careful else Typography.of(self._samples())
 
@@ -208,9 +213,13 @@ class _Reader:
             textpage.close()
             page.close()
 
-    def _opened(self, number: int) -> tuple[pdfium.PdfPage, pdfium.PdfTextPage]:
-        page = self.pdf[number]
-        return page, page.get_textpage()
+    def _opened(self, number: int) -> tuple[OpenPage, OpenText]:
+        page = OpenPage(self.pdf, number)
+        try:
+            return page, OpenText(page)
+        except pdfium.PdfiumError:
+            page.close()
+            raise
 
     def _samples(self) -> Iterator[tuple[str, list[StyledLine]]]:
         """The first pages; those that are to be read anyway stay open."""

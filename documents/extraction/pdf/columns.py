@@ -6,6 +6,7 @@ is not where two columns were written line by line across both. Only what is sur
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
@@ -97,7 +98,8 @@ def _common(gaps: Sequence[tuple[float, float]], least: int = ROWS_LEAST) -> flo
     if len(gaps) < least:
         return None
     gaps = gaps[:GAPS_MOST]
-    counts = {end: sum(left < end <= right for left, right in gaps) for _, end in gaps}
+    begins, ends = sorted([begin for begin, _ in gaps]), sorted([end for _, end in gaps])
+    counts = {end: bisect_left(begins, end) - bisect_left(ends, end) for _, end in gaps}
     end, count = max(counts.items(), key=lambda each: each[1])
     if count < least:
         return None

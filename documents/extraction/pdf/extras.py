@@ -113,8 +113,24 @@ def _packet_title(packet: bytes) -> str:
 
 def attachments(pdf: pdfium.PdfDocument) -> list[tuple[str, int]]:
     """The files inside the file: (name, bytes), 0 bytes where that cannot be told."""
-    found = [pdf.get_attachment(index) for index in range(min(pdf.count_attachments(), ATTACHMENTS_MOST))]
+    found = _files(pdf)
     return list(zip([_file_name(each) for each in found], _sizes(found), strict=True))
+
+
+def attachments_at_last(pdf: pdfium.PdfDocument) -> Iterator[list[tuple[str, int]]]:
+    """The same for a process that has told all else and may break off: without their sizes, and then with them."""
+    if found := _files(pdf):
+        names = [_file_name(each) for each in found]
+        yield [(name, 0) for name in names]
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(SIZING_SECONDS)
+        sizes = [_size(each) for each in found]
+        signal.alarm(0)
+        yield list(zip(names, sizes, strict=True))
+
+
+def _files(pdf: pdfium.PdfDocument) -> list[pdfium.PdfAttachment]:
+    return [pdf.get_attachment(index) for index in range(min(pdf.count_attachments(), ATTACHMENTS_MOST))]
 
 
 def _file_name(attachment: pdfium.PdfAttachment) -> str:
@@ -145,9 +161,13 @@ def _tell_sizes(found: list[pdfium.PdfAttachment], sender: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(SIZING_SECONDS)
     for attachment in found:
-        size = ctypes.c_ulong()
-        raw.FPDFAttachment_GetFile(attachment, None, 0, size)
-        os.write(sender, struct.pack("q", size.value))
+        os.write(sender, struct.pack("q", _size(attachment)))
+
+
+def _size(attachment: pdfium.PdfAttachment) -> int:
+    size = ctypes.c_ulong()
+    raw.FPDFAttachment_GetFile(attachment, None, 0, size)
+    return size.value
 
 
 def form_lines(pdf: pdfium.PdfDocument, page: pdfium.PdfPage) -> list[tuple[str, Box]]:

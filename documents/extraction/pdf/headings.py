@@ -9,12 +9,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from documents.extraction.pdf.handles import NUMBER, POINTER, address, plain, pointer
+
 OUTLINE_MOST = 10_000  # entries
+DEPTH_MOST = 8  # of them, one below the other
 SAMPLE_PAGES = 20  # are looked at to learn how a document is set
 TITLE_MOST = 120  # characters
 LARGER = 1.15  # than the body
@@ -25,6 +29,8 @@ LEVELS = 4
 _LINE = re.compile(r"[^\r\n]+")
 _WORD = re.compile(r"\w+")
 _GAP = re.compile(r"\W{0,6}")
+# Which of a target's numbers is its top, by the way it is to be shown.
+_TOPS = {raw.PDFDEST_VIEW_XYZ: 1, raw.PDFDEST_VIEW_FITH: 0, raw.PDFDEST_VIEW_FITBH: 0, raw.PDFDEST_VIEW_FITR: 3}
 _PAGE_NUMBER = re.compile(r"(page|seite|página|pagina|sida|side|strona)\s*\d", re.IGNORECASE)
 
 
@@ -43,36 +49,67 @@ class Style(NamedTuple):
 
 StyledLine = tuple[re.Match[str], Style]
 
-# Where PDFium puts what it is asked of a letter: to make these anew each time takes longer than to ask.
+_first_child = plain(raw.FPDFBookmark_GetFirstChild, POINTER)
+_next_sibling = plain(raw.FPDFBookmark_GetNextSibling, POINTER)
+_target = plain(raw.FPDFBookmark_GetDest, POINTER)
+_target_page = plain(raw.FPDFDest_GetDestPageIndex, NUMBER)
+_target_view = plain(raw.FPDFDest_GetView, ctypes.c_ulong)
+_bookmark_title = plain(raw.FPDFBookmark_GetTitle, ctypes.c_ulong, POINTER, POINTER, ctypes.c_ulong)
+_letter_matrix = plain(raw.FPDFText_GetMatrix, NUMBER)
+_letter_size = plain(raw.FPDFText_GetFontSize, ctypes.c_double)
+_letter_font = plain(raw.FPDFText_GetFontInfo, ctypes.c_ulong, POINTER, NUMBER, POINTER, ctypes.c_ulong, POINTER)
+_letter_weight = plain(raw.FPDFText_GetFontWeight, NUMBER)
+
+# Where PDFium puts what it is asked: to make these anew each time takes longer than to ask.
 _matrix, _name, _flags = raw.FS_MATRIX(), ctypes.create_string_buffer(128), ctypes.c_int()
+_matrix_place, _flags_place = ctypes.byref(_matrix), ctypes.byref(_flags)
+_view, _view_size = (raw.FS_FLOAT * 4)(), ctypes.c_ulong()
+_view_size_place = ctypes.byref(_view_size)
 
 
 def outline(pdf: pdfium.PdfDocument, pages: Sequence[int]) -> dict[int, list[Heading]]:
     """The outline's entries by page, from 0: those of these pages, and at least one if there are any."""
     wanted = set(pages)
     entries: dict[int, list[Heading]] = defaultdict(list)
-    try:
-        for count, item in enumerate(pdf.get_toc(max_depth=8)):
-            if count == OUTLINE_MOST:
-                break
-            target = item.get_dest()
-            page = target.get_index() if target else None
-            if page not in wanted and entries:
-                continue
-            title = " ".join("".join(c for c in item.get_title() if c.isprintable()).split())
-            if page is not None and page >= 0 and title:
-                entries[page].append(Heading(item.level + 1, title[:300], _top(target)))
-    except pdfium.PdfiumError:
-        pass  # A broken outline: what was read before is still right.
+    document = pointer(address(pdf.raw))
+    for bookmark, level in islice(_bookmarks(document), OUTLINE_MOST):
+        target = pointer(_target(document, bookmark))
+        page = _target_page(document, target)
+        if page < 0 or (page not in wanted and entries):
+            continue
+        title = " ".join("".join(c for c in _title(bookmark) if c.isprintable()).split())
+        if title:
+            entries[page].append(Heading(level, title[:300], _top(target)))
     return dict(entries)
 
 
-def _top(target: pdfium.PdfDest) -> float | None:
-    mode, place = target.get_view()
-    at = {raw.PDFDEST_VIEW_XYZ: 1, raw.PDFDEST_VIEW_FITH: 0, raw.PDFDEST_VIEW_FITBH: 0, raw.PDFDEST_VIEW_FITR: 3}.get(
-        mode
-    )
-    return place[at] if at is not None and len(place) > at and place[at] else None
+def _bookmarks(document: Any) -> Iterator[tuple[Any, int]]:
+    """The outline's entries as they are read, each with its level from 1. One that comes again ends its level."""
+    seen = set()
+
+    def below(parent: Any, level: int) -> Iterator[tuple[Any, int]]:
+        entry = _first_child(document, parent)
+        while entry and entry not in seen:
+            seen.add(entry)
+            bookmark = pointer(entry)
+            yield bookmark, level
+            if level < DEPTH_MOST:
+                yield from below(bookmark, level + 1)
+            entry = _next_sibling(document, bookmark)
+
+    return below(None, 1)
+
+
+def _title(bookmark: Any) -> str:
+    size = _bookmark_title(bookmark, None, 0)
+    buffer = ctypes.create_string_buffer(size)
+    _bookmark_title(bookmark, buffer, size)
+    return buffer.raw[: size - 2].decode("utf-16-le", "surrogatepass")
+
+
+def _top(target: Any) -> float | None:
+    at = _TOPS.get(_target_view(target, _view_size_place, _view))
+    return _view[at] or None if at is not None and _view_size.value > at else None
 
 
 def place(entries: list[Heading], textpage: pdfium.PdfTextPage, text: str) -> list[tuple[int, int, str]]:
@@ -189,21 +226,22 @@ def _without_numbers(line: str) -> str:
 
 def styled_lines(textpage: pdfium.PdfTextPage, text: str) -> Iterator[StyledLine]:
     """Lines that are set in one style from the first letter to the last."""
+    handle = pointer(address(textpage.raw))
     for line in _LINE.finditer(text):
-        if line[0].strip():
-            first, last = _first_letter(line), line.start() + len(line[0].rstrip()) - 1
-            style = _style(textpage, first)
-            if style == _style(textpage, last):
+        written = line[0]
+        if bare := written.strip():
+            first = line.start() + len(written) - len(written.lstrip())
+            style = _style(handle, first)
+            if style == _style(handle, first + len(bare) - 1):
                 yield line, style
 
 
-def _style(textpage: pdfium.PdfTextPage, index: int) -> Style:
-    handle = textpage.raw
-    scale = math.hypot(_matrix.c, _matrix.d) if raw.FPDFText_GetMatrix(handle, index, _matrix) else 0
-    size = raw.FPDFText_GetFontSize(handle, index) * (scale or 1)
+def _style(handle: Any, index: int) -> Style:
+    scale = math.hypot(_matrix.c, _matrix.d) if _letter_matrix(handle, index, _matrix_place) else 0
+    size = _letter_size(handle, index) * (scale or 1)
     _name.value = b""  # Where a name is too long, none is written.
-    raw.FPDFText_GetFontInfo(handle, index, _name, len(_name), _flags)
-    return Style(round(size, 1), raw.FPDFText_GetFontWeight(handle, index) >= 600 or _is_heavy(_name.value))
+    _letter_font(handle, index, _name, len(_name), _flags_place)
+    return Style(round(size, 1), _letter_weight(handle, index) >= 600 or _is_heavy(_name.value))
 
 
 @lru_cache(1_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
@@ -73,6 +73,7 @@ class _Looking:
         self.page, self.sheet, self.painted = page, sheet, painted
         self.is_layer = images >= LAYER_COVER
         self.grounds = painted.grounds
+        self._coverings = self.grounds[:GROUNDS_MOST]
         self._likes: dict[Colour, list[Area]] = {}
         paths = [at for at, _ in self.grounds if painted.kinds[at] == PATH]
         self.fills = dict(zip(paths, painted.colours(paths), strict=True))
@@ -81,14 +82,16 @@ class _Looking:
         """The texts nobody sees, by their places, and why."""
         painted = self.painted
         doubtful = self._doubtful_colours()
-        suspects = list(zip(painted.texts, painted.text_colours, strict=True))
-        if flow.letters.are_all_in(self.sheet) and not _has_small_lines(flow):
+        suspects, colours = painted.texts, painted.text_colours
+        if INVISIBLE not in painted.modes and flow.letters.are_all_in(self.sheet) and not _has_small_lines(flow):
             # Nearly always; then few are left to look at.
             cover = self.grounds[0][0] if self.grounds else -1  # What is painted before it may be covered.
-            if INVISIBLE not in painted.modes:
-                suspects = [(at, colour) for at, colour in suspects if at < cover or colour in doubtful]
-        areas = painted.areas([at for at, _ in suspects])
-        for (at, colour), area in zip(suspects, areas, strict=True):
+            if suspects and (doubtful or suspects[0] < cover):
+                wanted = [at < cover or colour in doubtful for at, colour in zip(suspects, colours, strict=True)]
+                suspects, colours = list(compress(suspects, wanted)), list(compress(colours, wanted))
+            else:
+                return
+        for at, area, colour in zip(suspects, painted.areas(suspects), colours, strict=True):
             if reason := self._reason(at, area, colour, colour in doubtful):
                 yield at, reason
 
@@ -140,10 +143,11 @@ class _Looking:
 
     def _covered(self, at: int, area: Area) -> str:
         left, bottom, right, top = area
-        for ground, over in islice(self.grounds, GROUNDS_MOST):
+        for ground, over in self._coverings:
             if ground < at:
                 break
-            if left > over[2] or over[0] > right or bottom > over[3] or over[1] > top:
+            low_x, low_y, high_x, high_y = over
+            if left > high_x or low_x > right or bottom > high_y or low_y > top:
                 continue  # Nearly always, and there may be many; so the question is not asked of the area.
             if area.shared(over) >= SHARE and self._fill(ground) is not _CLEAR:
                 return COVERED if self._looks_empty(area) else ""

@@ -1,8 +1,7 @@
 """What is painted on a PDF's page, and where its letters stand, asked of PDFium for many objects at once.
 
-A page has hundreds of objects, and ctypes takes longer to make a pointer of an argument than PDFium to answer. Here
-pointers are made once, functions that are called often know no types to turn arguments into, and the loops run in C,
-which is several times as fast as the same calls one by one.
+A page has hundreds of objects. Here pointers are made once, functions that are called often know no types to turn
+arguments into, and the loops run in C, which is several times as fast as the same calls one by one.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from documents.extraction.pdf.handles import NUMBER, POINTER, address, plain, pointer
+
 OBJECTS_MOST = 50_000  # a page; more are a drawing
 DEPTH_MOST = 4  # forms inside forms
 GROUND_LEAST = (6.0, 4.0)  # points; a smaller thing is a line, not a ground
@@ -26,32 +27,24 @@ ASKED_MOST = 100  # objects, before it is quicker to look at every letter
 TEXT, PATH, IMAGE, SHADING, FORM = range(1, 6)  # PDFium's kinds of objects
 NO_TEXT, INVISIBLE = -1, 3  # its render modes
 
-_NUMBER, _POINTER = ctypes.c_int, ctypes.c_void_p
-_pointer = _POINTER.from_param  # An address as an argument: without it, ctypes passes a number on as a small one.
-
-
-def _plain(function: Any, result: Any, *arguments: Any) -> Callable[..., Any]:
-    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, _POINTER).value or 0)
-
-
-_object = _plain(raw.FPDFPage_GetObject, _POINTER)
-_form_object = _plain(raw.FPDFFormObj_GetObject, _POINTER, _POINTER, ctypes.c_ulong)
-_form_count = _plain(raw.FPDFFormObj_CountObjects, _NUMBER, _POINTER)
-_kind = _plain(raw.FPDFPageObj_GetType, _NUMBER)
-_mode = _plain(raw.FPDFTextObj_GetTextRenderMode, _NUMBER)
-_fill = _plain(raw.FPDFPageObj_GetFillColor, _NUMBER)
-_bounds = _plain(raw.FPDFPageObj_GetBounds, _NUMBER)
-_matrix = _plain(raw.FPDFPageObj_GetMatrix, _NUMBER)
-_draw_mode = _plain(raw.FPDFPath_GetDrawMode, _NUMBER)
-_segment_count = _plain(raw.FPDFPath_CountSegments, _NUMBER, _POINTER)
-_segment = _plain(raw.FPDFPath_GetPathSegment, _POINTER, _POINTER, _NUMBER)
-_segment_kind = _plain(raw.FPDFPathSegment_GetType, _NUMBER, _POINTER)
-_segment_point = _plain(raw.FPDFPathSegment_GetPoint, _NUMBER, _POINTER, _POINTER, _POINTER)
-_segment_closes = _plain(raw.FPDFPathSegment_GetClose, _NUMBER, _POINTER)
-_font_size = _plain(raw.FPDFTextObj_GetFontSize, _NUMBER)
-_object_text = _plain(raw.FPDFTextObj_GetText, ctypes.c_ulong, _POINTER, _POINTER, _POINTER, ctypes.c_ulong)
-_owner = _plain(raw.FPDFText_GetTextObject, _POINTER)
-_letter_box = _plain(raw.FPDFText_GetLooseCharBox, _NUMBER)
+_object = plain(raw.FPDFPage_GetObject, POINTER)
+_form_object = plain(raw.FPDFFormObj_GetObject, POINTER, POINTER, ctypes.c_ulong)
+_form_count = plain(raw.FPDFFormObj_CountObjects, NUMBER, POINTER)
+_kind = plain(raw.FPDFPageObj_GetType, NUMBER)
+_mode = plain(raw.FPDFTextObj_GetTextRenderMode, NUMBER)
+_fill = plain(raw.FPDFPageObj_GetFillColor, NUMBER)
+_bounds = plain(raw.FPDFPageObj_GetBounds, NUMBER)
+_matrix = plain(raw.FPDFPageObj_GetMatrix, NUMBER)
+_draw_mode = plain(raw.FPDFPath_GetDrawMode, NUMBER)
+_segment_count = plain(raw.FPDFPath_CountSegments, NUMBER, POINTER)
+_segment = plain(raw.FPDFPath_GetPathSegment, POINTER, POINTER, NUMBER)
+_segment_kind = plain(raw.FPDFPathSegment_GetType, NUMBER, POINTER)
+_segment_point = plain(raw.FPDFPathSegment_GetPoint, NUMBER, POINTER, POINTER, POINTER)
+_segment_closes = plain(raw.FPDFPathSegment_GetClose, NUMBER, POINTER)
+_font_size = plain(raw.FPDFTextObj_GetFontSize, NUMBER)
+_object_text = plain(raw.FPDFTextObj_GetText, ctypes.c_ulong, POINTER, POINTER, POINTER, ctypes.c_ulong)
+_owner = plain(raw.FPDFText_GetTextObject, POINTER)
+_letter_box = plain(raw.FPDFText_GetLooseCharBox, NUMBER)
 
 # Room for what is answered: four numbers for each object of a batch, and a pointer to each number.
 BATCH, RECORD = 256, 16
@@ -117,15 +110,15 @@ class Painted:
     """The objects of a page in the order they are painted, forms taken apart; an object is known by its place."""
 
     def __init__(self, page: pdfium.PdfPage) -> None:
-        handle, count = _address(page.raw), min(raw.FPDFPage_CountObjects(page.raw), OBJECTS_MOST)
-        self.handles: list[int] = list(map(_object, repeat(_pointer(handle), count), range(count)))
-        self._pointers = list(map(_pointer, self.handles))
+        handle, count = address(page.raw), min(raw.FPDFPage_CountObjects(page.raw), OBJECTS_MOST)
+        self.handles: list[int] = list(map(_object, repeat(pointer(handle), count), range(count)))
+        self._pointers = list(map(pointer, self.handles))
         self.modes: list[int] = list(map(_mode, self._pointers))  # render modes of text; NO_TEXT for all else
         self.matrices: dict[int, Matrix] = {}  # of the forms that objects stand in
         if FORM in self.kinds.values():
             found = list(islice(_apart(self.handles, _SAME, 0), OBJECTS_MOST))
             self.handles = [handle for handle, _ in found]
-            self._pointers = list(map(_pointer, self.handles))
+            self._pointers = list(map(pointer, self.handles))
             self.modes = list(map(_mode, self._pointers))
             self.matrices = {at: matrix for at, (_, matrix) in enumerate(found) if matrix is not _SAME}
             for name in ("others", "kinds"):
@@ -139,7 +132,7 @@ class Painted:
     @cached_property
     def kinds(self) -> dict[int, int]:
         """What each of the others is."""
-        return {at: _kind(self._pointers[at]) for at in self.others}
+        return dict(zip(self.others, map(_kind, [self._pointers[at] for at in self.others]), strict=True))
 
     @cached_property
     def texts(self) -> list[int]:
@@ -228,7 +221,7 @@ class Letters:
     """Where the letters of a page stand, by PDFium's index of them."""
 
     def __init__(self, textpage: pdfium.PdfTextPage) -> None:
-        self._handle = _pointer(_address(textpage.raw))
+        self._handle = pointer(address(textpage.raw))
         self._textpage = textpage
         self._buffer = ctypes.create_string_buffer(1_024)
 
@@ -291,14 +284,10 @@ def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _address(handle: Any) -> int:
-    return ctypes.cast(handle, _POINTER).value or 0
-
-
 def _apart(handles: Iterable[int], matrix: Matrix, depth: int) -> Iterator[tuple[int, Matrix]]:
     """The objects, those of a form in its place, each with what moves it to where it is shown."""
     for handle in handles:
-        if _kind(_pointer(handle)) != FORM:
+        if _kind(pointer(handle)) != FORM:
             yield handle, matrix
         elif depth < DEPTH_MOST:
             inner = (_form_object(handle, number) for number in range(min(max(0, _form_count(handle)), OBJECTS_MOST)))
@@ -306,7 +295,7 @@ def _apart(handles: Iterable[int], matrix: Matrix, depth: int) -> Iterator[tuple
 
 
 def _matrix_of(handle: int) -> Matrix:
-    return struct.unpack_from("6f", _answers) if _matrix(_pointer(handle), _places[0][0]) else _SAME
+    return struct.unpack_from("6f", _answers) if _matrix(pointer(handle), _places[0][0]) else _SAME
 
 
 def _product(first: Matrix, second: Matrix) -> Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from operator import sub
@@ -131,9 +131,22 @@ class Flow:
             return list(spans)
         found = []
         for start, end, reason in spans:
-            parts = joined((place, place + 1) for place in map(self.place, range(start, end)))
+            parts = joined(self._parts(start, end))
             found += [(first, after, reason) for first, after in parts if self.text[first:after].strip()]
         return sorted(found)
+
+    def _parts(self, start: int, end: int) -> Iterator[Span]:
+        """Where PDFium's characters from `start` to `end` stand now, run by run."""
+        at = bisect(self._firsts, start) - 1
+        while start < end:
+            place, index, length, step = self._by_index[at]
+            lowest = index if step > 0 else index - length + 1
+            after = min(end, lowest + length)
+            if step > 0:
+                yield place + start - index, place + after - index
+            else:
+                yield place + index - after + 1, place + index - start + 1
+            start, at = after, at + 1
 
     def place(self, index: int) -> int:
         """Where PDFium's character stands now."""
