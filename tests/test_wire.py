@@ -1,10 +1,16 @@
 """A stream is read as it comes: the first words at once, and then what has come together as one."""
 
 import asyncio
+import datetime
+import ipaddress
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from project.provider.errors import Malformed
 from project.provider.pieces import Cut, Piece
@@ -81,6 +87,9 @@ class Connection(httpx2.AsyncByteStream):
         await asyncio.sleep(0.001)  # Meanwhile others have their turn, as they have while a service is waited for.
         return self.events.pop(0)
 
+    def get_extra_info(self, name: str) -> None:
+        """Nothing is encrypted here."""
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while event := await self.read(1, timeout=1):
             yield event
@@ -98,3 +107,53 @@ def test_a_connection_is_read_at_a_pace_once_there_are_words_and_is_left_as_it_w
     assert "".join(map(str, asyncio.run(run()))) == "InMay3"
     pauses = [after - before for before, after in zip(connection.read_at, connection.read_at[1:], strict=False)]
     assert [pause >= PAUSE_S * 0.9 for pause in pauses][-2:] == [True, True] and "read" not in vars(connection)
+
+
+RECORDS = 60
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A server's own, for this machine, with its key behind it."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - day, now + day).add_extension(here, True)
+    plain = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + plain)
+    return path
+
+
+async def read_encrypted(certificate) -> list[Piece]:
+    """What is made of an answer whose words are a record each; all but the first are sent at once."""
+    come = asyncio.Event()
+
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 0\n\n")
+        await come.wait()
+        for word in range(1, RECORDS):
+            writer.write(f"data: {word}\n\n".encode())
+        writer.write(b"data: [DONE]\n\n")
+        writer.close()
+
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(certificate)
+    server = await asyncio.start_server(tell, "127.0.0.1", 0, ssl=served)
+    port = server.sockets[0].getsockname()[1]
+    found = list[Piece]()
+    trusting = httpx2.AsyncClient(verify=ssl.create_default_context(cafile=str(certificate)))
+    async with server, trusting as client, client.stream("GET", f"https://127.0.0.1:{port}/") as response:
+        async for piece in Arriving(response).pieces(words):
+            found.append(piece)
+            come.set()
+    return found
+
+
+def test_what_came_over_an_encrypted_connection_is_read_at_once_though_each_word_is_a_record(certificate):
+    found = asyncio.run(read_encrypted(certificate))
+    assert "".join(map(str, found)) == "".join(map(str, range(RECORDS)))
+    assert len(found) < RECORDS / 2, "each record waited for a pause of its own"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -18,6 +19,7 @@ BODY_BYTES_MOST = 32_000_000
 AHEAD_BYTES_MOST = 1_000_000  # read while nobody takes it
 PAUSE_S = 0.025
 DRAIN_S = 0.1
+READ_BYTES = 65_536
 Take = Callable[[Sequence[bytes]], Iterator[Piece]]
 
 
@@ -108,12 +110,12 @@ class Arriving:
         if self._connection is None:
             yield
             return
-        plain = self._connection.read
+        plain, encrypted = self._connection.read, self._connection.get_extra_info("ssl_object")
 
         async def read(*given: Any, **named: Any) -> bytes:
             if self._has_words:
                 await asyncio.sleep(PAUSE_S)
-            return await plain(*given, **named)
+            return await plain(*given, **named) + (_decrypted(encrypted) if encrypted else b"")
 
         self._connection.read = read
         try:
@@ -157,6 +159,15 @@ class Cutter:
         """At the end of the stream: the event that nothing ended."""
         whole = b"\n".join(self._data)
         return [whole] if whole and not whole.startswith(b"[DONE]") else []
+
+
+def _decrypted(encrypted: ssl.SSLObject) -> bytes:
+    """What has come beside the record that was read: a service sends each token in one, and a read ends with it."""
+    found = bytearray()
+    with suppress(ssl.SSLError):  # Mostly that there is no more; what else is wrong shows with the next read.
+        while piece := encrypted.read(READ_BYTES):
+            found += piece
+    return bytes(found)
 
 
 async def _whole(body: AsyncIterator[bytes]) -> bytes:
