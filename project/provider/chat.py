@@ -114,6 +114,7 @@ class _Answer:
         self.tokens: Tokens | None = None
         self.tools: dict[int, list[str]] = {}  # id, name and arguments of each call, as far as they have come
         self.noted: dict[str, list[Finding]] = {"question": [], "answer": []}
+        self.noted_last: Mapping[str, Any] = {}
 
     def take(self, bodies: Iterable[bytes]) -> Iterator[Piece]:
         for body in bodies:
@@ -135,7 +136,8 @@ class _Answer:
                 yield Logprobs(choice.logprobs.content)
             for splinter in said.tool_calls or []:
                 self._join(splinter)
-            if choice.content_filter_results:
+            if choice.content_filter_results and choice.content_filter_results != self.noted_last:
+                self.noted_last = choice.content_filter_results  # Of a stream's chunks they mostly say the same.
                 yield from self._filtered("answer", findings(choice.content_filter_results))
             self.finish = choice.finish_reason or self.finish
 
