@@ -64,7 +64,8 @@ async def check_affordable(question: Question) -> None:
 
 
 def event_stream(body: AsyncIterator[str]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(body, content_type="text/event-stream")
+    # With its charset told, it is not looked for in the header and the settings with each piece.
+    response = StreamingHttpResponse(body, content_type="text/event-stream", charset="utf-8")
     response["Cache-Control"] = "private, no-store, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response

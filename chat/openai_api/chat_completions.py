@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ninja import Router
@@ -210,8 +211,20 @@ class _Stream:
                     yield self._chunk(self._first() | {"tool_calls": [{"index": self.calls, **_call(event)}]})
                     self.calls += 1
                 elif words := written(event):
-                    self.content += words
-                    yield self._chunk(self._first() | {"content": words})
+                    yield self._words(words)
+
+    def _words(self, words: str) -> str:
+        """A chunk of the answer. All but the words is the same in each behind the first, and is written out once."""
+        self.content += words
+        if first := self._first():
+            return self._chunk(first | {"content": words})
+        before, behind = self._around
+        return f"{before}{json.dumps(words)}{behind}"
+
+    @cached_property
+    def _around(self) -> Sequence[str]:
+        before, _, behind = self._chunk({"content": None}).rpartition('{"content": null}')
+        return f'{before}{{"content": ', f"}}{behind}"
 
     def _first(self, *, is_refused: bool = False) -> Wire:
         """What the first chunk has beside the words, and no other."""
