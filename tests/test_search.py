@@ -4,7 +4,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from documents.embeddings import embed_query
@@ -481,6 +481,21 @@ def test_a_large_library_is_searched_by_words_as_a_small_one(leases, backend):
         exact = backend.search(query, 10)
         backend.exact_up_to = 0
         assert backend.search(query, 10) == exact
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_is_planned_once_for_a_connection_and_anew_after_a_rollback(leases, backend):
+    add(leases, "rent is due in May")
+    query = Query("rent", direction(1), frozenset([leases.pk]))
+    with transaction.atomic():
+        backend.search(query, 5)
+        transaction.set_rollback(True)
+    for _ in range(2):
+        backend.search(query, 5)
+    plans = "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements WHERE strpos(statement, %s) > 0"
+    with connection.cursor() as cursor:
+        cursor.execute(plans, [backend.tables["word"]])
+        assert cursor.fetchone() == (2, 0)
 
 
 def test_of_common_words_the_heaviest_chunks_are_enough_to_find_the_best(leases, backend):

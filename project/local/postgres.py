@@ -19,6 +19,7 @@ DATABASE = USER = "lectern"
 POSTGRES_SETTINGS = {
     "shared_buffers": "128MB",
     "max_connections": "100",
+    "random_page_cost": "1.1",  # What is read lies in memory or on a disk that has no arm to move.
     "log_timezone": "UTC",
     "TimeZone": "UTC",
     "unix_socket_permissions": "0700",

@@ -7,18 +7,18 @@ may see (docs/decisions/0001-document-frequencies.md, 0006-words-weighed-once.md
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Sequence
-from itertools import count, islice
+from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import numpy as np
 import psycopg
 from django.conf import settings
 from django.db import ProgrammingError, connection, transaction
-from django.db.backends.utils import CursorWrapper
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from documents.models import IndexVersion
 
 ENTRIES_AT_ONCE = 500
-PREPARED: WeakKeyDictionary[psycopg.Connection, dict[sql.Shape, str]] = WeakKeyDictionary()  # the statements' names
-NUMBERS = count()
+SETTLED: WeakSet[psycopg.Connection] = WeakSet()  # those that are set for searching
 QUESTION_LETTERS = 50_000  # a question's words must fit what Postgres takes for one text
 
 
@@ -42,7 +41,7 @@ class PgvectorBackend:
     grammars = frozenset(CONFIGURATIONS) | UNSPACED_LANGUAGES
     exact_up_to: float = 10_000  # chunks: so many are compared one by one sooner than found through the graph
     weighed_share = 0.4  # of these: so many are weighed one by one sooner than looked up by their words
-    read_most = 20_000  # places where the question's words occur
+    read_most = 13_500  # places where the question's words occur
 
     def __init__(self, version: IndexVersion) -> None:
         self.dimensions = version.dimensions
@@ -82,8 +81,7 @@ class PgvectorBackend:
 
     def _add_vectors(self, vectors: dict[int, Sequence[float]]) -> None:
         """In binary: written out as text, vectors take twenty times as long."""
-        if connection.connection.adapters.types.get("halfvec") is None:  # It asks Postgres four times.
-            register_vector(connection.connection)
+        _know_vectors()
         with psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(
                 tables.ADD_VECTORS.format(**self.tables),
@@ -162,7 +160,7 @@ class PgvectorBackend:
             "question": spelled(question).lower(),
             "quoted": " ".join(phrases),
             "patterns": [f"% {phrase} %" for phrase in phrases],
-            "vector": None if vector is None else _half(vector).to_text(),
+            "vector": None if vector is None else _half(vector),
             "weigh_up_to": exact_up_to * self.weighed_share,
             "exact_up_to": exact_up_to,
             "read_most": self.read_most,
@@ -180,25 +178,33 @@ class PgvectorBackend:
             depth=depth,
             ending=ending,
         )
-        with connection.cursor() as cursor:
-            cursor.execute(sql.EXECUTE.format(name=_prepared(cursor, shape)), dict.fromkeys(sql.ASKED_WITH) | asked)
-            while cursor.nextset():  # The last result is the statement's.
-                pass
-            return cursor.fetchall()
+        statement, names = sql.statement(shape)
+        return _answered(statement, [asked[name] for name in names])
 
     def _known(self, language: str) -> str:
         """The language whose grammar is used; "" where words are taken as they stand."""
         return language if language in CONFIGURATIONS and language in (self.languages or CONFIGURATIONS) else ""
 
 
-def _prepared(cursor: CursorWrapper, shape: sql.Shape) -> str:
-    """The name under which this connection knows the statement, from its first use on."""
-    names = PREPARED.setdefault(connection.connection, {})
-    if shape not in names:
-        name = f"search_{next(NUMBERS)}"
-        cursor.execute(sql.PREPARE.format(name=name, statement=sql.statement(shape)))
-        names[shape] = name
-    return names[shape]
+def _answered(statement: bytes, asked: Sequence[Any]) -> list[tuple]:
+    """In binary, as a vector in text takes longer to write and read, and planned once for each connection."""
+    with connection.cursor() as settling:
+        raw = connection.connection
+        if raw.prepare_threshold is None:
+            raw.prepare_threshold = sys.maxsize  # None but what asks for it.
+            _know_vectors()
+        if connection.in_atomic_block:  # A rollback would take back what was set for longer.
+            settling.execute(sql.SETTINGS.format(scope="LOCAL"))
+        elif raw not in SETTLED:
+            settling.execute(sql.SETTINGS.format(scope="SESSION"))
+            SETTLED.add(raw)
+        with connection.wrap_database_errors, psycopg.RawCursor(raw) as cursor:
+            return cursor.execute(statement, asked, prepare=True, binary=True).fetchall()
+
+
+def _know_vectors() -> None:
+    if connection.connection.adapters.types.get("halfvec") is None:  # It asks Postgres four times.
+        register_vector(connection.connection)
 
 
 def _alpha(query: Query) -> float:

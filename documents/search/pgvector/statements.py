@@ -8,6 +8,7 @@ inner product is the BM25 score, exactly and quickly, wherever it is known which
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from documents.search.pgvector.tables import PLACE, PLACES, names_of
 
@@ -15,11 +16,14 @@ WORDS_READ = 64  # of a longer question the rarest are looked up
 DEPTH = 50  # how many of each leg's best take part in the fusion
 RRF = 60
 
-# Of a large library so many places where the question's words occur are read, and so many chunks that seem the most
-# promising then are weighed: a share of all chunks, within bounds. Tuned, as the graph is, on every other question of
-# `make bench`.
-READ = "least(greatest(0.3 * sum(chunks), 6000), %(read_most)s)"
-WEIGHED = "least(greatest(0.006 * sum(chunks), 150), 400)"
+# Of a large library so many places where the question's words occur are read, so many chunks that seem the most
+# promising then are weighed, and the graph is searched so widely: all by how many chunks there are, within bounds.
+# Tuned, as the graph is, on every other question of `make bench`. Where meaning alone decides, the graph is searched as
+# widely as ever.
+READ = "least(greatest(0.2 * sum(chunks) - 1500, 2500), %(read_most)s)"
+WEIGHED = "least(0.0025 * sum(chunks) + 175, 400)"
+EF_SEARCH = "least(greatest(0.0015 * sum(chunks) + 10, 40), 120)"
+EF_SEARCH_MOST = "120"
 
 # What is asked, and its types.
 ASKED_WITH = {
@@ -38,22 +42,17 @@ ASKED_WITH = {
 }
 
 # A connection reads and plans a statement once: each time would take longer than to run it. What decides the plan
-# (which parts there are, and how many rows a leg gives) is therefore written into it, and nothing else is.
-PREPARE = f"PREPARE {{name}} ({', '.join(ASKED_WITH.values())}) AS {{statement}}"
-
-# Compiling such a statement costs more than running it. The graph is searched on until enough allowed chunks are found.
-# Sent in one message with the statement, these hold for it alone: one way to the database and back instead of five.
-EXECUTE = f"""
-SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan;
-SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 120;
-EXECUTE {{name}} ({", ".join(f"%({name})s" for name in ASKED_WITH)})
+# (which parts there are, and how many rows a leg gives) is therefore written into it, and nothing else is. Compiling it
+# would cost more than running it. The graph is searched on until enough allowed chunks are found.
+SETTINGS = """
+SET {scope} jit = off; SET {scope} plan_cache_mode = force_generic_plan; SET {scope} hnsw.iterative_scan = relaxed_order
 """
 
 # How much is allowed the planner can only guess, and its guess would have words compared with documents one by one,
 # read all there is for a little, or lose the graph's order. So a filter by what is allowed is never left to become a
 # join: OR and coalesce() keep it from that, and OFFSET 0 has words, documents and chunks looked up in their indexes,
 # also while the tables are new and the planner knows nothing of them. Who may read all that is here is asked only
-# once.
+# once. The graph is searched after its size is known, so how widely can be set by it.
 ALLOWED = f"""
 allowed AS MATERIALIZED (
     SELECT slot, held.language, held.chunks
@@ -61,12 +60,15 @@ allowed AS MATERIALIZED (
     JOIN {{document}} AS held ON held.document_id = document.id AND held.generation = document.generation
     WHERE collection_id IN (SELECT unnest(%(collections)s)) {{narrowed}}
         AND deleted_at IS NULL AND superseded_at IS NULL
+), spoken AS MATERIALIZED (
+    SELECT language, sum(chunks)::float8 AS chunks, count(*) AS documents FROM allowed GROUP BY language
 ), size AS MATERIALIZED (
-    SELECT sum(chunks)::float8 AS chunks, count(*) = (SELECT count(*) FROM {{document}}) AS is_all,
-        min(language COLLATE "C") = max(language COLLATE "C") AS is_of_one_language,
+    SELECT sum(chunks) AS chunks, sum(documents) = (SELECT count(*) FROM {{document}}) AS is_all,
+        count(*) = 1 AS is_of_one_language,
         sum(chunks) <= %(weigh_up_to)s AS is_weighed, sum(chunks) <= %(exact_up_to)s AS is_compared,
-        {READ} AS read, {WEIGHED} AS weighed
-    FROM allowed
+        {READ} AS read, {WEIGHED} AS weighed,
+        set_config('hnsw.ef_search', ({{ef_search}})::int::text, true)
+    FROM spoken
 )"""
 
 # The question's words by language, and its weights as one sparse vector for the chunks of each.
@@ -74,17 +76,19 @@ ASKED = f"""
 asked AS MATERIALIZED (
     SELECT known.language, lexeme
     FROM (VALUES {{known}}) AS known (language, configuration), unnest(to_tsvector(configuration, %(question)s))
-    WHERE known.language IN (SELECT language FROM allowed)
+    WHERE known.language IN (SELECT language FROM spoken)
 ), telling AS MATERIALIZED (
-    SELECT lexeme, sum(chunks) AS holders,
-        ln(1 + ((SELECT chunks FROM size) - sum(chunks) + 0.5) / (sum(chunks) + 0.5)) AS weight
+    SELECT lexeme, sum(holders)::float8 AS holders,
+        ln(1 + ((SELECT chunks FROM size) - sum(holders)::float8 + 0.5) / (sum(holders)::float8 + 0.5)) AS weight
     FROM asked, LATERAL (
-        SELECT * FROM {{frequency}} AS frequency WHERE frequency.lexeme = asked.lexeme OFFSET 0
-    ) AS frequency (slot, chunks, word)
-    WHERE chunks > 0 AND (
-        (SELECT is_all AND is_of_one_language FROM size)
-        OR (slot, asked.language) IN (SELECT slot, language FROM allowed)
-    )
+        SELECT sum(chunks) AS holders
+        FROM {{frequency}} AS frequency
+        WHERE frequency.lexeme = asked.lexeme AND (
+            (SELECT is_all AND is_of_one_language FROM size)
+            OR (slot, asked.language) IN (SELECT slot, language FROM allowed)
+        )
+    ) AS frequency
+    WHERE holders > 0
     GROUP BY lexeme ORDER BY holders, lexeme LIMIT {WORDS_READ}
 ), placed AS (
     SELECT language, {PLACE} AS place, max(weight)::real AS weight
@@ -120,13 +124,16 @@ clue AS MATERIALIZED (
 
 NOT_QUOTED = "holder AS (SELECT NULL::bigint AS chunk_id WHERE false)"
 
-# In a large library each word's heaviest chunks are read, the more of them the more telling it is; the most promising
-# of these are then weighed exactly, and so are those that meaning puts forward.
+# In a large library the rarest word's chunks are read first, then the next one's, and of those left when enough is read
+# only the heaviest; the most promising of all are then weighed exactly, and so are those that meaning puts forward.
 WORDS = """
 reading AS MATERIALIZED (
-    SELECT lexeme, weight, ceil((SELECT read FROM size) * weight / sum(weight) OVER ()) AS most
-    FROM telling
-    WHERE NOT (SELECT is_weighed FROM size)
+    SELECT lexeme, weight, greatest(
+            read - (sum(holders) OVER (ORDER BY holders, lexeme) - holders),
+            0.5 * read / count(*) OVER ()
+        ) AS most
+    FROM telling, size
+    WHERE NOT is_weighed
 ), promising AS MATERIALIZED (
     SELECT chunk_id FROM reading, LATERAL (
         SELECT chunk_id, word.weight FROM {word} AS word
@@ -143,18 +150,17 @@ reading AS MATERIALIZED (
     WHERE (SELECT is_weighed FROM size)
     UNION ALL
     SELECT chunk_id, -(chunk.words <#> question.words)
-    FROM (SELECT chunk_id FROM promising UNION SELECT chunk_id FROM holder UNION SELECT chunk_id FROM near) AS chosen
-        JOIN {chunk} AS chunk USING (chunk_id) JOIN allowed USING (slot) LEFT JOIN question USING (language)
-    WHERE NOT (SELECT is_weighed FROM size)
+    FROM {chunk} AS chunk JOIN allowed USING (slot) LEFT JOIN question USING (language)
+    WHERE NOT (SELECT is_weighed FROM size) AND chunk_id = ANY (ARRAY(
+        SELECT chunk_id FROM promising UNION ALL SELECT chunk_id FROM holder UNION ALL SELECT chunk_id FROM meaning
+    ))
 ), keyword AS MATERIALIZED (
     SELECT chunk_id, coalesce(score, 0) AS score, row_number() OVER (ORDER BY held DESC, score DESC, chunk_id) AS rank
-    FROM worded, LATERAL (SELECT chunk_id IN (SELECT chunk_id FROM holder) AS held)
+    FROM worded, LATERAL (SELECT {held} AS held)
     WHERE score > 0 OR held
-    ORDER BY rank LIMIT {ranked}
 )"""
 
 NO_WORDS = """
-worded AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score WHERE false),
 keyword AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"""
 
 # "+ 0" keeps the graph, which is not exact, out of the exact half. Where the graph gave up before it had found enough
@@ -165,71 +171,70 @@ graph AS MATERIALIZED (
     FROM {vector}
     WHERE NOT (SELECT is_compared FROM size) AND ((SELECT is_all FROM size) OR slot IN (SELECT slot FROM allowed))
     ORDER BY embedding <=> %(vector)s LIMIT {ranked}
-), near AS MATERIALIZED (
-    SELECT * FROM graph WHERE (SELECT count(*) FROM graph) >= {ranked}
-    UNION ALL (
-        SELECT chunk_id, (embedding <=> %(vector)s) + 0 AS distance
-        FROM allowed, LATERAL (SELECT * FROM {vector} AS vector WHERE vector.slot = allowed.slot OFFSET 0) AS vector
-        WHERE coalesce((SELECT count(*) FROM graph) < {ranked}, true)
-        ORDER BY distance, chunk_id LIMIT {ranked}
-    )
 ), meaning AS MATERIALIZED (
-    SELECT chunk_id, 1 - distance AS score, row_number() OVER (ORDER BY distance, chunk_id) AS rank FROM near
+    SELECT chunk_id, 1 - distance AS score, row_number() OVER (ORDER BY distance, chunk_id) AS rank
+    FROM (
+        SELECT * FROM graph WHERE (SELECT count(*) FROM graph) >= {ranked}
+        UNION ALL (
+            SELECT chunk_id, (embedding <=> %(vector)s) + 0 AS distance
+            FROM allowed, LATERAL (SELECT * FROM {vector} AS vector WHERE vector.slot = allowed.slot OFFSET 0) AS vector
+            WHERE coalesce((SELECT count(*) FROM graph) < {ranked}, true)
+            ORDER BY distance, chunk_id LIMIT {ranked}
+        )
+    ) AS near
 )"""
 
 NO_MEANING = """
-near AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS distance WHERE false),
 meaning AS (SELECT NULL::bigint AS chunk_id, NULL::float8 AS score, NULL::bigint AS rank WHERE false)"""
 
 CANDIDATE = """
 candidate AS (
-    SELECT chunk_id, keyword.rank AS by_words, meaning.rank AS by_meaning
-    FROM (SELECT * FROM keyword WHERE rank <= {depth}) AS keyword
-        FULL JOIN (SELECT * FROM meaning WHERE rank <= {depth}) AS meaning USING (chunk_id)
+    SELECT chunk_id, keyword.score AS word_score, meaning.score AS meaning_score,
+        CASE WHEN keyword.rank <= {depth} THEN keyword.rank END AS word_rank,
+        CASE WHEN meaning.rank <= {depth} THEN meaning.rank END AS meaning_rank
+    FROM keyword FULL JOIN meaning USING (chunk_id)
+    WHERE keyword.rank <= {depth} OR meaning.rank <= {depth}
 )"""
 
 # A chunk that only one leg put forward is given the other leg's score too, so that it is not judged by half.
 CONVEX = """
 judged AS (
-    SELECT chunk_id, coalesce(worded.score, 0) AS by_words, 1 - coalesce(near.distance, far.distance) AS by_meaning
-    FROM candidate LEFT JOIN worded USING (chunk_id) LEFT JOIN near USING (chunk_id)
+    SELECT candidate.*, coalesce(word_score, 0) AS by_words, coalesce(meaning_score, 1 - far.distance) AS by_meaning
+    FROM candidate
         LEFT JOIN LATERAL (
             SELECT embedding <=> %(vector)s AS distance FROM {vector} AS vector
-            WHERE vector.chunk_id = candidate.chunk_id AND near.chunk_id IS NULL AND %(vector)s IS NOT NULL OFFSET 0
+            WHERE vector.chunk_id = candidate.chunk_id AND meaning_score IS NULL AND %(vector)s IS NOT NULL OFFSET 0
         ) AS far ON true
 ), scaled AS (
-    SELECT chunk_id,
-        coalesce(by_words / nullif(max(by_words) OVER (), 0), 0) AS by_words,
+    SELECT *,
+        coalesce(by_words / nullif(max(by_words) OVER (), 0), 0) AS share_by_words,
         CASE WHEN by_meaning IS NULL THEN 0
             ELSE coalesce((by_meaning - min(by_meaning) OVER ())
-                / nullif(max(by_meaning) OVER () - min(by_meaning) OVER (), 0), 1) END AS by_meaning
+                / nullif(max(by_meaning) OVER () - min(by_meaning) OVER (), 0), 1) END AS share_by_meaning
     FROM judged
 ), blended AS (
-    SELECT chunk_id, %(alpha)s * by_meaning + (1 - %(alpha)s) * by_words AS score FROM scaled
+    SELECT *, %(alpha)s * share_by_meaning + (1 - %(alpha)s) * share_by_words AS blend FROM scaled
 )"""
 
 RECIPROCAL = f"""
 legs AS (SELECT exists(SELECT FROM keyword)::int + exists(SELECT FROM meaning)::int AS number),
 blended AS (
-    SELECT chunk_id,
-        (coalesce(1.0 / ({RRF} + by_words), 0) + coalesce(1.0 / ({RRF} + by_meaning), 0))::float8
-            * {RRF + 1} / legs.number AS score
+    SELECT candidate.*,
+        (coalesce(1.0 / ({RRF} + word_rank), 0) + coalesce(1.0 / ({RRF} + meaning_rank), 0))::float8
+            * {RRF + 1} / legs.number AS blend
     FROM candidate, legs
 )"""
 
 # Holders of what was quoted have the upper half of the scores.
 FUSED = """
 fused AS (
-    SELECT chunk_id, score, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank
-    FROM (
-        SELECT chunk_id, (score + (chunk_id IN (SELECT chunk_id FROM holder))::int) / {halves} AS score FROM blended
-    ) AS blended
+    SELECT *, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank
+    FROM (SELECT *, (blend + {held}::int) / {halves} AS score FROM blended) AS blended
 )"""
 
 FOUND = """
-SELECT chunk_id, fused.score, keyword.rank, keyword.score, meaning.rank, meaning.score
-FROM fused LEFT JOIN keyword USING (chunk_id) LEFT JOIN meaning USING (chunk_id)
-ORDER BY fused.rank LIMIT %(top)s
+SELECT chunk_id, score, word_rank, word_score, meaning_rank, meaning_score
+FROM fused ORDER BY score DESC, chunk_id LIMIT %(top)s
 """
 
 STANDING = """
@@ -255,8 +260,9 @@ class Shape:
     ending: str
 
 
-def statement(shape: Shape) -> str:
-    """The one statement of a search, of the parts it needs, ending in FOUND or STANDING."""
+@lru_cache(maxsize=500)
+def statement(shape: Shape) -> tuple[bytes, tuple[str, ...]]:
+    """The one statement of a search, of the parts it needs, ending in FOUND or STANDING; and what it asks with."""
     parts = [
         ALLOWED,
         ASKED if shape.by_words else NOT_ASKED,
@@ -273,6 +279,9 @@ def statement(shape: Shape) -> str:
         narrowed="AND id IN (SELECT unnest(%(documents)s))" if shape.narrowed else "",
         depth=shape.depth,
         ranked=shape.depth if shape.ending == FOUND else "NULL",
+        ef_search=EF_SEARCH if shape.by_words else EF_SEARCH_MOST,
         halves=2 if shape.quoted else 1,
+        held="(chunk_id IN (SELECT chunk_id FROM holder))" if shape.quoted else "false",
     )
-    return whole % {name: f"${place}" for place, name in enumerate(ASKED_WITH, start=1)}
+    names = tuple(name for name in ASKED_WITH if f"%({name})s" in whole)
+    return (whole % {name: f"${place}::{ASKED_WITH[name]}" for place, name in enumerate(names, 1)}).encode(), names
