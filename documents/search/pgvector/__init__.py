@@ -41,7 +41,7 @@ class PgvectorBackend:
     grammars = frozenset(CONFIGURATIONS) | UNSPACED_LANGUAGES
     exact_up_to: float = 10_000  # chunks: so many are compared one by one sooner than found through the graph
     weighed_share = 0.4  # of these: so many are weighed one by one sooner than looked up by their words
-    read_most = 13_500  # places where the question's words occur
+    read_most = 11_500  # places where the question's words occur
 
     def __init__(self, version: IndexVersion) -> None:
         self.dimensions = version.dimensions

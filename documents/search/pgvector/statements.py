@@ -20,7 +20,7 @@ RRF = 60
 # promising then are weighed, and the graph is searched so widely: all by how many chunks there are, within bounds.
 # Tuned, as the graph is, on every other question of `make bench`. Where meaning alone decides, the graph is searched as
 # widely as ever.
-READ = "least(greatest(0.2 * sum(chunks) - 1500, 2500), %(read_most)s)"
+READ = "least(greatest(0.25 * sum(chunks) - 2500, 2500), %(read_most)s)"
 WEIGHED = "least(0.0025 * sum(chunks) + 175, 400)"
 EF_SEARCH = "least(greatest(0.0015 * sum(chunks) + 10, 40), 120)"
 EF_SEARCH_MOST = "120"
