@@ -32,7 +32,7 @@ class OpenPage(pdfium.PdfPage):
     def __init__(self, pdf: pdfium.PdfDocument, number: int) -> None:
         self.raw, self.pdf, self.formenv = raw.FPDF_LoadPage(pdf.raw, number), pdf, pdf.formenv
         if not self.raw:
-            raise pdfium.PdfiumError("Failed to load page.")
+            raise pdfium.PdfiumError("a page that does not open")
         if self.formenv:
             raw.FORM_OnAfterLoadPage(self.raw, self.formenv)
 
@@ -46,7 +46,7 @@ class OpenText(pdfium.PdfTextPage):
     def __init__(self, page: pdfium.PdfPage) -> None:
         self.raw, self.page = raw.FPDFText_LoadPage(page.raw), page
         if not self.raw:
-            raise pdfium.PdfiumError("Failed to load text page.")
+            raise pdfium.PdfiumError("a page whose text does not open")
 
     def close(self) -> None:
         raw.FPDFText_ClosePage(self.raw)
